@@ -1,0 +1,13 @@
+//! The engine of Mailward: facts of a mail session go in, an explained verdict comes out.
+//!
+//! Start at `engine.rs`: it tells the way of a message from connect to verdict and is the only module that
+//! names all others. The modules below stand in the order of the rooms of ARCHITECTURE.md; each may name
+//! only those above it.
+
+pub mod verdict;
+
+pub mod session;
+
+pub mod lookup;
+
+pub mod config;

@@ -1,0 +1,90 @@
+//! What was asked and answered in a session, so that a replay gives the same verdict.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    sync::{Mutex, PoisonError},
+};
+
+/// Answers of lookups by question: passed through, recorded, or replayed.
+#[derive(Debug, Default)]
+pub struct Journal(Mode);
+
+#[derive(Debug, Default)]
+enum Mode {
+    #[default]
+    Live,
+    Record(Mutex<BTreeMap<String, Vec<Value>>>),
+    Replay(Mutex<BTreeMap<String, VecDeque<Value>>>),
+}
+
+impl Journal {
+    /// A journal that keeps every answer.
+    pub fn recording() -> Self {
+        Journal(Mode::Record(Mutex::default()))
+    }
+
+    /// A journal that answers from a recording; what the recording does not hold is asked anew.
+    pub fn replaying(answers: BTreeMap<String, Vec<Value>>) -> Self {
+        Journal(Mode::Replay(Mutex::new(answers.into_iter().map(|(q, a)| (q, a.into())).collect())))
+    }
+
+    /// Whether answers come from a recording.
+    pub fn is_replay(&self) -> bool {
+        matches!(self.0, Mode::Replay(_))
+    }
+
+    /// The answer to `question`: that of the recording, else what `live` gives. Equal questions of one session are
+    /// told apart by their order.
+    pub async fn ask<T: Serialize + DeserializeOwned>(&self, question: &str, live: impl Future<Output = T>) -> T {
+        match &self.0 {
+            Mode::Live => live.await,
+            Mode::Record(answers) => {
+                let answer = live.await;
+                if let Ok(value) = serde_json::to_value(&answer) {
+                    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+                    answers.entry(question.to_owned()).or_default().push(value);
+                }
+                answer
+            }
+            Mode::Replay(answers) => {
+                let recorded = answers
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get_mut(question)
+                    .and_then(VecDeque::pop_front)
+                    .and_then(|value| serde_json::from_value(value).ok());
+                match recorded {
+                    Some(answer) => answer,
+                    None => live.await,
+                }
+            }
+        }
+    }
+
+    /// What has been recorded so far, by question.
+    pub fn answers(&self) -> BTreeMap<String, Vec<Value>> {
+        match &self.0 {
+            Mode::Record(answers) => answers.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            _ => BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replay_gives_the_recorded_answers_in_their_order() {
+        let record = Journal::recording();
+        record.ask("q", async { 1 }).await;
+        record.ask("q", async { 2 }).await;
+        let replay = Journal::replaying(record.answers());
+        assert_eq!(replay.ask("q", async { 9 }).await, 1);
+        assert_eq!(replay.ask("q", async { 9 }).await, 2);
+        assert_eq!(replay.ask("q", async { 9 }).await, 9, "not recorded: asked anew");
+    }
+}

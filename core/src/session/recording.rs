@@ -1,0 +1,232 @@
+//! A session as it was seen by a door, so that another door can replay it.
+//!
+//! The file has one JSON object a line: first the events in their order, then the answers that lookups gave. Bytes
+//! that are UTF-8 stand as text, others as base64.
+
+use super::{Login, RefusedByMta, Tls};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead, Write},
+    net::IpAddr,
+};
+
+/// One thing that happened in a session. Times are Unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A client has connected.
+    Connect {
+        /// When, in Unix seconds: the clock of the session.
+        time: i64,
+        /// Client address.
+        client_ip: Option<IpAddr>,
+        /// Client name, as the MTA found it.
+        client_name: Option<String>,
+        /// Name of the receiving MTA.
+        mta_name: Option<String>,
+    },
+    /// HELO or EHLO.
+    Helo {
+        /// The name given.
+        name: Bytes,
+        /// Encryption, if any.
+        tls: Option<Tls>,
+    },
+    /// MAIL.
+    Mail {
+        /// When, in Unix seconds.
+        time: i64,
+        /// The address with its brackets.
+        sender: Bytes,
+        /// ESMTP parameters.
+        parameters: Vec<Bytes>,
+        /// Authentication, if any.
+        login: Option<Login>,
+        /// Encryption, if any.
+        tls: Option<Tls>,
+    },
+    /// RCPT.
+    Rcpt {
+        /// When, in Unix seconds.
+        time: i64,
+        /// The address with its brackets.
+        recipient: Bytes,
+        /// Set if the MTA has refused this recipient itself.
+        refused_by_mta: Option<RefusedByMta>,
+    },
+    /// A header field.
+    Header {
+        /// Field name.
+        name: Bytes,
+        /// Field body as given, with leading blank and LF folds.
+        value: Bytes,
+    },
+    /// The end of the header.
+    EndOfHeader,
+    /// A piece of the body.
+    Body(Bytes),
+    /// The end of the message.
+    EndOfMessage {
+        /// When, in Unix seconds.
+        time: i64,
+        /// The MTA's queue id.
+        queue_id: Option<String>,
+    },
+    /// RSET, a new HELO, or the end of the connection: the transaction is over.
+    Abort,
+}
+
+/// Bytes that print as text where they are text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BytesForm", into = "BytesForm")]
+pub struct Bytes(pub Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum BytesForm {
+    Text(String),
+    Raw { hex: String },
+}
+
+impl From<Bytes> for BytesForm {
+    fn from(bytes: Bytes) -> Self {
+        match String::from_utf8(bytes.0) {
+            Ok(text) => BytesForm::Text(text),
+            Err(raw) => BytesForm::Raw { hex: raw.as_bytes().iter().map(|b| format!("{b:02x}")).collect() },
+        }
+    }
+}
+
+impl From<BytesForm> for Bytes {
+    fn from(form: BytesForm) -> Self {
+        match form {
+            BytesForm::Text(text) => Bytes(text.into_bytes()),
+            BytesForm::Raw { hex } => Bytes(
+                hex.as_bytes()
+                    .chunks(2)
+                    .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Bytes(bytes.to_vec())
+    }
+}
+
+/// A session with the answers that its lookups gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recording {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// Question to answers in the order they were given (see `lookup::Journal`).
+    pub answers: BTreeMap<String, Vec<serde_json::Value>>,
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The file could not be read.
+    #[error("cannot read the recording: {0}")]
+    Io(#[from] io::Error),
+    /// A line is not what a recording holds.
+    #[error("line {line} of the recording is not understood: {why}")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        why: serde_json::Error,
+    },
+    /// The first line does not say that this is a recording that we know.
+    #[error("not a session recording of version {VERSION}")]
+    Version,
+}
+
+/// Version of the file format.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Line {
+    MailwardSession { version: u32 },
+    Event(Event),
+    Answers { question: String, answers: Vec<serde_json::Value> },
+}
+
+impl Recording {
+    /// First bytes of every recording: how `mailward check` tells one from a message.
+    pub const MAGIC: &'static [u8] = b"{\"mailward-session\"";
+
+    /// Writes the recording.
+    ///
+    /// # Errors
+    ///
+    /// If `out` cannot be written.
+    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
+        let mut line = |line: &Line| -> io::Result<()> {
+            serde_json::to_writer(&mut out, line)?;
+            out.write_all(b"\n")
+        };
+        line(&Line::MailwardSession { version: VERSION })?;
+        for event in &self.events {
+            line(&Line::Event(event.clone()))?;
+        }
+        for (question, answers) in &self.answers {
+            line(&Line::Answers { question: question.clone(), answers: answers.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Reads a recording.
+    ///
+    /// # Errors
+    ///
+    /// If the input cannot be read or is not a recording; the error names the line.
+    pub fn read(input: impl BufRead) -> Result<Self, RecordingError> {
+        let mut recording = Recording::default();
+        for (index, line) in input.lines().enumerate() {
+            let line = line?;
+            let parsed = serde_json::from_str(&line).map_err(|why| RecordingError::Line { line: index + 1, why })?;
+            match (index, parsed) {
+                (0, Line::MailwardSession { version: VERSION }) => {}
+                (0, _) | (_, Line::MailwardSession { .. }) => return Err(RecordingError::Version),
+                (_, Line::Event(event)) => recording.events.push(event),
+                (_, Line::Answers { question, answers }) => {
+                    recording.answers.insert(question, answers);
+                }
+            }
+        }
+        if recording.events.is_empty() { Err(RecordingError::Version) } else { Ok(recording) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_reads_back_as_it_was_written() {
+        let recording = Recording {
+            events: vec![
+                Event::Connect { time: 5, client_ip: Some([192, 0, 2, 7].into()), client_name: None, mta_name: None },
+                Event::Body(Bytes(b"caf\xe9\r\n".to_vec())),
+                Event::EndOfMessage { time: 6, queue_id: Some("ABC".into()) },
+            ],
+            answers: [("spf".to_owned(), vec![serde_json::json!({"result": "pass"})])].into(),
+        };
+        let mut file = Vec::new();
+        recording.write(&mut file).expect("written");
+        assert!(file.starts_with(Recording::MAGIC));
+        assert_eq!(Recording::read(&file[..]).expect("read"), recording);
+    }
+
+    #[test]
+    fn a_foreign_file_is_refused_with_its_line() {
+        assert!(matches!(Recording::read(&b"From: x\n"[..]), Err(RecordingError::Line { line: 1, .. })));
+        assert!(matches!(Recording::read(&b""[..]), Err(RecordingError::Version)));
+    }
+}

@@ -1,0 +1,60 @@
+//! What becomes of the message for one recipient.
+
+use serde::{Deserialize, Serialize};
+
+/// What becomes of the message for one recipient, mildest first: the order of the variants is the order in which
+/// dispositions merge.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Disposition {
+    /// Delivered as it came (plus Authentication-Results).
+    Deliver,
+    /// Delivered with marks.
+    Tag(Tag),
+    /// Kept in the MTA's own quarantine (Postfix: the hold queue). It keeps the message for all its recipients.
+    Hold,
+    /// Taken from the client and dropped for this recipient.
+    Discard,
+    /// Refused for good (5xx).
+    Reject,
+    /// Refused for now (4xx): the client tries again.
+    Defer,
+}
+
+impl Disposition {
+    /// The word that logs, explanations and `--json` use.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Disposition::Deliver => "deliver",
+            Disposition::Tag(_) => "tag",
+            Disposition::Hold => "hold",
+            Disposition::Discard => "discard",
+            Disposition::Reject => "reject",
+            Disposition::Defer => "defer",
+        }
+    }
+}
+
+/// The marks of a tagged message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tag {
+    /// Headers to add: name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// Text put before the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+/// The disposition of one recipient and what decided it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientVerdict {
+    /// The recipient as the client wrote it, without angle brackets.
+    pub address: String,
+    /// What this recipient's policies ask for, before recipients that differ are reconciled.
+    pub wanted: Disposition,
+    /// What happens.
+    pub disposition: Disposition,
+    /// What decided: the name of a policy, or of a default such as `threshold reject`.
+    pub because: String,
+}

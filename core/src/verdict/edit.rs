@@ -1,0 +1,42 @@
+//! Changes that the MTA makes to a message it takes.
+
+use serde::{Deserialize, Serialize};
+
+/// One change. It applies to the whole message: SMTP has no answer and no edit for one recipient alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edit {
+    /// A header put above all others. Folds are LF and a blank, without CR.
+    AddHeader {
+        /// Field name.
+        name: String,
+        /// Field body without the blank after the colon.
+        value: String,
+    },
+    /// The `occurrence`th header of this name (counted from 1, from the top) gets another body.
+    ChangeHeader {
+        /// Field name, compared without regard to case.
+        name: String,
+        /// Counted from 1 among the headers of this name as received.
+        occurrence: u32,
+        /// New field body without the blank after the colon.
+        value: String,
+    },
+    /// The `occurrence`th header of this name (counted from 1, from the top) is removed.
+    RemoveHeader {
+        /// Field name, compared without regard to case.
+        name: String,
+        /// Counted from 1 among the headers of this name as received.
+        occurrence: u32,
+    },
+    /// This recipient gets no copy. The address stands as the client wrote it.
+    RemoveRecipient {
+        /// The address with its angle brackets, as the RCPT command had it.
+        address: String,
+    },
+    /// The MTA keeps the message in its own quarantine.
+    Hold {
+        /// Shown by Sendmail's `mailq -qQ`; Postfix throws it away.
+        reason: String,
+    },
+}
