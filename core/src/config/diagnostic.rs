@@ -45,17 +45,28 @@ impl fmt::Display for Diagnostic {
 pub struct Faults<'a> {
     source: &'a SourceText,
     found: Vec<(Range<usize>, String)>,
+    effective: Vec<(String, Option<String>)>,
 }
 
 impl<'a> Faults<'a> {
     /// No faults yet.
     pub fn new(source: &'a SourceText) -> Self {
-        Faults { source, found: Vec::new() }
+        Faults { source, found: Vec::new(), effective: Vec::new() }
     }
 
     /// Notes a fault at a place.
     pub fn at(&mut self, span: Range<usize>, message: impl Into<String>) {
         self.found.push((span, message.into()));
+    }
+
+    /// Notes the value in force of a key, as TOML: what `mailward config show` prints. `None`: not set.
+    pub fn effective(&mut self, path: String, value: Option<String>) {
+        self.effective.push((path, value));
+    }
+
+    /// Every key that was read with its value in force, in the order of reading.
+    pub fn take_effective(&mut self) -> Vec<(String, Option<String>)> {
+        std::mem::take(&mut self.effective)
     }
 
     /// All faults in the order of the file.

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Faults, did_you_mean};
 use crate::verdict::Points;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{borrow::Cow, collections::BTreeMap, ops::Range, time::Duration};
 use toml::{
     Spanned,
@@ -67,25 +67,29 @@ impl<'i> Table<'i> {
 
     /// A string.
     pub fn string(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Option<Spanned<String>> {
-        let (span, value) = self.take(key)?;
-        self.string_of(key, span, value, faults)
+        let found = self.take(key).and_then(|(span, value)| self.string_of(key, span, value, faults));
+        faults.effective(self.path_of(key), found.as_ref().map(|s| toml_text(s.get_ref())));
+        found
     }
 
     /// A list of strings; one string alone is a list of one.
     pub fn strings(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Option<Vec<Spanned<String>>> {
-        let (span, value) = self.take(key)?;
-        match value {
-            DeValue::Array(items) => Some(
-                items
-                    .into_iter()
-                    .filter_map(|item| {
-                        let span = item.span();
-                        self.string_of(key, span, item.into_inner(), faults)
-                    })
-                    .collect(),
-            ),
-            other => self.string_of(key, span, other, faults).map(|s| vec![s]),
-        }
+        let found = self.take(key).map(|(span, value)| match value {
+            DeValue::Array(items) => items
+                .into_iter()
+                .filter_map(|item| {
+                    let span = item.span();
+                    self.string_of(key, span, item.into_inner(), faults)
+                })
+                .collect(),
+            other => self.string_of(key, span, other, faults).into_iter().collect::<Vec<_>>(),
+        });
+        let text = found.as_ref().map(|items| {
+            let items: Vec<String> = items.iter().map(|s| toml_text(s.get_ref())).collect();
+            format!("[{}]", items.join(", "))
+        });
+        faults.effective(self.path_of(key), text);
+        found
     }
 
     /// Each string of a list, parsed; those that do not parse are reported with `expected`.
@@ -113,13 +117,19 @@ impl<'i> Table<'i> {
     }
 
     /// One of a few words, read by serde: `choice("mode", &["off", "observe", "enforce"], default, …)`.
-    pub fn choice<T: DeserializeOwned>(
+    pub fn choice<T: DeserializeOwned + Serialize>(
         &mut self,
         key: &'static str,
         words: &[&str],
         default: T,
         faults: &mut Faults<'_>,
     ) -> T {
+        if !self.has(key) {
+            self.asked.push(key);
+            let word = serde_json::to_value(&default).ok().and_then(|v| v.as_str().map(toml_text));
+            faults.effective(self.path_of(key), word);
+            return default;
+        }
         let Some(item) = self.string(key, faults) else { return default };
         let word = item.get_ref().as_str();
         if words.contains(&word)
@@ -135,14 +145,16 @@ impl<'i> Table<'i> {
 
     /// A boolean.
     pub fn boolean(&mut self, key: &'static str, default: bool, faults: &mut Faults<'_>) -> bool {
-        match self.take(key) {
+        let value = match self.take(key) {
             None => default,
             Some((_, DeValue::Boolean(value))) => value,
             Some((span, other)) => {
                 self.wrong_type(key, span, "true or false", &other, faults);
                 default
             }
-        }
+        };
+        faults.effective(self.path_of(key), Some(value.to_string()));
+        value
     }
 
     /// A whole number within a range.
@@ -167,24 +179,31 @@ impl<'i> Table<'i> {
 
     /// Points: a decimal or whole number.
     pub fn points(&mut self, key: &'static str, default: Points, faults: &mut Faults<'_>) -> Points {
-        match self.take(key) {
+        let points = match self.take(key) {
             None => default,
             Some((span, value)) => points_of(&value).unwrap_or_else(|| {
                 self.wrong_type(key, span, "a number of points such as 2.5", &value, faults);
                 default
             }),
-        }
+        };
+        faults.effective(self.path_of(key), Some(points.to_string()));
+        points
     }
 
     /// A duration such as `"8s"`, `"10m"`, `"1h"`, `"30d"`, `"500ms"`.
     pub fn duration(&mut self, key: &'static str, default: Duration, faults: &mut Faults<'_>) -> Duration {
-        self.parsed(key, "a duration such as \"500ms\", \"8s\", \"10m\", \"1h\" or \"30d\"", parse_duration, faults)
-            .unwrap_or(default)
+        const FORM: &str = "a duration such as \"500ms\", \"8s\", \"10m\", \"1h\" or \"30d\"";
+        if !self.has(key) {
+            self.asked.push(key);
+            faults.effective(self.path_of(key), Some(toml_text(&duration_text(default))));
+            return default;
+        }
+        self.parsed(key, FORM, parse_duration, faults).unwrap_or(default)
     }
 
     /// A size such as `"50 MiB"`, or a whole number of bytes.
     pub fn size(&mut self, key: &'static str, default: usize, faults: &mut Faults<'_>) -> usize {
-        match self.take(key) {
+        let size = match self.take(key) {
             None => default,
             Some((span, value)) => {
                 let size = match &value {
@@ -197,7 +216,15 @@ impl<'i> Table<'i> {
                     default
                 })
             }
-        }
+        };
+        faults.effective(self.path_of(key), Some(toml_text(&size_text(size))));
+        size
+    }
+
+    /// A table below this one, empty if the file does not have it: all its keys then read as their defaults.
+    pub fn section(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Table<'i> {
+        self.table(key, faults)
+            .unwrap_or_else(|| Table::new(self.path_of(key), self.span.start..self.span.start, DeTable::new()))
     }
 
     /// A table below this one.
@@ -347,6 +374,29 @@ pub fn parse_size(text: &str) -> Option<usize> {
         _ => return None,
     };
     number.checked_mul(unit)
+}
+
+fn duration_text(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+        if millis > 0 && millis % size == 0 {
+            return format!("{}{unit}", millis / size);
+        }
+    }
+    format!("{millis}ms")
+}
+
+fn size_text(bytes: usize) -> String {
+    for (unit, size) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
+        if bytes >= size && bytes.is_multiple_of(size) {
+            return format!("{} {unit}", bytes / size);
+        }
+    }
+    format!("{bytes} B")
+}
+
+fn toml_text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }
 
 fn quoted(words: &[&str]) -> String {
