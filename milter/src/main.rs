@@ -1,2 +1,8 @@
-//! x
-fn main(){}
+//! The command `mailward`: the milter daemon and the tools around it.
+
+mod cli;
+mod daemon;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -8,6 +8,7 @@
 //! Declare a [`Scratch`](scratch::Scratch) first; every component keeps it alive, and it is removed when the last is
 //! gone, unless the test failed: then it stays and its path is printed.
 
+pub mod base64;
 pub mod clamd;
 pub mod clock;
 pub mod dkim;

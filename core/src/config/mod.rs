@@ -1,5 +1,142 @@
-//! The configuration file: raw text to checked settings, with diagnostics. Each room owns its own settings struct.
+//! The configuration file: raw text to checked settings, with diagnostics. Each room owns its own settings struct; the
+//! readers here give every key one owner.
 
+mod authentication;
 pub mod diagnostic;
+mod dha;
+mod directory;
+mod dns;
+mod malware;
+mod policy;
 pub mod reader;
+mod reputation;
+mod score;
 pub mod sections;
+mod spam;
+mod state;
+
+use crate::session::Limits;
+use diagnostic::{Diagnostic, Faults, SourceText};
+use reader::Table;
+use sections::{Deadlines, LogSettings, MilterSettings};
+use std::path::Path;
+use toml::de::DeTable;
+
+/// A commented configuration file to start from: what `mailward config init` writes. It changes no default.
+pub const TEMPLATE: &str = include_str!("config/template.toml");
+
+/// All settings, checked. `Config::default()` is what the empty file gives.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// `[milter]`.
+    pub milter: MilterSettings,
+    /// `[log]`.
+    pub log: LogSettings,
+    /// `[state]`.
+    pub state: crate::store::Settings,
+    /// `[deadlines]`.
+    pub deadlines: Deadlines,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[dns]`.
+    pub dns: crate::lookup::DnsSettings,
+    /// `[networks]` and `[reputation]`.
+    pub reputation: crate::reputation::Settings,
+    /// `[directory]`.
+    pub directory: crate::recipients::DirectorySettings,
+    /// `[dha]`.
+    pub dha: crate::recipients::DhaSettings,
+    /// `[bounces]`.
+    pub bounces: crate::recipients::BounceSettings,
+    /// `[authentication]`.
+    pub authentication: crate::authentication::Settings,
+    /// `[malware]`.
+    pub malware: crate::malware::Settings,
+    /// `[spam]`.
+    pub spam: crate::spam::Settings,
+    /// `[score]`.
+    pub score: crate::score::Settings,
+    /// `[[policy]]`, `[[settings]]`, `[trial]` and what belongs to them.
+    pub policy: crate::policy::Settings,
+}
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+///
+/// All faults of the file, in its order.
+pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    read(&source(path)?).0
+}
+
+/// Every key with its value in force, as TOML; keys without a value stand as comments.
+///
+/// # Errors
+///
+/// All faults of the file, in its order.
+pub fn show(path: Option<&Path>) -> Result<String, Vec<Diagnostic>> {
+    let source = match path {
+        Some(path) => source(path)?,
+        None => SourceText { name: "built-in defaults".to_owned(), text: String::new() },
+    };
+    let (config, effective) = read(&source);
+    config?;
+    let mut text = format!("# {}\n", source.name);
+    let mut table = String::new();
+    for (path, value) in effective {
+        let (owner, key) = path.rsplit_once('.').unwrap_or(("", &path));
+        if owner != table {
+            table = owner.to_owned();
+            text.push_str(&format!("\n[{table}]\n"));
+        }
+        match value {
+            Some(value) => text.push_str(&format!("{key} = {value}\n")),
+            None => text.push_str(&format!("# {key} is not set\n")),
+        }
+    }
+    Ok(text)
+}
+
+fn source(path: &Path) -> Result<SourceText, Vec<Diagnostic>> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(SourceText { name, text }),
+        Err(error) => Err(vec![Diagnostic { file: name, line: 1, column: 1, message: format!("cannot read: {error}") }]),
+    }
+}
+
+type Effective = Vec<(String, Option<String>)>;
+
+/// Reads all sections, whatever faults are found on the way.
+fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
+    let mut faults = Faults::new(source);
+    let (document, errors) = DeTable::parse_recoverable(&source.text);
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        faults.at(span, error.message().to_owned());
+    }
+    let mut root = Table::root(document);
+    let reputation = reputation::read(&mut root, &mut faults);
+    let (policy, score) = (policy::read(&mut root, &mut faults), score::read(&mut root, &mut faults));
+    let config = Config {
+        milter: sections::milter(&mut root, &mut faults),
+        log: sections::log(&mut root, &mut faults),
+        state: state::read(&mut root, &mut faults),
+        deadlines: sections::deadlines(&mut root, &mut faults),
+        limits: sections::limits(&mut root, &mut faults),
+        dns: dns::read(&mut root, &mut faults),
+        reputation,
+        directory: directory::read(&mut root, &mut faults),
+        dha: dha::read(&mut root, &mut faults),
+        bounces: dha::read_bounces(&mut root, &mut faults),
+        authentication: authentication::read(&mut root, &mut faults),
+        malware: malware::read(&mut root, &mut faults),
+        spam: spam::read(&mut root, &mut faults),
+        score,
+        policy,
+    };
+    root.finish(&mut faults);
+    let effective = faults.take_effective();
+    let diagnostics = faults.into_diagnostics();
+    (if diagnostics.is_empty() { Ok(config) } else { Err(diagnostics) }, effective)
+}

@@ -83,6 +83,32 @@ impl RawMessage {
         self.overflow.is_none()
     }
 
+    /// Takes header and body at once, in wire form. The header's bounds hold here too.
+    pub fn whole(&mut self, raw: &[u8], limits: &super::Limits) {
+        let (mut at, mut fields) = (0, 0);
+        for line in raw.split_inclusive(|&b| b == b'\n') {
+            if line == b"\r\n" || line == b"\n" {
+                break;
+            }
+            at += line.len();
+            fields += usize::from(!line.starts_with(b" ") && !line.starts_with(b"\t"));
+            if fields > limits.header_count {
+                self.overflow = Some(Overflow::HeaderCount);
+            } else if at > limits.header_bytes {
+                self.overflow = Some(Overflow::HeaderBytes);
+            }
+        }
+        self.in_body = true;
+        let keep = if self.overflow.is_some() { limits.header_bytes } else { limits.message_bytes };
+        if raw.len() > limits.message_bytes {
+            self.overflow.get_or_insert(Overflow::MessageBytes);
+        }
+        let raw = &raw[..raw.len().min(keep)];
+        if self.reserve(raw.len(), limits) {
+            self.bytes.extend_from_slice(raw);
+        }
+    }
+
     /// The bound that was crossed, if any.
     pub fn overflow(&self) -> Option<Overflow> {
         self.overflow

@@ -25,6 +25,8 @@ pub enum Event {
         client_name: Option<String>,
         /// Name of the receiving MTA.
         mta_name: Option<String>,
+        /// Mail of a program on the MTA's own host.
+        local_submission: bool,
     },
     /// HELO or EHLO.
     Helo {
@@ -66,6 +68,8 @@ pub enum Event {
     EndOfHeader,
     /// A piece of the body.
     Body(Bytes),
+    /// Header and body at once, in wire form.
+    Whole(Bytes),
     /// The end of the message.
     EndOfMessage {
         /// When, in Unix seconds.
@@ -212,7 +216,7 @@ mod tests {
     fn a_recording_reads_back_as_it_was_written() {
         let recording = Recording {
             events: vec![
-                Event::Connect { time: 5, client_ip: Some([192, 0, 2, 7].into()), client_name: None, mta_name: None },
+                Event::Connect { time: 5, client_ip: Some([192, 0, 2, 7].into()), client_name: None, mta_name: None, local_submission: false },
                 Event::Body(Bytes(b"caf\xe9\r\n".to_vec())),
                 Event::EndOfMessage { time: 6, queue_id: Some("ABC".into()) },
             ],

@@ -1,0 +1,492 @@
+//! The way of a message: connect, helo, mail, rcpt, message. The only room that names all others.
+//!
+//! Each stage does the same: ask what needs waiting (through the journal, so that a recording can be replayed), judge
+//! with plain functions, answer. Decisions fall as early as the facts allow.
+
+mod build;
+mod content;
+mod facts;
+mod open;
+mod pending;
+mod report;
+
+pub use build::{Engine, Shared};
+pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
+pub use report::Report;
+
+use crate::{
+    config::sections::RefuseAt,
+    explain::{Explanation, Refusal, Stage},
+    lookup::{Deadline, Journal},
+    policy::{self, Decision, Facts, PolicyClass},
+    recipients::{Membership, Observation, SessionCounts},
+    reputation::{self, Standing},
+    score,
+    session::{
+        Address, Bytes, ClientNetwork, Connection, Direction, Event, Overflow, RawMessage, Recipient, Recording,
+        RefusedByMta, ReversePath, Tls, Transaction,
+    },
+    verdict::{Action, Disposition, Edit, Finding, Judgement, Points, Reference, Reply, Verdict},
+};
+use content::Content;
+use futures_util::FutureExt;
+use open::Open;
+use pending::{Panicked, Pending};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+/// One SMTP session, driven by a door.
+pub struct Session {
+    engine: Arc<Engine>,
+    options: SessionOptions,
+    journal: Arc<Journal>,
+    events: Vec<Event>,
+    connection: Connection,
+    local_submission: bool,
+    standing: Standing,
+    reputation: Pending<reputation::Answers>,
+    counts: SessionCounts,
+    /// Set when this network was blocked while the session was under way: the next command closes it.
+    blocked: Option<Reply>,
+    open: Option<Open>,
+}
+
+impl Engine {
+    /// Begins a session. It keeps this engine, and with it the configuration, until it ends.
+    pub fn session(self: &Arc<Self>, options: SessionOptions) -> Session {
+        let journal = match (&options.replay, options.record) {
+            (Some(answers), _) => Journal::replaying(answers.clone()),
+            (None, true) => Journal::recording(),
+            (None, false) => Journal::default(),
+        };
+        Session {
+            engine: Arc::clone(self),
+            options,
+            journal: Arc::new(journal),
+            events: Vec::new(),
+            connection: Connection::default(),
+            local_submission: false,
+            standing: Standing::Unlisted,
+            reputation: Pending::Never,
+            counts: SessionCounts::default(),
+            blocked: None,
+            open: None,
+        }
+    }
+}
+
+impl Session {
+    /// A client has connected. Its address is looked up while it sends its next commands.
+    pub async fn connect(&mut self, facts: ConnectFacts) -> Answer {
+        self.record(|| Event::Connect {
+            time: facts.time,
+            client_ip: facts.client_ip,
+            client_name: facts.client_name.clone(),
+            mta_name: facts.mta_name.clone(),
+            local_submission: facts.local_submission,
+        });
+        self.standing = self.engine.reputation.standing(facts.client_ip);
+        self.local_submission = facts.local_submission;
+        self.counts = SessionCounts::default();
+        self.blocked = None;
+        self.open = None;
+        self.connection = Connection {
+            client_ip: facts.client_ip,
+            client_name: facts.client_name,
+            mta_name: facts.mta_name,
+            ..Connection::default()
+        };
+        self.reputation = match facts.client_ip {
+            Some(ip) if !self.is_trusted() => {
+                let (engine, journal, deadline) = (self.engine.clone(), self.journal.clone(), self.reply_deadline());
+                Pending::start(async move {
+                    journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
+                })
+            }
+            _ => Pending::Never,
+        };
+        if self.options.refuse_at == RefuseAt::Connect
+            && let Some(reply) = self.judge_client().await.reply
+        {
+            return self.refuse_connection(facts.time, reply).await;
+        }
+        Answer::default()
+    }
+
+    /// HELO or EHLO. A second one, after STARTTLS, replaces the first.
+    pub fn helo(&mut self, name: &[u8], tls: Option<Tls>) {
+        self.record(|| Event::Helo { name: Bytes::from(name), tls: tls.clone() });
+        self.connection.helo = Some(String::from_utf8_lossy(name).into_owned());
+        if tls.is_some() {
+            self.connection.tls = tls;
+        }
+    }
+
+    /// MAIL: a new transaction. What is known of the client may be answered here.
+    pub async fn mail(&mut self, facts: MailFacts<'_>) -> Answer {
+        self.record(|| Event::Mail {
+            time: facts.time,
+            sender: Bytes::from(facts.sender),
+            parameters: facts.parameters.iter().map(|p| Bytes::from(*p)).collect(),
+            login: facts.login.clone(),
+            tls: facts.tls.clone(),
+        });
+        self.guarded(|session| session.judge_mail(facts).boxed()).await
+    }
+
+    /// RCPT. `refused_by_mta` is set if the MTA has refused this recipient itself: then it is only counted.
+    pub async fn rcpt(&mut self, time: i64, recipient: &[u8], refused_by_mta: Option<RefusedByMta>) -> Answer {
+        self.record(|| Event::Rcpt {
+            time,
+            recipient: Bytes::from(recipient),
+            refused_by_mta: refused_by_mta.clone(),
+        });
+        self.guarded(|session| session.judge_rcpt(time, recipient, refused_by_mta).boxed()).await
+    }
+
+    /// A header field; `value` keeps its leading blank.
+    pub fn header(&mut self, name: &[u8], value: &[u8]) {
+        self.record(|| Event::Header { name: Bytes::from(name), value: Bytes::from(value) });
+        if let Some(open) = &mut self.open {
+            open.transaction.message.header(name, value, &self.engine.limits);
+        }
+    }
+
+    /// The empty line after the header.
+    pub fn end_of_header(&mut self) {
+        self.record(|| Event::EndOfHeader);
+        if let Some(open) = &mut self.open {
+            open.transaction.message.end_of_header();
+        }
+    }
+
+    /// A piece of the body, cut anywhere. Returns whether more is wanted.
+    pub fn body(&mut self, piece: &[u8]) -> bool {
+        self.record(|| Event::Body(Bytes::from(piece)));
+        self.open.as_mut().is_some_and(|open| open.transaction.message.body(piece, &self.engine.limits))
+    }
+
+    /// Header and body at once, in wire form.
+    pub fn whole_message(&mut self, raw: &[u8]) {
+        self.record(|| Event::Whole(Bytes::from(raw)));
+        if let Some(open) = &mut self.open {
+            open.transaction.message.whole(raw, &self.engine.limits);
+        }
+    }
+
+    /// The end of a message: everything about it is judged.
+    pub async fn end_of_message(&mut self, time: i64, queue_id: Option<String>) -> Judged {
+        self.record(|| Event::EndOfMessage { time, queue_id: queue_id.clone() });
+        let Some(mut open) = self.open.take() else {
+            return self.judged_without_check(time, queue_id, None, "internal.no-transaction");
+        };
+        open.transaction.queue_id.clone_from(&queue_id);
+        let judged = AssertUnwindSafe(self.judge_message(time, &mut open)).catch_unwind().await;
+        let judged = match judged {
+            Ok(judged) => judged,
+            Err(_) => self.judged_without_check(time, queue_id, Some(&open), "internal.panic"),
+        };
+        self.commit(judged).await
+    }
+
+    /// RSET, a new HELO, or the end of the connection: the transaction is dropped whole. The report tells of commands
+    /// that were refused in it.
+    pub async fn abort(&mut self, time: i64) -> Option<Report> {
+        let mut open = self.open.take()?;
+        self.record(|| Event::Abort);
+        self.count_recipients(time, &mut open, false).await;
+        let explanation = open.explain_refusals(&self.connection)?;
+        let report =
+            Report { reference: open.reference, time, queue_id: open.transaction.queue_id.clone(), explanation };
+        self.engine.shared.record(report.row());
+        Some(report)
+    }
+
+    /// What was seen so far, with the answers of all lookups; `None` unless the session is recorded.
+    pub fn recording(&self) -> Option<Recording> {
+        self.options.record.then(|| Recording { events: self.events.clone(), answers: self.journal.answers() })
+    }
+
+    /// Plays one event of a recording, other than the end of a message and an abort.
+    pub async fn replay(&mut self, event: Event) -> Answer {
+        match event {
+            Event::Connect { time, client_ip, client_name, mta_name, local_submission } => {
+                self.connect(ConnectFacts { time, client_ip, client_name, mta_name, local_submission }).await
+            }
+            Event::Helo { name, tls } => {
+                self.helo(&name.0, tls);
+                Answer::default()
+            }
+            Event::Mail { time, sender, parameters, login, tls } => {
+                let parameters = parameters.iter().map(|p| &p.0[..]).collect();
+                self.mail(MailFacts { time, sender: &sender.0, parameters, login, tls }).await
+            }
+            Event::Rcpt { time, recipient, refused_by_mta } => self.rcpt(time, &recipient.0, refused_by_mta).await,
+            Event::Header { name, value } => {
+                self.header(&name.0, &value.0);
+                Answer::default()
+            }
+            Event::EndOfHeader => {
+                self.end_of_header();
+                Answer::default()
+            }
+            Event::Body(piece) => {
+                self.body(&piece.0);
+                Answer::default()
+            }
+            Event::Whole(raw) => {
+                self.whole_message(&raw.0);
+                Answer::default()
+            }
+            Event::EndOfMessage { .. } | Event::Abort => Answer::default(),
+        }
+    }
+}
+
+// The judgements behind the commands, in the order of the mail.
+impl Session {
+    async fn judge_mail(&mut self, facts: MailFacts<'_>) -> Answer {
+        let engine = Arc::clone(&self.engine);
+        self.connection.login = facts.login;
+        if facts.tls.is_some() {
+            self.connection.tls = facts.tls;
+        }
+        let reference = engine.reference();
+        let sender = match ReversePath::parse(facts.sender) {
+            Ok(sender) => sender,
+            Err(error) => {
+                tracing::debug!(%error, "malformed sender");
+                return answer(Reply::fixed(501, (5, 1, 7), "Bad sender address syntax"), reference);
+            }
+        };
+        let Some(ticket) = engine.shared.in_flight.admit(&engine.limits) else {
+            tracing::warn!("messages in flight are at their limit; deferring");
+            return answer(Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later"), reference);
+        };
+        let outbound = self.connection.login.is_some() || matches!(self.standing, Standing::Internal);
+        let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
+        let transaction = Transaction {
+            sender,
+            direction,
+            recipients: Vec::new(),
+            queue_id: None,
+            message: RawMessage::new(Some(ticket)),
+        };
+        let mut open = Open::new(transaction, reference);
+        if direction == Direction::Inbound && !self.is_trusted() {
+            open.spf = self.start_spf(&open.transaction.sender);
+        }
+        self.open = Some(open);
+        match self.early_refusal(facts.time, Stage::Mail, RefuseAt::Mail).await {
+            Some((reply, because)) => self.refuse(Stage::Mail, None, reply, because),
+            None => Answer::default(),
+        }
+    }
+
+    /// What the client's network has earned: a running block of directory harvest protection, or a bad reputation.
+    /// `at` says which of the two MAIL and RCPT this is.
+    async fn early_refusal(&mut self, time: i64, stage: Stage, at: RefuseAt) -> Option<(Reply, &'static str)> {
+        let engine = Arc::clone(&self.engine);
+        let trial = engine.policy.has_trial();
+        if let Some(reply) = &self.blocked {
+            return Some((reply.clone(), "directory harvest"));
+        }
+        if self.is_counted() && (stage == Stage::Mail) != trial {
+            let network = self.network()?;
+            let blocked = engine.recipients.dha.blocked(network, time, self.reply_deadline());
+            let block = self.journal.ask("dha.block", blocked).await;
+            if let Some(reply) = engine.recipients.dha.block_reply(&block) {
+                return Some((reply, "directory harvest"));
+            }
+        }
+        // With a trial nobody is refused before the recipient is known.
+        let refuse_at = if trial { RefuseAt::Rcpt } else { self.options.refuse_at };
+        if refuse_at == at && self.direction() == Some(Direction::Inbound) {
+            return self.judge_client().await.reply.map(|reply| (reply, "reputation of the client"));
+        }
+        None
+    }
+
+    async fn judge_rcpt(&mut self, time: i64, recipient: &[u8], refused_by_mta: Option<RefusedByMta>) -> Answer {
+        let Some(open) = &mut self.open else { return Answer::default() };
+        open.tried += 1;
+        let address = Address::parse(recipient);
+        if let Some(refused) = refused_by_mta {
+            if refused.is_unknown_recipient() {
+                let domain = address.map(|a| a.domain).unwrap_or_default();
+                // The MTA has answered already; only the next command of a session can be closed.
+                let _ = self.unknown_recipient(time, &domain).await;
+            }
+            return Answer::default();
+        }
+        let address = match address {
+            Ok(address) => address,
+            Err(error) => {
+                tracing::debug!(%error, "malformed recipient");
+                let reply = Reply::fixed(501, (5, 1, 3), "Bad recipient address syntax");
+                return self.refuse(Stage::Rcpt, None, reply, "malformed address");
+            }
+        };
+        let acts = self.engine.policy.acts_for_address(&address);
+        let answer = self.judge_recipient(time, &address, acts).await;
+        if self.local_submission {
+            // A refusal would leave the mail stuck in the MTA's queue (MILTER_README, "Limitations").
+            return Answer::default();
+        }
+        answer
+    }
+
+    async fn judge_recipient(&mut self, time: i64, address: &Address, acts: bool) -> Answer {
+        let engine = Arc::clone(&self.engine);
+        if acts && !address.is_postmaster_or_abuse()
+            && let Some((reply, because)) = self.early_refusal(time, Stage::Rcpt, RefuseAt::Rcpt).await
+        {
+            return self.refuse(Stage::Rcpt, Some(address), reply, because);
+        }
+        let Some(open) = &mut self.open else { return Answer::default() };
+        if open.transaction.recipients.len() >= engine.limits.recipients {
+            let reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
+            return self.refuse(Stage::Rcpt, Some(address), reply, "limit of recipients");
+        }
+        let groups = match self.membership(time, address).await {
+            Membership::NotOurs => Vec::new(),
+            Membership::Known { groups, .. } => {
+                if let Some(open) = &mut self.open {
+                    open.known += 1;
+                }
+                groups
+            }
+            Membership::Unknown if acts => {
+                return match self.unknown_recipient(time, &address.domain).await {
+                    (Some(reply), delay) => self.refuse(Stage::Rcpt, Some(address), reply, "directory harvest").after(delay),
+                    (None, delay) => {
+                        let reply = Reply::fixed(550, (5, 1, 1), "No such recipient here");
+                        self.refuse(Stage::Rcpt, Some(address), reply, "unknown recipient").after(delay)
+                    }
+                };
+            }
+            Membership::Unknown => Vec::new(),
+            Membership::Trouble { why } => {
+                tracing::warn!(why, "the directory is in trouble");
+                match engine.recipients.directory.trouble_reply() {
+                    Some(reply) if acts => {
+                        return self.refuse(Stage::Rcpt, Some(address), reply, "directory in trouble");
+                    }
+                    _ => {
+                        self.find(Finding::new("directory.trouble", Points::ZERO, "the site's directory").fact(why));
+                        Vec::new()
+                    }
+                }
+            }
+        };
+        if acts && let Some(reply) = self.judge_bounce(time, address).await {
+            return self.refuse(Stage::Rcpt, Some(address), reply, "bounce");
+        }
+        let recipient = Recipient { address: address.clone(), groups };
+        if let Some(first) = self.open.as_ref().and_then(|o| o.transaction.recipients.first())
+            && self.policy_class(first) != self.policy_class(&recipient)
+        {
+            let reply = Reply::fixed(452, (4, 5, 3), "Please send this recipient a message of its own");
+            return self.refuse(Stage::Rcpt, Some(address), reply, "another policy class");
+        }
+        if let Some(open) = &mut self.open {
+            open.transaction.recipients.push(recipient);
+        }
+        Answer::default()
+    }
+
+    async fn judge_message(&self, time: i64, open: &mut Open) -> Judged {
+        let engine = &self.engine;
+        let deadline = Deadline::after(engine.deadlines.message);
+        let overflow = open.transaction.message.overflow();
+        let (raw, _ticket) = open.transaction.message.take();
+        let raw = bytes::Bytes::from(raw);
+        if overflow == Some(Overflow::SiteBytes) {
+            tracing::warn!("bytes in flight are at their limit; deferring");
+            return self.deferred(time, open, "limit.bytes-in-flight");
+        }
+
+        let spf = match open.spf.answer().await {
+            Ok(spf) => spf.cloned(),
+            Err(Panicked) => return self.deferred(time, open, "internal.panic"),
+        };
+        let content = content::judge(engine, &self.connection, &open.transaction, raw.clone(), time);
+        let clamd = self.journal.ask("clamd", engine.scan_with_clamd(&raw, deadline));
+        let authentication = self.verify(&raw, open, spf.as_ref(), deadline);
+        let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
+        let Ok(Content { facts, scan, findings, forged }) = content else {
+            return self.deferred(time, open, "internal.panic");
+        };
+
+        let mut judgement = Judgement { findings, reply: None };
+        judgement.findings.append(&mut open.findings);
+        judgement.findings.extend(overflow.map(overflow_finding));
+        let mut client = match open.client.take() {
+            Some(client) => client,
+            None => self.judge_client_now().await,
+        };
+        // A refusal for the client's reputation was given at its command or withheld for postmaster and abuse.
+        client.reply = client.reply.filter(Reply::is_temporary);
+        judgement.merge(client);
+        if let Some(spf) = &spf {
+            judgement.merge(engine.authenticator.judge_spf(spf));
+        }
+        if let Some(results) = &authentication {
+            judgement.merge(engine.authenticator.judge(results, spf.as_ref()));
+        }
+        judgement.merge(engine.judge_malware(&scan, clamd.as_ref()));
+
+        let card = score::add_up(judgement.findings, &engine.score.overrides);
+        let facts = Facts {
+            direction: open.transaction.direction,
+            sender: &open.transaction.sender,
+            connection: &self.connection,
+            recipients: &open.transaction.recipients,
+            card: &card,
+            message: &facts,
+            authentication: &engine.authenticator.summary(spf.as_ref(), authentication.as_ref()),
+            early: judgement.reply.as_ref(),
+        };
+        let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
+        if decision.verdict.action == Action::Accept {
+            let header = authentication.as_ref().map(|results| self.results_header(results, open));
+            let edits = &mut decision.verdict.edits;
+            edits.extend(forged.into_iter().map(|occurrence| Edit::RemoveHeader {
+                name: "Authentication-Results".to_owned(),
+                occurrence,
+            }));
+            edits.extend(header);
+        }
+        self.finish(time, open, &facts, decision).await
+    }
+
+    async fn finish(&self, time: i64, open: &mut Open, facts: &Facts<'_>, decision: Decision) -> Judged {
+        let mut explanation = Explanation::of_message(facts, &decision);
+        explanation.recipients.extend(open.refused_recipients());
+        let taken = decision.verdict.action == Action::Accept;
+        self.count_recipients(time, open, taken).await;
+        let queue_id = open.transaction.queue_id.clone();
+        Judged { verdict: decision.verdict, report: Report { reference: open.reference, time, queue_id, explanation } }
+    }
+
+    /// Writes the history row. A message that is discarded, for anyone, is on record before the MTA hears so.
+    async fn commit(&self, judged: Judged) -> Judged {
+        let discards = judged.verdict.action == Action::Discard
+            || judged.verdict.recipients.iter().any(|r| r.disposition == Disposition::Discard);
+        if !discards {
+            self.engine.shared.record(judged.report.row());
+            return judged;
+        }
+        match self.engine.shared.commit(judged.report.row()).await {
+            Ok(()) => judged,
+            Err(error) => {
+                tracing::error!(%error, "a discarded message could not be recorded; deferring it instead");
+                let Judged { verdict, mut report } = judged;
+                let reply = Reply::fixed(451, (4, 3, 0), "Temporary failure, please try again later");
+                report.explanation.verdict = "defer".to_owned();
+                report.explanation.reply = Some(reply.to_string());
+                let verdict = Verdict { action: Action::Reply(reply), edits: Vec::new(), ..verdict };
+                Judged { verdict, report }
+            }
+        }
+    }
+}

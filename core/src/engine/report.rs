@@ -1,0 +1,63 @@
+//! What is kept of a decision: a log line and a history row. Facts only, no words of the message.
+
+use crate::{explain::Explanation, store::HistoryRow, verdict::{Card, Reference}};
+
+/// A decision with its name.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// By this `mailward explain` finds the decision.
+    pub reference: Reference,
+    /// Unix seconds.
+    pub time: i64,
+    /// The MTA's queue id, if it is known.
+    pub queue_id: Option<String>,
+    /// Why. It holds words of the message; [`Report::log_line`] and history leave them out.
+    pub explanation: Explanation,
+}
+
+impl Report {
+    /// `key=value` fields of one log line.
+    pub fn log_line(&self) -> String {
+        let mut line = String::new();
+        for (key, value) in self.explanation.log_line() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(key);
+            line.push('=');
+            match value.contains([' ', '"', '=']) {
+                true => line.push_str(&format!("{value:?}")),
+                false => line.push_str(&value),
+            }
+        }
+        if let Some(id) = &self.queue_id {
+            line.push_str(" queue_id=");
+            line.push_str(id);
+        }
+        line
+    }
+
+    /// Whether the message is anything but delivered unmarked.
+    pub fn is_marked(&self) -> bool {
+        self.explanation.verdict != "deliver"
+    }
+
+    /// The row for the history table.
+    pub(super) fn row(&self) -> HistoryRow {
+        let explanation = self.explanation.clone().without_text();
+        HistoryRow {
+            reference: self.reference.to_string(),
+            time: self.time,
+            stage: explanation.stage.word().to_owned(),
+            verdict: explanation.verdict.clone(),
+            points: explanation.points,
+            client_ip: explanation.client.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+            helo: explanation.client.helo.clone().unwrap_or_default(),
+            sender: explanation.sender.clone().unwrap_or_default(),
+            recipients: explanation.recipients.iter().map(|r| r.address.clone()).collect(),
+            queue_id: self.queue_id.clone().unwrap_or_default(),
+            card: Card { findings: explanation.findings.clone(), total: explanation.points },
+            explanation: serde_json::to_value(explanation).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The small steps of a session: what the stages in `engine.rs` are made of.
+
+use super::{
+    Answer, Judged, Report, Session,
+    open::Open,
+    pending::{Panicked, Pending},
+};
+use crate::{
+    authentication::{Results, SpfResults},
+    explain::{Explanation, Refusal, Stage},
+    lookup::{Deadline, Outcome},
+    malware::ClamdAnswer,
+    policy::PolicyClass,
+    recipients::Membership,
+    reputation::Standing,
+    session::{Address, ClientNetwork, Direction, Event, Overflow, Recipient, ReversePath},
+    verdict::{Action, Edit, Finding, Judgement, Points, Reference, Reply, Verdict},
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+/// What the client hears when something of ours failed.
+pub(super) fn temporary_failure() -> Reply {
+    Reply::fixed(451, (4, 3, 0), "Temporary failure, please try again later")
+}
+
+impl Answer {
+    pub(super) fn reply(reply: Reply, reference: Reference) -> Self {
+        Answer { reply: Some((reply, reference)), delay: Duration::ZERO }
+    }
+
+    #[must_use]
+    pub(super) fn after(self, delay: Duration) -> Self {
+        Answer { delay, ..self }
+    }
+}
+
+impl Session {
+    pub(super) fn record(&mut self, event: impl FnOnce() -> Event) {
+        if self.options.record {
+            self.events.push(event());
+        }
+    }
+
+    /// Runs a judgement; a panic in it becomes a deferral (the log has the place).
+    pub(super) async fn guarded<'s>(
+        &'s mut self,
+        judge: impl FnOnce(&'s mut Session) -> BoxFuture<'s, Answer>,
+    ) -> Answer {
+        let reference = self.engine.reference();
+        match AssertUnwindSafe(judge(self)).catch_unwind().await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::error!(%reference, "a check panicked; deferring");
+                Answer::reply(temporary_failure(), reference)
+            }
+        }
+    }
+
+    pub(super) fn reply_deadline(&self) -> Deadline {
+        Deadline::after(self.engine.deadlines.reply)
+    }
+
+    pub(super) fn network(&self) -> Option<ClientNetwork> {
+        self.connection.client_ip.map(ClientNetwork::of)
+    }
+
+    pub(super) fn direction(&self) -> Option<Direction> {
+        self.open.as_ref().map(|open| open.transaction.direction)
+    }
+
+    /// Clients whose address is not judged: our own networks, and relays that stand between us and the client.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.local_submission || matches!(self.standing, Standing::Internal | Standing::Relay | Standing::Allowed)
+    }
+
+    /// Whether this client's recipients count for directory harvest protection.
+    pub(super) fn is_counted(&self) -> bool {
+        !self.is_trusted() && self.connection.login.is_none() && self.connection.client_ip.is_some()
+    }
+
+    /// Notes a refusal and gives it to the client.
+    pub(super) fn refuse(
+        &mut self,
+        stage: Stage,
+        recipient: Option<&Address>,
+        reply: Reply,
+        because: &'static str,
+    ) -> Answer {
+        let Some(open) = &mut self.open else { return Answer::reply(reply, self.engine.reference()) };
+        open.refuse(stage, recipient.map(|a| a.raw.as_str()), &reply, because);
+        Answer::reply(reply, open.reference)
+    }
+
+    /// A refusal before there is a transaction.
+    pub(super) async fn refuse_connection(&mut self, time: i64, judgement: Judgement, reply: Reply) -> Answer {
+        let reference = self.engine.reference();
+        let explanation = Explanation::of_refusal(&Refusal {
+            stage: Stage::Connect,
+            connection: &self.connection,
+            direction: None,
+            sender: None,
+            recipient: None,
+            findings: &judgement.findings,
+            reply: &reply,
+            because: "reputation of the client",
+        });
+        let report = Report { reference, time, queue_id: None, explanation };
+        self.engine.shared.record(report.row());
+        self.refused = Some(report);
+        Answer::reply(reply, reference)
+    }
+
+    pub(super) fn find(&mut self, finding: Finding) {
+        if let Some(open) = &mut self.open {
+            open.findings.push(finding);
+        }
+    }
+
+    /// What the client's address and its HELO name say. Waits for the lookups begun at connect.
+    pub(super) async fn judge_client(&mut self) -> Judgement {
+        let names: Vec<String> = self.connection.mta_name.iter().cloned().collect();
+        let mut judgement = match self.reputation.answer().await {
+            Ok(Some(answers)) => self.engine.reputation.judge(&self.standing, answers),
+            Ok(None) => self.engine.reputation.judge_unasked(&self.standing),
+            Err(Panicked) => Judgement { findings: Vec::new(), reply: Some(temporary_failure()) },
+        };
+        judgement.findings.extend(self.engine.reputation.judge_helo(&self.connection, &self.standing, &names));
+        judgement
+    }
+
+    pub(super) fn start_spf(&self, sender: &ReversePath) -> Pending<SpfResults> {
+        let Some(ip) = self.connection.client_ip else { return Pending::Never };
+        let (engine, journal, sender) = (Arc::clone(&self.engine), Arc::clone(&self.journal), sender.clone());
+        let helo = self.connection.helo.clone().unwrap_or_default();
+        let mta = self.connection.mta_name.clone().unwrap_or_else(|| "localhost".to_owned());
+        let deadline = Deadline::after(engine.deadlines.reply);
+        Pending::start(async move {
+            journal.ask("spf", engine.authenticator.spf(ip, &helo, &mta, &sender, deadline)).await
+        })
+    }
+
+    /// DKIM, ARC and DMARC of an inbound message.
+    pub(super) async fn verify(
+        &self,
+        raw: &bytes::Bytes,
+        open: &Open,
+        spf: Option<&SpfResults>,
+        deadline: Deadline,
+    ) -> Option<Results> {
+        if open.transaction.direction == crate::session::Direction::Outbound {
+            return None;
+        }
+        let helo = self.connection.helo.as_deref().unwrap_or_default();
+        let sender = &open.transaction.sender;
+        let live = self.engine.authenticator.verify(raw, helo, sender, spf, deadline);
+        Some(self.journal.ask("authentication", live).await)
+    }
+
+    pub(super) async fn membership(&self, time: i64, address: &Address) -> Membership {
+        let live = self.engine.directory.lookup(address, time, self.reply_deadline());
+        self.journal.ask(&format!("directory {}", address.key()), live).await
+    }
+
+    pub(super) fn policy_class(&self, recipient: &Recipient) -> Option<PolicyClass> {
+        let transaction = &self.open.as_ref()?.transaction;
+        self.engine.policy.policy_class(
+            self.engine.score.thresholds,
+            transaction.direction,
+            &transaction.sender,
+            &self.connection,
+            recipient,
+        )
+    }
+
+    /// A deferral because of something of ours.
+    pub(super) fn deferred(&self, time: i64, open: &Open, finding: &'static str) -> Judged {
+        self.judged_without_check(time, open.transaction.queue_id.clone(), Some(open), finding)
+    }
+
+    pub(super) fn judged_without_check(
+        &self,
+        time: i64,
+        queue_id: Option<String>,
+        open: Option<&Open>,
+        finding: &'static str,
+    ) -> Judged {
+        let reply = temporary_failure();
+        let reference = open.map_or_else(|| self.engine.reference(), |open| open.reference);
+        let transaction = open.map(|open| &open.transaction);
+        let mut explanation = Explanation::of_refusal(&Refusal {
+            stage: Stage::Message,
+            connection: &self.connection,
+            direction: transaction.map(|t| t.direction),
+            sender: transaction.map(|t| &t.sender),
+            recipient: None,
+            findings: &[Finding::new(finding, Points::ZERO, "the engine itself")],
+            reply: &reply,
+            because: finding,
+        });
+        explanation.recipients.extend(open.into_iter().flat_map(Open::refused_recipients));
+        let verdict = Verdict { action: Action::Reply(reply), recipients: Vec::new(), edits: Vec::new() };
+        Judged { verdict, report: Report { reference, time, queue_id, explanation } }
+    }
+}
+
+/// The finding that says which bound a message has crossed.
+pub(super) fn overflow_finding(overflow: Overflow) -> Finding {
+    let id = match overflow {
+        Overflow::HeaderCount => "limit.header-count",
+        Overflow::HeaderBytes => "limit.header-bytes",
+        Overflow::MessageBytes | Overflow::SiteBytes => "limit.message-bytes",
+    };
+    Finding::new(id, Points::ZERO, "[limits]")
+}

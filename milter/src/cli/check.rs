@@ -1,0 +1,230 @@
+//! `mailward check`: judge messages from files and explain.
+
+mod input;
+
+use super::{exit, fail, load, runtime};
+use indicatif::{ProgressBar, ProgressStyle};
+use input::{Input, Kind};
+use mailward_core::{
+    config::{Config, sections::RefuseAt},
+    engine::{ConnectFacts, Engine, Judged, MailFacts, Report, Session, SessionOptions, Shared},
+    message,
+    session::{Address, Event, Login, Recording},
+    verdict::{Action, Reference},
+};
+use std::{
+    io::IsTerminal,
+    net::IpAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  mailward check mail.eml --client-ip 192.0.2.7 --from a@example.net --to b@example.com\n  \
+    mailward check --json archive.mbox maildir/ | jq .verdict\n  mailward check 3f5xk2.session      replay what the milter saw")]
+pub(super) struct Arguments {
+    /// Messages, mbox files, recorded sessions, or directories of them; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Address of the client that sent the messages. Without it no check looks at the client.
+    #[arg(long, value_name = "ADDRESS")]
+    client_ip: Option<IpAddr>,
+    /// Name that the client gave in HELO.
+    #[arg(long, value_name = "NAME")]
+    helo: Option<String>,
+    /// Envelope sender; `<>` is the null sender. Without it: Return-Path, else From.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+    /// Envelope recipient, may be repeated. Without it: Delivered-To, else To, else postmaster.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Vec<String>,
+    /// The client has authenticated as this user.
+    #[arg(long, value_name = "USER")]
+    login: Option<String>,
+    /// Answer DNS from this file of `name TYPE value` lines instead of the network; other names do not exist.
+    #[arg(long, value_name = "FILE")]
+    dns: Option<PathBuf>,
+    /// The clock of the session, in Unix seconds. Without it: now.
+    #[arg(long, value_name = "SECONDS")]
+    time: Option<i64>,
+    /// Print one JSON object a line for each message.
+    #[arg(long)]
+    json: bool,
+    /// Print only what is not delivered unmarked, and the totals.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
+    let config = match load(path.as_deref()) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    match runtime() {
+        Ok(runtime) => runtime.block_on(check(arguments, config)),
+        Err(code) => code,
+    }
+}
+
+#[derive(Default)]
+struct Totals {
+    messages: u64,
+    negative: u64,
+    unreadable: u64,
+}
+
+async fn check(arguments: Arguments, mut config: Config) -> ExitCode {
+    if let Some(zone) = &arguments.dns {
+        match std::fs::read_to_string(zone) {
+            Ok(text) => config.dns.zone = Some(text),
+            Err(error) => return fail(exit::USAGE, format!("cannot read {}: {error}", zone.display())),
+        }
+    }
+    let engine = match Engine::build(config, Shared::in_memory()).await {
+        Ok(engine) => engine,
+        Err(problems) => return fail(exit::USAGE, problems.join("\nmailward: ")),
+    };
+    let bar = match std::io::stderr().is_terminal() && !std::io::stdout().is_terminal() {
+        true => ProgressBar::new_spinner(),
+        false => ProgressBar::hidden(),
+    };
+    bar.set_style(ProgressStyle::with_template("{spinner} {pos} messages, {per_sec}").unwrap_or(ProgressStyle::default_spinner()));
+    let mut totals = Totals::default();
+    for file in &arguments.files {
+        for input in input::walk(file) {
+            bar.inc(1);
+            match input {
+                Ok(input) => judge(&engine, &arguments, input, &mut totals).await,
+                Err(error) => {
+                    totals.unreadable += 1;
+                    eprintln!("mailward: {error}");
+                }
+            }
+        }
+    }
+    bar.finish_and_clear();
+    if !arguments.json && totals.messages > 1 {
+        println!("{} messages, {} of them refused, deferred, discarded or held", totals.messages, totals.negative);
+    }
+    ExitCode::from(match totals {
+        Totals { unreadable: 1.., .. } => exit::USAGE,
+        Totals { negative: 1.., .. } => exit::NEGATIVE,
+        _ => exit::OK,
+    })
+}
+
+async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals: &mut Totals) {
+    let started = Instant::now();
+    match input.kind {
+        Kind::Message => {
+            let reports = judge_message(engine, arguments, &input.bytes).await;
+            print(arguments, &input.name, reports, started, totals);
+        }
+        Kind::Session => match Recording::read(&input.bytes[..]) {
+            Ok(recording) => {
+                let reports = replay(engine, recording).await;
+                print(arguments, &input.name, reports, started, totals);
+            }
+            Err(error) => {
+                totals.unreadable += 1;
+                eprintln!("mailward: {}: {error}", input.name);
+            }
+        },
+    }
+}
+
+/// Plays a session with this one message.
+async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]) -> Vec<(Report, bool)> {
+    let raw = message::to_wire(bytes);
+    let envelope = message::envelope_hints(&raw);
+    let now = arguments.time.unwrap_or_else(crate::daemon::now);
+    let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
+    session
+        .connect(ConnectFacts {
+            time: now,
+            client_ip: arguments.client_ip,
+            client_name: None,
+            mta_name: None,
+            local_submission: false,
+        })
+        .await;
+    if let Some(helo) = &arguments.helo {
+        session.helo(helo.as_bytes(), None);
+    }
+    let sender = arguments.from.clone().or(envelope.sender).unwrap_or_default();
+    let login = arguments.login.clone().map(|name| Login { name, mechanism: "PLAIN".to_owned() });
+    let facts =
+        MailFacts { time: now, sender: sender.as_bytes(), parameters: Vec::new(), login, tls: None };
+    let mut refused = session.mail(facts).await.reply.is_some();
+    let recipients = match arguments.to.is_empty() {
+        false => arguments.to.clone(),
+        true => envelope.recipient.filter(|r| Address::parse(r.as_bytes()).is_ok()).into_iter().collect(),
+    };
+    let mut accepted = 0;
+    if !refused {
+        let fallback = ["postmaster".to_owned()];
+        let recipients = if recipients.is_empty() { &fallback[..] } else { &recipients[..] };
+        for recipient in recipients {
+            accepted += usize::from(session.rcpt(now, recipient.as_bytes(), None).await.reply.is_none());
+        }
+        refused = accepted == 0;
+    }
+    if refused {
+        return session.abort(now).await.map(|report| (report, true)).into_iter().collect();
+    }
+    session.whole_message(&raw);
+    vec![finished(session.end_of_message(now, None).await)]
+}
+
+fn finished(judged: Judged) -> (Report, bool) {
+    let held = judged.verdict.edits.iter().any(|e| matches!(e, mailward_core::verdict::Edit::Hold { .. }));
+    let negative = judged.verdict.action != Action::Accept || held;
+    (judged.report, negative)
+}
+
+/// Plays a recorded session with the answers that its lookups gave.
+async fn replay(engine: &Arc<Engine>, recording: Recording) -> Vec<(Report, bool)> {
+    let mut session: Session = engine.session(SessionOptions {
+        refuse_at: RefuseAt::Rcpt,
+        record: false,
+        replay: Some(recording.answers),
+    });
+    let mut reports = Vec::new();
+    let mut now = 0;
+    for event in recording.events {
+        if let Event::Connect { time, .. } | Event::Mail { time, .. } | Event::Rcpt { time, .. } | Event::EndOfMessage { time, .. } = &event {
+            now = *time;
+        }
+        match event {
+            Event::EndOfMessage { queue_id, .. } => reports.push(finished(session.end_of_message(now, queue_id).await)),
+            Event::Abort => reports.extend(session.abort(now).await.map(|report| (report, true))),
+            other => session.replay(other).await,
+        }
+    }
+    reports.extend(session.abort(now).await.map(|report| (report, true)));
+    reports
+}
+
+fn print(arguments: &Arguments, name: &str, reports: Vec<(Report, bool)>, started: Instant, totals: &mut Totals) {
+    let ms = (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0;
+    for (report, negative) in reports {
+        totals.messages += 1;
+        totals.negative += u64::from(negative);
+        if arguments.json {
+            println!("{}", json(name, &report, ms));
+        } else if !arguments.quiet || negative || report.is_marked() {
+            println!("{name}\n{}", report.explanation);
+        }
+    }
+}
+
+fn json(name: &str, report: &Report, ms: f64) -> serde_json::Value {
+    let mut object = serde_json::to_value(&report.explanation).unwrap_or_default();
+    let reference: Reference = report.reference;
+    object["run"] = serde_json::json!({
+        "file": name, "door": "check", "ref": reference.to_string(), "time": report.time, "ms": ms,
+    });
+    object
+}

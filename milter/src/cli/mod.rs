@@ -1,0 +1,101 @@
+//! The command line: one file a subcommand.
+
+mod check;
+mod config;
+mod dha;
+mod directory;
+mod explain;
+mod milter;
+
+use clap::{Parser, Subcommand};
+use mailward_core::config::{Config, diagnostic::Diagnostic};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Exit codes of every subcommand, also told in `--help`.
+pub(crate) mod exit {
+    /// Done; `check`: every message is delivered, perhaps with marks.
+    pub(crate) const OK: u8 = 0;
+    /// `check`: a message is refused, deferred, discarded or held; `lookup`: the recipient is unknown.
+    pub(crate) const NEGATIVE: u8 = 1;
+    /// Wrong arguments, a faulty configuration, or a file that cannot be read.
+    pub(crate) const USAGE: u8 = 2;
+    /// A service that is needed cannot be reached, or does not answer in time.
+    pub(crate) const TROUBLE: u8 = 3;
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done (check: delivered); 1 negative (check: a message is refused, deferred, \
+discarded or held; lookup: unknown recipient); 2 wrong arguments, faulty configuration or unreadable file; \
+3 a service is unreachable.";
+
+/// The configuration that is read when `--config` is not given.
+const DEFAULT_CONFIG: &str = "/etc/mailward/mailward.toml";
+
+/// Mail filter for Postfix and Sendmail: refuses bad senders early, stops directory harvests, verifies SPF, DKIM, ARC
+/// and DMARC, finds spam and malware, and applies the site's policies.
+#[derive(Parser)]
+#[command(name = "mailward", version, after_help = EXIT_CODES)]
+struct Arguments {
+    /// Configuration file. Without it /etc/mailward/mailward.toml is read if it exists, else the built-in defaults hold.
+    #[arg(long, short, global = true, value_name = "FILE", env = "MAILWARD_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the milter daemon.
+    Milter(milter::Arguments),
+    /// Judge messages and explain the verdict; nothing is delivered, stored or counted.
+    Check(check::Arguments),
+    /// Check, show or write the configuration.
+    Config(config::Arguments),
+    /// Import, synchronise or query the recipient directory.
+    Directory(directory::Arguments),
+    /// List or release networks blocked for directory harvesting.
+    Dha(dha::Arguments),
+    /// Explain a past verdict by the reference of its reply or log line.
+    Explain(explain::Arguments),
+}
+
+/// Runs the command line of this process.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let path = arguments.config.or_else(|| Path::new(DEFAULT_CONFIG).exists().then(|| DEFAULT_CONFIG.into()));
+    match arguments.command {
+        Command::Milter(command) => milter::run(command, path),
+        Command::Check(command) => check::run(command, path),
+        Command::Config(command) => config::run(command, path),
+        Command::Directory(command) => directory::run(command, path),
+        Command::Dha(command) => dha::run(command, path),
+        Command::Explain(command) => explain::run(command, path),
+    }
+}
+
+/// The checked configuration, or exit code 2 after all its faults were printed.
+fn load(path: Option<&Path>) -> Result<Config, ExitCode> {
+    path.map(mailward_core::config::load).transpose().map(Option::unwrap_or_default).map_err(|faults| print_faults(&faults))
+}
+
+fn print_faults(faults: &[Diagnostic]) -> ExitCode {
+    for fault in faults {
+        eprintln!("{fault}");
+    }
+    ExitCode::from(exit::USAGE)
+}
+
+fn fail(code: u8, message: impl std::fmt::Display) -> ExitCode {
+    eprintln!("mailward: {message}");
+    ExitCode::from(code)
+}
+
+/// A runtime for commands that wait on the network.
+fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| fail(exit::TROUBLE, format!("cannot start threads: {error}")))
+}

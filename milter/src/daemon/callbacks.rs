@@ -1,0 +1,227 @@
+//! Milter events to session facts, and answers back.
+
+use super::{Daemon, edits, negotiate::negotiate, report};
+use bytes::Bytes;
+use indymilter::{Actions, Callbacks, Context, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo, Status};
+use mailward_core::{
+    config::sections::RefuseAt,
+    engine::{Answer, ConnectFacts, MailFacts, Session, SessionOptions},
+    session::{Login, RefusedByMta, Tls},
+    verdict::{Action, Reference, Reply},
+};
+use std::{
+    ffi::{CStr, CString},
+    sync::Arc,
+};
+
+/// What belongs to one connection of the MTA.
+pub(super) struct Client {
+    daemon: Arc<Daemon>,
+    session: Session,
+    /// Whether header values come and go with their leading blank.
+    leading_space: bool,
+    /// Held while a transaction is open, so that a drain waits for it.
+    open: Option<super::OpenTransaction>,
+}
+
+impl Client {
+    fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, leading_space: bool) -> Self {
+        let options = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), replay: None };
+        let session = daemon.engine.load().session(options);
+        Client { daemon, session, leading_space, open: None }
+    }
+
+    async fn abort(&mut self) {
+        if let Some(report) = self.session.abort(super::now()).await {
+            report::log(&report, None);
+        }
+        self.open = None;
+    }
+
+    fn save_recording(&self) {
+        let (Some(dir), Some(recording)) = (&self.daemon.record_dir, self.session.recording()) else { return };
+        let path = dir.join(format!("{}.session", Reference::from_random(super::random())));
+        let saved = std::fs::File::create(&path)
+            .and_then(|file| recording.write(std::io::BufWriter::new(file)));
+        if let Err(error) = saved {
+            tracing::warn!(path = %path.display(), %error, "cannot record the session");
+        }
+    }
+}
+
+/// The callbacks of one listener.
+pub(super) fn callbacks(daemon: Arc<Daemon>, refuse_at: RefuseAt) -> Callbacks<Client> {
+    Callbacks::new()
+        .on_negotiate(move |cx, actions: Actions, options: ProtoOpts| {
+            let daemon = Arc::clone(&daemon);
+            Box::pin(async move {
+                let status = negotiate(cx, actions, options, refuse_at);
+                let leading_space = cx.requested_opts.contains(ProtoOpts::LEADING_SPACE);
+                cx.data = Some(Client::new(daemon, refuse_at, leading_space));
+                status
+            })
+        })
+        .on_connect(|cx, host, socket| Box::pin(connect(cx, host, socket)))
+        .on_helo(|cx, name| Box::pin(helo(cx, name)))
+        .on_mail(|cx, args| Box::pin(mail(cx, args)))
+        .on_rcpt(|cx, args| Box::pin(rcpt(cx, args)))
+        .on_header(|cx, name, value| Box::pin(header(cx, name, value)))
+        .on_eoh(|cx| Box::pin(end_of_header(cx)))
+        .on_body(|cx, piece| Box::pin(body(cx, piece)))
+        .on_eom(|cx| Box::pin(end_of_message(cx)))
+        .on_abort(|cx| {
+            Box::pin(async {
+                if let Some(client) = &mut cx.data {
+                    client.abort().await;
+                }
+                Status::Continue
+            })
+        })
+        .on_close(|cx| {
+            Box::pin(async {
+                if let Some(mut client) = cx.data.take() {
+                    client.abort().await;
+                    client.save_recording();
+                }
+                Status::Continue
+            })
+        })
+}
+
+async fn connect(cx: &mut Context<Client>, host: CString, socket: SocketInfo) -> Status {
+    let Some(client) = &mut cx.data else { return Status::Tempfail };
+    let (client_ip, port) = match socket {
+        SocketInfo::Inet(address) => (Some(address.ip().to_canonical()), Some(address.port())),
+        SocketInfo::Unix(_) | SocketInfo::Unknown => (None, None),
+    };
+    // Without a name Postfix gives "[192.0.2.7]", Sendmail gives "[IPv6:2001:db8::1]" too.
+    let client_name = host.to_str().ok().filter(|h| !h.starts_with('[') && *h != "unknown").map(str::to_owned);
+    let facts = ConnectFacts {
+        time: super::now(),
+        client_ip,
+        // Postfix plays mail of sendmail(1) as a connection from localhost, port 0; a refusal there would leave the
+        // mail stuck in its queue (MILTER_README, "Limitations").
+        local_submission: client_ip.is_none_or(|ip| ip.is_loopback()) && port.is_none_or(|p| p == 0),
+        client_name,
+        mta_name: text(&cx.macros, c"j"),
+    };
+    let answer = client.session.connect(facts).await;
+    reply_with(&mut cx.reply, answer).await
+}
+
+async fn helo(cx: &mut Context<Client>, name: CString) -> Status {
+    let tls = tls(&cx.macros);
+    if let Some(client) = &mut cx.data {
+        client.session.helo(name.as_bytes(), tls);
+    }
+    Status::Continue
+}
+
+async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
+    let Some(client) = &mut cx.data else { return Status::Tempfail };
+    // Sendmail sends no ABORT between messages: a new MAIL ends the transaction before it.
+    client.abort().await;
+    let Some(open) = client.daemon.open_transaction() else {
+        let reply = Reply::new(421, (4, 3, 2), "Service is shutting down, please try again").ok();
+        return set_reply(&mut cx.reply, reply.as_ref().map(|r| (r, r.text().to_owned())));
+    };
+    client.open = Some(open);
+    let mut args = args.iter().map(|a| a.as_bytes());
+    let facts = MailFacts {
+        time: super::now(),
+        sender: args.next().unwrap_or(b"<>"),
+        parameters: args.collect(),
+        login: text(&cx.macros, c"{auth_authen}").map(|name| Login {
+            name,
+            mechanism: text(&cx.macros, c"{auth_type}").unwrap_or_default(),
+        }),
+        tls: tls(&cx.macros),
+    };
+    let answer = client.session.mail(facts).await;
+    reply_with(&mut cx.reply, answer).await
+}
+
+async fn rcpt(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
+    let Some(client) = &mut cx.data else { return Status::Tempfail };
+    // A recipient that the MTA refuses itself is told with {rcpt_mailer}=error; our answer to it is ignored.
+    let refused_by_mta = (text(&cx.macros, c"{rcpt_mailer}").as_deref() == Some("error"))
+        .then(|| RefusedByMta { status: text(&cx.macros, c"{rcpt_host}"), text: text(&cx.macros, c"{rcpt_addr}") });
+    let recipient = args.first().map(|a| a.as_bytes()).unwrap_or_default();
+    let answer = client.session.rcpt(super::now(), recipient, refused_by_mta).await;
+    reply_with(&mut cx.reply, answer).await
+}
+
+async fn header(cx: &mut Context<Client>, name: CString, value: CString) -> Status {
+    if let Some(client) = &mut cx.data {
+        if client.leading_space {
+            client.session.header(name.as_bytes(), value.as_bytes());
+        } else {
+            client.session.header(name.as_bytes(), &[b" ", value.as_bytes()].concat());
+        }
+    }
+    Status::Continue
+}
+
+async fn end_of_header(cx: &mut Context<Client>) -> Status {
+    if let Some(client) = &mut cx.data {
+        client.session.end_of_header();
+    }
+    Status::Continue
+}
+
+async fn body(cx: &mut Context<Client>, piece: Bytes) -> Status {
+    match &mut cx.data {
+        Some(client) if client.session.body(&piece) => Status::Continue,
+        _ => Status::Skip,
+    }
+}
+
+async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
+    let Some(client) = &mut cx.data else { return Status::Tempfail };
+    let queue_id = text(&cx.macros, c"i");
+    let started = std::time::Instant::now();
+    let judged = client.session.end_of_message(super::now(), queue_id).await;
+    client.open = None;
+    report::log(&judged.report, Some(started.elapsed()));
+    match &judged.verdict.action {
+        Action::Discard => Status::Discard,
+        Action::Reply(reply) => {
+            set_reply(&mut cx.reply, Some((reply, reply.text_with(judged.report.reference))))
+        }
+        Action::Accept => match edits::apply(&cx.actions, &judged.verdict.edits, client.leading_space).await {
+            Ok(()) => Status::Accept,
+            Err(error) => {
+                // Part of the edits may be lost: better once more than half done.
+                tracing::error!(reference = %judged.report.reference, %error, "the MTA did not take an edit; deferring");
+                Status::Tempfail
+            }
+        },
+    }
+}
+
+async fn reply_with(reply: &mut SmtpReply, answer: Answer) -> Status {
+    if !answer.delay.is_zero() {
+        tokio::time::sleep(answer.delay).await;
+    }
+    set_reply(reply, answer.reply.as_ref().map(|(reply, reference)| (reply, reply.text_with(*reference))))
+}
+
+/// Hands a reply to the MTA. A percent sign is doubled: Sendmail takes the text for a format string, Postfix undoes it.
+fn set_reply(out: &mut SmtpReply, reply: Option<(&Reply, String)>) -> Status {
+    let Some((reply, text)) = reply else { return Status::Continue };
+    let line = CString::new(text.replace('%', "%%")).unwrap_or_default();
+    if let Err(error) = out.set_error_reply(&reply.code().to_string(), Some(&reply.enhanced()), [line]) {
+        tracing::error!(?error, %reply, "a reply was not accepted; the MTA's own text is used");
+    }
+    if reply.is_temporary() { Status::Tempfail } else { Status::Reject }
+}
+
+/// A macro with no value is simply not sent.
+fn text(macros: &Macros, name: &CStr) -> Option<String> {
+    macros.get(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+}
+
+fn tls(macros: &Macros) -> Option<Tls> {
+    let version = text(macros, c"{tls_version}")?;
+    Some(Tls { version, cipher: text(macros, c"{cipher}").unwrap_or_default() })
+}

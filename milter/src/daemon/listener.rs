@@ -1,0 +1,149 @@
+//! Sockets that MTAs connect to.
+
+use mailward_core::config::sections::{ListenAddress, MilterSettings};
+use std::{
+    future::Future,
+    io,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    sync::Notify,
+    time::Sleep,
+};
+
+/// How long a listener rests after `accept` failed (out of descriptors, say), so that it does not spin.
+const REST_AFTER_ERROR: Duration = Duration::from_millis(200);
+
+/// A listener that survives every error of `accept` and stops accepting when told to drain.
+///
+/// indymilter ends its `run` at the first error of `accept` (seen with EMFILE and ECONNABORTED), which would end the
+/// daemon for one descriptor too few.
+pub(crate) struct Hardy {
+    /// `None` once drained: a closed socket tells the MTA at once, a silent one would let it wait.
+    socket: Option<Socket>,
+    resting: Option<Pin<Box<Sleep>>>,
+    draining: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Hardy {
+    pub(crate) async fn bind(address: &ListenAddress, settings: &MilterSettings, drain: Arc<Notify>) -> io::Result<Self> {
+        let socket = match address {
+            ListenAddress::Inet(address) => Socket::Tcp(TcpListener::bind(address.as_str()).await?),
+            ListenAddress::Unix(path) => Socket::Unix(bind_unix(path, settings)?),
+        };
+        let draining = Box::pin(async move { drain.notified().await });
+        Ok(Hardy { socket: Some(socket), resting: None, draining })
+    }
+}
+
+/// Binds a socket file. A file left by a crash is replaced; a socket that somebody answers on is not.
+fn bind_unix(path: &Path, settings: &MilterSettings) -> io::Result<UnixListener> {
+    if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on this socket"));
+        }
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    if let Some(group) = &settings.socket_group {
+        let id = group_id(group)?;
+        std::os::unix::fs::chown(path, None, Some(id))?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.socket_mode))?;
+    Ok(listener)
+}
+
+fn group_id(group: &str) -> io::Result<u32> {
+    if let Ok(id) = group.parse() {
+        return Ok(id);
+    }
+    std::fs::read_to_string("/etc/group")?
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.first() == Some(&group))
+        .and_then(|fields| fields.get(2)?.parse().ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no group \"{group}\" in /etc/group")))
+}
+
+impl indymilter::Listener for Hardy {
+    type Io = Stream;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        if self.socket.is_some() && self.draining.as_mut().poll(cx).is_ready() {
+            self.socket = None;
+        }
+        let Some(socket) = &self.socket else { return Poll::Pending };
+        loop {
+            if let Some(rest) = &mut self.resting {
+                if rest.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.resting = None;
+            }
+            let accepted = match socket {
+                Socket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| {
+                    let _ = stream.set_nodelay(true);
+                    Stream::Tcp(stream)
+                }),
+                Socket::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Stream::Unix(stream)),
+            };
+            match accepted {
+                Poll::Ready(Err(error)) => {
+                    tracing::warn!(%error, "cannot accept a connection; resting");
+                    self.resting = Some(Box::pin(tokio::time::sleep(REST_AFTER_ERROR)));
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// A connection of an MTA.
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

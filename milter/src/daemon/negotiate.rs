@@ -1,0 +1,56 @@
+//! What the daemon asks of the MTA at the start of each milter connection.
+
+use indymilter::{Actions, MacroStage, NegotiateContext, ProtoOpts, Status};
+use mailward_core::config::sections::RefuseAt;
+use std::ffi::CString;
+
+/// Edits that verdicts need. Without one the MTA would drop the filter at its first use.
+const ACTIONS: Actions =
+    Actions::ADD_HEADER.union(Actions::CHANGE_HEADER).union(Actions::DELETE_RCPT).union(Actions::QUARANTINE);
+
+/// `REJECTED_RCPT`: see the recipients that the MTA itself refuses. `LEADING_SPACE`: headers come as they were sent, so
+/// that DKIM's simple canonicalisation can be checked. `SKIP`: stop the body past the size limit. No replies are wanted
+/// where none is decided: each reply costs a round trip.
+const OPTIONS: ProtoOpts = ProtoOpts::REJECTED_RCPT
+    .union(ProtoOpts::LEADING_SPACE)
+    .union(ProtoOpts::SKIP)
+    .union(ProtoOpts::NO_UNKNOWN)
+    .union(ProtoOpts::NO_DATA)
+    .union(ProtoOpts::NOREPLY_HELO)
+    .union(ProtoOpts::NOREPLY_HEADER)
+    .union(ProtoOpts::NOREPLY_EOH);
+
+/// Macros wanted, by stage. Our list replaces the MTA's own, so it names all that is used.
+const MACROS: [(MacroStage, &str); 6] = [
+    (MacroStage::Connect, "j"),
+    (MacroStage::Helo, "{tls_version} {cipher}"),
+    (MacroStage::Mail, "i {auth_type} {auth_authen} {tls_version} {cipher}"),
+    (MacroStage::Rcpt, "{rcpt_mailer} {rcpt_host} {rcpt_addr}"),
+    (MacroStage::Eoh, "i"),
+    (MacroStage::Eom, "i"),
+];
+
+/// Requests what is used, within what the MTA offers.
+pub(super) fn negotiate<T: Send>(
+    cx: &mut NegotiateContext<T>,
+    offered: Actions,
+    options: ProtoOpts,
+    refuse_at: RefuseAt,
+) -> Status {
+    let missing = ACTIONS - offered;
+    if !missing.is_empty() {
+        tracing::warn!(?missing, "the MTA does not offer every edit; verdicts that need them will not be carried out");
+    }
+    cx.requested_actions = ACTIONS & offered;
+    let mut wanted = OPTIONS;
+    if refuse_at != RefuseAt::Connect {
+        wanted |= ProtoOpts::NOREPLY_CONNECT;
+    }
+    cx.requested_opts = wanted & options;
+    for (stage, names) in MACROS {
+        if let Ok(names) = CString::new(names) {
+            cx.requested_macros.insert(stage, names);
+        }
+    }
+    Status::Continue
+}

@@ -1,0 +1,4 @@
+//! The rig works: each component alone, and Postfix without any filter.
+
+mod components;
+mod postfix;
