@@ -6,9 +6,11 @@
 mod build;
 mod content;
 mod facts;
+mod harvest;
 mod open;
 mod pending;
 mod report;
+mod session;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
@@ -16,23 +18,24 @@ pub use report::Report;
 
 use crate::{
     config::sections::RefuseAt,
-    explain::{Explanation, Refusal, Stage},
+    explain::{Explanation, Stage},
     lookup::{Deadline, Journal},
-    policy::{self, Decision, Facts, PolicyClass},
-    recipients::{Membership, Observation, SessionCounts},
+    policy::{self, Decision, Facts},
+    recipients::{dha::Tally, directory::Membership},
     reputation::{self, Standing},
     score,
     session::{
-        Address, Bytes, ClientNetwork, Connection, Direction, Event, Overflow, RawMessage, Recipient, Recording,
-        RefusedByMta, ReversePath, Tls, Transaction,
+        Address, Bytes, Connection, Direction, Event, Overflow, RawMessage, Recipient, Recording, RefusedByMta,
+        ReversePath, Tls, Transaction,
     },
-    verdict::{Action, Disposition, Edit, Finding, Judgement, Points, Reference, Reply, Verdict},
+    verdict::{Action, Disposition, Edit, Finding, Judgement, Points, Reply, Verdict},
 };
 use content::Content;
 use futures_util::FutureExt;
 use open::Open;
 use pending::{Panicked, Pending};
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use session::{overflow_finding, temporary_failure};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 /// One SMTP session, driven by a door.
 pub struct Session {
@@ -44,10 +47,12 @@ pub struct Session {
     local_submission: bool,
     standing: Standing,
     reputation: Pending<reputation::Answers>,
-    counts: SessionCounts,
+    tally: Tally,
     /// Set when this network was blocked while the session was under way: the next command closes it.
     blocked: Option<Reply>,
     open: Option<Open>,
+    /// A refusal of the whole connection, for the log.
+    refused: Option<Report>,
 }
 
 impl Engine {
@@ -67,9 +72,10 @@ impl Engine {
             local_submission: false,
             standing: Standing::Unlisted,
             reputation: Pending::Never,
-            counts: SessionCounts::default(),
+            tally: Tally::default(),
             blocked: None,
             open: None,
+            refused: None,
         }
     }
 }
@@ -86,7 +92,7 @@ impl Session {
         });
         self.standing = self.engine.reputation.standing(facts.client_ip);
         self.local_submission = facts.local_submission;
-        self.counts = SessionCounts::default();
+        self.tally = Tally::default();
         self.blocked = None;
         self.open = None;
         self.connection = Connection {
@@ -104,10 +110,11 @@ impl Session {
             }
             _ => Pending::Never,
         };
-        if self.options.refuse_at == RefuseAt::Connect
-            && let Some(reply) = self.judge_client().await.reply
-        {
-            return self.refuse_connection(facts.time, reply).await;
+        if self.options.refuse_at == RefuseAt::Connect {
+            let judgement = self.judge_client().await;
+            if let Some(reply) = judgement.reply.clone() {
+                return self.refuse_connection(facts.time, judgement, reply);
+            }
         }
         Answer::default()
     }
@@ -180,8 +187,7 @@ impl Session {
             return self.judged_without_check(time, queue_id, None, "internal.no-transaction");
         };
         open.transaction.queue_id.clone_from(&queue_id);
-        let judged = AssertUnwindSafe(self.judge_message(time, &mut open)).catch_unwind().await;
-        let judged = match judged {
+        let judged = match AssertUnwindSafe(self.judge_message(time, &mut open)).catch_unwind().await {
             Ok(judged) => judged,
             Err(_) => self.judged_without_check(time, queue_id, Some(&open), "internal.panic"),
         };
@@ -191,9 +197,9 @@ impl Session {
     /// RSET, a new HELO, or the end of the connection: the transaction is dropped whole. The report tells of commands
     /// that were refused in it.
     pub async fn abort(&mut self, time: i64) -> Option<Report> {
-        let mut open = self.open.take()?;
+        let Some(open) = self.open.take() else { return self.refused.take() };
         self.record(|| Event::Abort);
-        self.count_recipients(time, &mut open, false).await;
+        self.count_transaction(time, &open, false).await;
         let explanation = open.explain_refusals(&self.connection)?;
         let report =
             Report { reference: open.reference, time, queue_id: open.transaction.queue_id.clone(), explanation };
@@ -255,12 +261,12 @@ impl Session {
             Ok(sender) => sender,
             Err(error) => {
                 tracing::debug!(%error, "malformed sender");
-                return answer(Reply::fixed(501, (5, 1, 7), "Bad sender address syntax"), reference);
+                return Answer::reply(Reply::fixed(501, (5, 1, 7), "Bad sender address syntax"), reference);
             }
         };
         let Some(ticket) = engine.shared.in_flight.admit(&engine.limits) else {
             tracing::warn!("messages in flight are at their limit; deferring");
-            return answer(Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later"), reference);
+            return Answer::reply(Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later"), reference);
         };
         let outbound = self.connection.login.is_some() || matches!(self.standing, Standing::Internal);
         let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
@@ -271,6 +277,7 @@ impl Session {
             queue_id: None,
             message: RawMessage::new(Some(ticket)),
         };
+        self.tally.begin(transaction.sender.mailbox().is_none());
         let mut open = Open::new(transaction, reference);
         if direction == Direction::Inbound && !self.is_trusted() {
             open.spf = self.start_spf(&open.transaction.sender);
@@ -285,36 +292,35 @@ impl Session {
     /// What the client's network has earned: a running block of directory harvest protection, or a bad reputation.
     /// `at` says which of the two MAIL and RCPT this is.
     async fn early_refusal(&mut self, time: i64, stage: Stage, at: RefuseAt) -> Option<(Reply, &'static str)> {
-        let engine = Arc::clone(&self.engine);
-        let trial = engine.policy.has_trial();
+        let trial = !self.engine.policy.trial.is_empty();
         if let Some(reply) = &self.blocked {
             return Some((reply.clone(), "directory harvest"));
         }
-        if self.is_counted() && (stage == Stage::Mail) != trial {
-            let network = self.network()?;
-            let blocked = engine.recipients.dha.blocked(network, time, self.reply_deadline());
-            let block = self.journal.ask("dha.block", blocked).await;
-            if let Some(reply) = engine.recipients.dha.block_reply(&block) {
-                return Some((reply, "directory harvest"));
-            }
+        if (stage == Stage::Mail) != trial
+            && let Some(reply) = self.harvest_block(time).await
+        {
+            return Some((reply, "directory harvest"));
         }
         // With a trial nobody is refused before the recipient is known.
         let refuse_at = if trial { RefuseAt::Rcpt } else { self.options.refuse_at };
         if refuse_at == at && self.direction() == Some(Direction::Inbound) {
-            return self.judge_client().await.reply.map(|reply| (reply, "reputation of the client"));
+            let judgement = self.judge_client().await;
+            let reply = judgement.reply.clone();
+            if let Some(open) = &mut self.open {
+                open.client = Some(judgement);
+            }
+            return reply.map(|reply| (reply, "reputation of the client"));
         }
         None
     }
 
     async fn judge_rcpt(&mut self, time: i64, recipient: &[u8], refused_by_mta: Option<RefusedByMta>) -> Answer {
-        let Some(open) = &mut self.open else { return Answer::default() };
-        open.tried += 1;
         let address = Address::parse(recipient);
         if let Some(refused) = refused_by_mta {
             if refused.is_unknown_recipient() {
                 let domain = address.map(|a| a.domain).unwrap_or_default();
-                // The MTA has answered already; only the next command of a session can be closed.
-                let _ = self.unknown_recipient(time, &domain).await;
+                // The MTA has answered already; a block shows at the next command.
+                self.count_unknown(time, &domain).await;
             }
             return Answer::default();
         }
@@ -350,24 +356,21 @@ impl Session {
         let groups = match self.membership(time, address).await {
             Membership::NotOurs => Vec::new(),
             Membership::Known { groups, .. } => {
-                if let Some(open) = &mut self.open {
-                    open.known += 1;
-                }
+                self.tally.known();
                 groups
             }
             Membership::Unknown if acts => {
-                return match self.unknown_recipient(time, &address.domain).await {
-                    (Some(reply), delay) => self.refuse(Stage::Rcpt, Some(address), reply, "directory harvest").after(delay),
-                    (None, delay) => {
-                        let reply = Reply::fixed(550, (5, 1, 1), "No such recipient here");
-                        self.refuse(Stage::Rcpt, Some(address), reply, "unknown recipient").after(delay)
-                    }
+                let (reply, delay) = self.count_unknown(time, &address.domain).await;
+                let (reply, because) = match reply {
+                    Some(reply) => (reply, "directory harvest"),
+                    None => (Reply::fixed(550, (5, 1, 1), "No such recipient here"), "unknown recipient"),
                 };
+                return self.refuse(Stage::Rcpt, Some(address), reply, because).after(delay);
             }
             Membership::Unknown => Vec::new(),
             Membership::Trouble { why } => {
                 tracing::warn!(why, "the directory is in trouble");
-                match engine.recipients.directory.trouble_reply() {
+                match engine.directory.trouble_reply() {
                     Some(reply) if acts => {
                         return self.refuse(Stage::Rcpt, Some(address), reply, "directory in trouble");
                     }
@@ -378,7 +381,9 @@ impl Session {
                 }
             }
         };
-        if acts && let Some(reply) = self.judge_bounce(time, address).await {
+        if acts
+            && let Some(reply) = self.judge_bounce(time, address).await
+        {
             return self.refuse(Stage::Rcpt, Some(address), reply, "bounce");
         }
         let recipient = Recipient { address: address.clone(), groups };
@@ -394,7 +399,7 @@ impl Session {
         Answer::default()
     }
 
-    async fn judge_message(&self, time: i64, open: &mut Open) -> Judged {
+    async fn judge_message(&mut self, time: i64, open: &mut Open) -> Judged {
         let engine = &self.engine;
         let deadline = Deadline::after(engine.deadlines.message);
         let overflow = open.transaction.message.overflow();
@@ -422,7 +427,7 @@ impl Session {
         judgement.findings.extend(overflow.map(overflow_finding));
         let mut client = match open.client.take() {
             Some(client) => client,
-            None => self.judge_client_now().await,
+            None => self.judge_client().await,
         };
         // A refusal for the client's reputation was given at its command or withheld for postmaster and abuse.
         client.reply = client.reply.filter(Reply::is_temporary);
@@ -459,11 +464,11 @@ impl Session {
         self.finish(time, open, &facts, decision).await
     }
 
-    async fn finish(&self, time: i64, open: &mut Open, facts: &Facts<'_>, decision: Decision) -> Judged {
+    async fn finish(&mut self, time: i64, open: &mut Open, facts: &Facts<'_>, decision: Decision) -> Judged {
         let mut explanation = Explanation::of_message(facts, &decision);
         explanation.recipients.extend(open.refused_recipients());
         let taken = decision.verdict.action == Action::Accept;
-        self.count_recipients(time, open, taken).await;
+        self.count_transaction(time, open, taken).await;
         let queue_id = open.transaction.queue_id.clone();
         Judged { verdict: decision.verdict, report: Report { reference: open.reference, time, queue_id, explanation } }
     }
@@ -481,7 +486,7 @@ impl Session {
             Err(error) => {
                 tracing::error!(%error, "a discarded message could not be recorded; deferring it instead");
                 let Judged { verdict, mut report } = judged;
-                let reply = Reply::fixed(451, (4, 3, 0), "Temporary failure, please try again later");
+                let reply = temporary_failure();
                 report.explanation.verdict = "defer".to_owned();
                 report.explanation.reply = Some(reply.to_string());
                 let verdict = Verdict { action: Action::Reply(reply), edits: Vec::new(), ..verdict };

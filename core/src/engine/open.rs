@@ -21,14 +21,7 @@ pub(super) struct Open {
     pub(super) client: Option<Judgement>,
     /// Findings of MAIL and RCPT that are no part of `client`.
     pub(super) findings: Vec<Finding>,
-    /// Recipients of the domains we know that exist and were not yet counted for DHA.
-    pub(super) known: u64,
-    /// Recipients that do not exist.
-    pub(super) unknown: u64,
-    /// RCPT commands, those refused by the MTA included.
-    pub(super) tried: u64,
     refusals: Vec<Refused>,
-    refused: u64,
 }
 
 /// A command that was answered with a refusal or deferral.
@@ -48,17 +41,12 @@ impl Open {
             spf: Pending::Never,
             client: None,
             findings: Vec::new(),
-            known: 0,
-            unknown: 0,
-            tried: 0,
             refusals: Vec::new(),
-            refused: 0,
         }
     }
 
     /// Notes a refusal for the report.
     pub(super) fn refuse(&mut self, stage: Stage, recipient: Option<&str>, reply: &Reply, because: &'static str) {
-        self.refused += 1;
         if self.refusals.len() < REFUSALS {
             let recipient = recipient.map(str::to_owned);
             self.refusals.push(Refused { stage, recipient, reply: reply.clone(), because });

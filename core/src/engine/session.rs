@@ -11,7 +11,7 @@ use crate::{
     lookup::{Deadline, Outcome},
     malware::ClamdAnswer,
     policy::PolicyClass,
-    recipients::Membership,
+    recipients::{bounces, directory::Membership},
     reputation::Standing,
     session::{Address, ClientNetwork, Direction, Event, Overflow, Recipient, ReversePath},
     verdict::{Action, Edit, Finding, Judgement, Points, Reference, Reply, Verdict},
@@ -93,7 +93,7 @@ impl Session {
     }
 
     /// A refusal before there is a transaction.
-    pub(super) async fn refuse_connection(&mut self, time: i64, judgement: Judgement, reply: Reply) -> Answer {
+    pub(super) fn refuse_connection(&mut self, time: i64, judgement: Judgement, reply: Reply) -> Answer {
         let reference = self.engine.reference();
         let explanation = Explanation::of_refusal(&Refusal {
             stage: Stage::Connect,
@@ -171,6 +171,23 @@ impl Session {
             &self.connection,
             recipient,
         )
+    }
+
+    /// Bounces: one recipient each, at a rate.
+    pub(super) async fn judge_bounce(&mut self, time: i64, address: &Address) -> Option<Reply> {
+        let transaction = &self.open.as_ref()?.transaction;
+        if transaction.sender.mailbox().is_some() || transaction.direction == Direction::Outbound || self.is_trusted() {
+            return None;
+        }
+        let earlier = transaction.recipients.len();
+        let (settings, counters) = (&self.engine.bounces, &self.engine.shared.counters);
+        let live = bounces::ask(settings, counters, &address.key(), time, self.reply_deadline());
+        let answers = self.journal.ask("bounces", live).await;
+        let judgement = bounces::judge(settings, earlier, &answers);
+        for finding in judgement.findings {
+            self.find(finding);
+        }
+        judgement.reply
     }
 
     /// A deferral because of something of ours.

@@ -1,0 +1,100 @@
+//! Directory harvest protection, as the stages use it.
+
+use super::{Session, open::Open};
+use crate::{
+    recipients::dha::{Observation, Standing},
+    session::Direction,
+    store::{Counters, Op, Window},
+    verdict::Reply,
+};
+use std::time::Duration;
+
+/// Messages that a network must have delivered here to be trusted. Unit: messages within [`HISTORY`]. Source: our own
+/// limit: a handful of accepted messages is cheap for a harvester to send.
+const TRUSTED_MESSAGES: u64 = 50;
+/// How long delivered messages are remembered, and how finely. Unit: seconds (30 days, 1 day).
+const HISTORY: Window = Window { bucket: 86_400, keep: 30 * 86_400 };
+
+impl Session {
+    /// The answer that a running block gives this client.
+    pub(super) async fn harvest_block(&mut self, time: i64) -> Option<Reply> {
+        if !self.is_counted() {
+            return None;
+        }
+        let live = self.engine.dha.blocked(self.network()?, time, self.reply_deadline());
+        self.journal.ask("dha.blocked", live).await.reply_at_mail()
+    }
+
+    /// Counts a recipient that does not exist. The reply, if there is one, closes the session; the delay is the
+    /// tarpit's.
+    pub(super) async fn count_unknown(&mut self, time: i64, domain: &str) -> (Option<Reply>, Duration) {
+        let unknown = self.tally.unknown();
+        let Some(about) = self.observation(time, domain).await else { return Default::default() };
+        let live = self.engine.dha.unknown_recipient(&about, unknown, self.reply_deadline());
+        let answer = self.journal.ask("dha.unknown", live).await;
+        if let Some(block) = &answer.block_set {
+            tracing::warn!(network = block.network, until = block.until, enforced = block.enforced, "directory harvest");
+        }
+        for finding in answer.findings {
+            self.find(finding);
+        }
+        if let Some(reply) = &answer.reply {
+            self.blocked = Some(reply.clone());
+        }
+        (answer.reply, answer.delay.min(self.engine.deadlines.reply / 2))
+    }
+
+    /// Counts the recipients of a transaction that ended, and a delivered message for the network's history.
+    pub(super) async fn count_transaction(&mut self, time: i64, open: &Open, taken: bool) {
+        let Some(ended) = self.tally.end() else { return };
+        let domain = open.transaction.recipients.first().map(|r| r.address.domain.clone()).unwrap_or_default();
+        let null_sender = open.transaction.sender.mailbox().is_none();
+        if let Some(mut about) = self.observation(time, &domain).await {
+            about.null_sender = null_sender;
+            let live = self.engine.dha.transaction_ended(&about, ended, self.reply_deadline());
+            let answer = self.journal.ask("dha.ended", live).await;
+            if let Some(block) = &answer.block_set {
+                tracing::warn!(network = block.network, until = block.until, enforced = block.enforced, "directory harvest");
+            }
+        }
+        if taken && open.transaction.direction == Direction::Inbound && self.is_counted() {
+            self.remember_delivery(time).await;
+        }
+    }
+
+    async fn remember_delivery(&self, time: i64) {
+        let Some(network) = self.network() else { return };
+        let add = Op::Add { key: format!("delivered/{network}"), amount: 1, window: HISTORY };
+        let counters: &Counters = &self.engine.shared.counters;
+        let live = async { counters.apply(time, vec![add], self.reply_deadline()).await.trouble() };
+        if let Some(why) = self.journal.ask("delivered.add", live).await {
+            tracing::debug!(why, "a delivery was not counted");
+        }
+    }
+
+    async fn observation(&mut self, time: i64, domain: &str) -> Option<Observation> {
+        if !self.is_counted() {
+            return None;
+        }
+        let network = self.network()?;
+        let since = time.saturating_sub(HISTORY.keep);
+        let (key, counters) = (format!("delivered/{network}"), &self.engine.shared.counters);
+        let live = counters.sum(&key, since, HISTORY, time, self.reply_deadline());
+        let delivered = self.journal.ask("delivered", live).await.done().copied().unwrap_or(0);
+        let bad = self.open.as_ref().and_then(|o| o.client.as_ref()).is_some_and(|client| client.reply.is_some());
+        let standing = match (bad, delivered) {
+            (true, _) => Standing::Bad,
+            (false, TRUSTED_MESSAGES..) => Standing::Trusted,
+            _ => Standing::Neutral,
+        };
+        Some(Observation {
+            network,
+            standing,
+            exempt: false,
+            null_sender: self.open.as_ref().is_some_and(|o| o.transaction.sender.mailbox().is_none()),
+            domain: domain.to_owned(),
+            directory_suspect: self.engine.directory.is_suspect(time),
+            now: time,
+        })
+    }
+}
