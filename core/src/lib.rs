@@ -8,6 +8,14 @@ pub mod verdict;
 
 pub mod session;
 
+pub mod message;
+
 pub mod lookup;
+
+pub mod score;
+
+pub mod policy;
+
+pub mod explain;
 
 pub mod config;

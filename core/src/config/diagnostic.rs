@@ -69,6 +69,11 @@ impl<'a> Faults<'a> {
         std::mem::take(&mut self.effective)
     }
 
+    /// The line on which a place begins, counted from 1: for settings that explanations refer to.
+    pub fn line_of(&self, span: &Range<usize>) -> usize {
+        self.source.position(span.start).0
+    }
+
     /// All faults in the order of the file.
     pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|(span, _)| span.start);

@@ -50,6 +50,11 @@ impl<'i> Table<'i> {
         self.entries.contains_key(key)
     }
 
+    /// Whether no key is left.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Takes a raw value with its place.
     pub fn take(&mut self, key: &'static str) -> Option<(Range<usize>, DeValue<'i>)> {
         self.asked.push(key);

@@ -52,7 +52,7 @@ impl Finding {
 }
 
 /// What proves a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// An address, host, hash or rule name: may be stored.

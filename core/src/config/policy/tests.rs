@@ -1,0 +1,157 @@
+use super::*;
+use crate::config::diagnostic::SourceText;
+use toml::de::DeTable;
+
+fn load(text: &str) -> (Settings, Vec<String>) {
+    let source = SourceText { name: "mailward.toml".into(), text: text.into() };
+    let mut faults = Faults::new(&source);
+    let mut root = Table::root(DeTable::parse(&source.text).expect("TOML"));
+    let settings = read(&mut root, Thresholds::default(), &mut faults);
+    root.finish(&mut faults);
+    (settings, faults.into_diagnostics().iter().map(ToString::to_string).collect())
+}
+
+const GOOD: &str = r#"
+[outbound]
+filter = true
+
+[trial]
+recipients = ["bob@example.com", "group:it"]
+domains = ["pilot.example.com", "*.lab.example.com"]
+
+[policy_defaults]
+mixed_refusal = "hold"
+differing_edits = "defer-recipient"
+tag = { header = { X-Spam-Flag = "YES" }, subject = "[SPAM]" }
+
+[[settings]]
+for = ["group:sales", "info@example.com"]
+reject = 20
+skip = ["phishing.*"]
+
+[[policy]]
+name = "partners may send archives"
+from = ["*@partner.example", "<>"]
+to = "*.example.com"
+when = { attachment = { encrypted = true, name = "*.zip", type = "application/*", kind = ["zip", "7Z"] }, dmarc = "pass" }
+then = "deliver"
+
+[[policy]]
+name = "mark newsletters"
+when = { header = { name = "List-Id", present = true }, size_over = "10 MiB", tls = true, authenticated = false }
+then = { tag = { header = { X-List = "yes" } } }
+continue = true
+
+[[policy]]
+name = "no clear text from there"
+direction = "both"
+when = { finding = ["dnsbl.*", "spf.fail"], points_at_least = 3.5, points_below = 9, client = ["192.0.2.0/24", "2001:db8::1"] }
+then = { reject = "Talk to us encrypted" }
+
+[[policy]]
+name = "later"
+when = { header = { name = "Subject", matches = "(?i)^test" }, spf = ["fail", "softfail"], dkim = "none", arc = "pass" }
+then = { defer = "Not now" }
+"#;
+
+#[test]
+fn a_full_file_is_read_without_faults() {
+    let (settings, faults) = load(GOOD);
+    assert_eq!(faults, [""; 0]);
+    assert!(settings.filter_outbound);
+    assert_eq!(settings.trial.expect("a trial").acting.len(), 4);
+    assert_eq!(settings.mixed_refusal, MixedRefusal::Hold);
+    assert_eq!(settings.differing_edits, DifferingEdits::DeferRecipient);
+    assert_eq!(settings.marks.subject.as_deref(), Some("[SPAM]"));
+    assert_eq!(settings.scoped[0].reject, Some(Points::hundredths(2000)));
+    let policies = settings.policies;
+    assert_eq!(policies.iter().map(|p| p.line).collect::<Vec<_>>(), [Some(19), Some(26), Some(32), Some(38)]);
+    assert_eq!(policies[0].direction, Some(Direction::Inbound), "the default");
+    assert_eq!(policies[2].direction, None);
+    assert!(matches!(&policies[1].then, Then::TagAndContinue(marks) if marks.headers[0].0 == "X-List"));
+    assert!(matches!(&policies[2].then, Then::Reject(reply) if reply.to_string() == "550 5.7.1 Talk to us encrypted"));
+    assert!(matches!(&policies[3].then, Then::Defer(reply) if reply.to_string() == "451 4.7.1 Not now"));
+}
+
+#[test]
+fn the_empty_file_has_no_policy_and_acts_for_all() {
+    let (settings, faults) = load("");
+    assert!(faults.is_empty() && settings.policies.is_empty() && settings.trial.is_none() && !settings.filter_outbound);
+}
+
+/// Each policy alone, with the fault that it must give.
+const BAD: &[(&str, &str)] = &[
+    ("then = \"reject\"", "1:1: this policy has no name"),
+    ("name = \"x\"", "1:1: this policy does nothing"),
+    ("name = \"x\"\nthen = \"rejekt\"", "3:8: then is \"rejekt\", must be one of"),
+    ("name = \"x\"\nthen = \"rejekt\"", "did you mean \"reject\"?"),
+    ("name = \"x\"\nthen = \"quarantine\"", "3:8: then = \"quarantine\" is not available yet"),
+    ("name = \"x\"\nthen = {}", "3:8: then names no action"),
+    ("name = \"x\"\nthen = { reject = \"a\", defer = \"b\" }", "3:8: then names several actions"),
+    ("name = \"x\"\nthen = { reject = \"schön\" }", "3:19: reply text must be 1 to 440 printable ASCII characters"),
+    ("name = \"x\"\nthen = { reject = \"550 no\" }", "3:19: write the text without codes"),
+    ("name = \"x\"\nthen = { tag = { header = { From = \"a\" } } }", "3:29: header \"From\" belongs to the message"),
+    ("name = \"x\"\nthen = { tag = { header = { X-A = \"a\\r\\nb\" } } }", "3:29: header \"X-A\" must be 1 to 200"),
+    ("name = \"x\"\nthen = { tag = {} }", "3:16: tag has no marks"),
+    ("name = \"x\"\nthen = \"hold\"\ncontinue = true", "4:12: continue = true goes with then = { tag = … } only"),
+    ("name = \"x\"\nthen = \"hold\"\nto = \"example.com\"", "4:6: policy.to: \"example.com\" has no \"@\"; for a whole domain write \"*@example.com\""),
+    ("name = \"x\"\nthen = \"hold\"\nto = []", "1:1: policy.to is an empty list"),
+    ("name = \"x\"\nthen = \"hold\"\nto = \"<>\"", "4:6: policy.to: \"<>\" is a sender"),
+    ("name = \"x\"\nthen = \"hold\"\nto = \"group: \"", "4:6: policy.to: \"group: \" names no group"),
+    ("name = \"x\"\nthen = \"hold\"\nfrom = \"group:it\"", "4:8: policy.from: groups of senders are not known"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = {}", "4:8: when is empty"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = { finding = \"dnbsl.*\" }", "4:20: \"dnbsl.*\" names no known family of findings; did you mean \"dnsbl\"?"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = { spf = \"failed\" }", "4:16: policy.when.spf is \"failed\", must be one of"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = { attachment = { macros = true } }", "4:25: unknown key \"macros\"; did you mean \"macro\"?"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = { attachment = {} }", "4:23: attachment is empty"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = { header = { name = \"A\", matches = \"(\" } }", "4:42: not a regular expression of the Rust regex crate: unclosed group"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = { header = { name = \"A\" } }", "4:19: header needs one of contains"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = { client = \"192.0.2.0/33\" }", "4:19: policy.when.client is \"192.0.2.0/33\", must be an address or network"),
+    ("name = \"x\"\nthen = \"hold\"\nwhen = { points_at_least = 9, points_below = 3 }", "4:8: when can never hold"),
+    ("name = \"x\"\nthen = \"hold\"\ndirection = \"in\"", "4:13: policy.direction is \"in\", must be one of"),
+];
+
+#[test]
+fn each_fault_of_a_policy_is_reported_with_place_and_advice() {
+    for (body, expected) in BAD {
+        let (_, faults) = load(&format!("[[policy]]\n{body}\n"));
+        let found = faults.iter().any(|f| {
+            let place_and_message = f.strip_prefix("mailward.toml:").unwrap_or(f);
+            place_and_message.starts_with(expected) || (!expected.starts_with(char::is_numeric) && f.contains(expected))
+        });
+        assert!(found, "{body}\nmust give: {expected}\ngives: {faults:#?}");
+    }
+}
+
+#[test]
+fn names_of_policies_are_unique() {
+    let (_, faults) = load("[[policy]]\nname = \"A\"\nthen = \"hold\"\n[[policy]]\nname = \"a\"\nthen = \"hold\"\n");
+    assert_eq!(faults, ["mailward.toml:5:8: name \"a\" is taken by the policy of line 1; names are unique"]);
+}
+
+#[test]
+fn settings_for_nobody_or_with_malware_skipped_are_faults() {
+    let (_, faults) = load(
+        "[[settings]]\ntag = 1\n[[settings]]\nfor = \"*\"\ntag = 1\n[[settings]]\nfor = \"*@a.test\"\nskip = \"malware.*\"\n\
+         [[settings]]\nfor = \"*@a.test\"\n[[settings]]\nfor = \"*@a.test\"\ntag = 16\n",
+    );
+    let expected = [
+        "1:1: these settings are for nobody",
+        "3:1: settings for \"*\" are those of the organisation",
+        "8:8: malware is judged once for all recipients",
+        "9:1: these settings set nothing",
+        "11:1: tag (16.00) is above reject (15.00)",
+    ];
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+    for (fault, expected) in faults.iter().zip(expected) {
+        assert!(fault.starts_with(&format!("mailward.toml:{expected}")), "{fault}\n{expected}");
+    }
+}
+
+#[test]
+fn a_trial_names_domains_and_an_empty_one_is_none() {
+    let (settings, faults) = load("[trial]\ndomains = []\nrecipients = []\n");
+    assert!(faults.is_empty() && settings.trial.is_none());
+    let (_, faults) = load("[trial]\ndomains = [\"bob@example.com\", \"\"]\n");
+    assert_eq!(faults.len(), 2, "{faults:?}");
+}

@@ -1,0 +1,5 @@
+//! Bytes to parts, text, links and attachments, within bounds.
+
+mod facts;
+
+pub use facts::{AttachmentFacts, MessageFacts};

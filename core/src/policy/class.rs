@@ -1,0 +1,45 @@
+//! Which recipients may share one message when edits must not differ.
+
+use super::{DifferingEdits, Effective, Policy, Settings};
+use crate::{
+    score::Thresholds,
+    session::{Connection, Direction, Recipient, ReversePath},
+};
+
+/// What may decide about a recipient, as far as it is known at RCPT. Two recipients of one class get the same
+/// disposition for any message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyClass {
+    policies: Vec<usize>,
+    effective: Effective,
+    acts: bool,
+}
+
+impl Settings {
+    /// The class of a recipient, or `None` where recipients of all classes may share a message
+    /// (`differing_edits = "headers-only"`). The engine answers 452 to a recipient whose class is not that of the first.
+    pub fn policy_class(
+        &self,
+        organisation: Thresholds,
+        direction: Direction,
+        sender: &ReversePath,
+        connection: &Connection,
+        recipient: &Recipient,
+    ) -> Option<PolicyClass> {
+        if self.differing_edits == DifferingEdits::HeadersOnly {
+            return None;
+        }
+        let may_match = |p: &Policy| {
+            p.direction.is_none_or(|d| d == direction)
+                && (p.from.is_empty() || p.from.iter().any(|pattern| pattern.matches_sender(sender)))
+                && (p.to.is_empty() || p.to.iter().any(|pattern| pattern.matches_recipient(recipient)))
+                && p.when.session_holds(connection)
+        };
+        let candidates = self.policies.iter().enumerate().filter(|(_, p)| may_match(p));
+        Some(PolicyClass {
+            policies: candidates.map(|(index, _)| index).collect(),
+            effective: self.effective(organisation, recipient),
+            acts: self.acts_for(recipient),
+        })
+    }
+}

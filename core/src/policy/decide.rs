@@ -1,0 +1,216 @@
+//! From facts to a verdict.
+
+use super::{
+    Facts, Settings,
+    edits::plan,
+    reconcile::reconcile,
+    wish::{Asker, Cause, LeftOut, Wish},
+};
+use crate::{
+    score::{Level, Thresholds},
+    verdict::{Disposition, Points, RecipientVerdict, Verdict},
+};
+use serde::{Deserialize, Serialize};
+
+/// A verdict, with what explains it.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What happens.
+    pub verdict: Verdict,
+    /// One note for each recipient, in the order of the verdict's.
+    pub notes: Vec<RecipientNote>,
+}
+
+/// Why a recipient's disposition is what it is, and what would have changed it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecipientNote {
+    /// Sum of the findings that count for this recipient.
+    pub points: Points,
+    /// Thresholds of this recipient.
+    pub thresholds: Thresholds,
+    /// The policy that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyPlace>,
+    /// Policies that marked the message and went on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<PolicyPlace>,
+    /// Why the wanted disposition is not what happens: a trial, outbound mail, other recipients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
+    /// What would have changed the wanted disposition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_change: Vec<String>,
+}
+
+/// Where a policy stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyPlace {
+    /// Its name.
+    pub name: String,
+    /// Its line in the file, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+}
+
+/// Decides about a message: a plain function of its arguments. `organisation` are the thresholds of recipients that
+/// have none of their own.
+pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) -> Decision {
+    let askers: Vec<Asker<'_>> =
+        facts.recipients.iter().map(|r| Asker::new(settings, organisation, facts, r)).collect();
+    let wanted: Vec<Wish> = askers.iter().map(|asker| asker.wish(LeftOut::default())).collect();
+    let acting: Vec<Acting> = askers.iter().zip(&wanted).map(|(asker, wish)| act(asker, wish)).collect();
+    let effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
+    let outcome = reconcile(&effective, settings.mixed_refusal, facts.card.total);
+    let reason = outcome.held_for.map(|i| because(settings, facts, &effective[i])).unwrap_or_default();
+    let edits = plan(settings, facts, &outcome, &reason, acting.iter().any(|a| a.on_trial.is_none()));
+    let mut recipients = Vec::new();
+    let mut notes = Vec::new();
+    for (i, asker) in askers.iter().enumerate() {
+        let (wish, disposition) = (&wanted[i], outcome.dispositions[i].clone());
+        let differ = || (disposition != effective[i].disposition).then(|| "recipients differ".to_owned());
+        notes.push(RecipientNote {
+            points: asker.standing.total,
+            thresholds: asker.effective.thresholds,
+            policy: match wish.cause {
+                Cause::Policy(index) => Some(place(settings, index)),
+                _ => None,
+            },
+            passed: wish.passed.iter().map(|&index| place(settings, index)).collect(),
+            instead: differ().or_else(|| acting[i].on_trial.clone()).or_else(|| acting[i].idle.clone()),
+            would_change: would_change(settings, facts, asker, wish),
+        });
+        recipients.push(RecipientVerdict {
+            address: asker.recipient.address.raw.clone(),
+            wanted: wish.disposition.clone(),
+            disposition,
+            because: because(settings, facts, wish),
+        });
+    }
+    Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes }
+}
+
+/// What of a recipient's wish acts.
+struct Acting {
+    wish: Wish,
+    on_trial: Option<String>,
+    idle: Option<String>,
+}
+
+fn act(asker: &Asker<'_>, wanted: &Wish) -> Acting {
+    if !asker.settings.acts_for(asker.recipient) {
+        let wish = Wish {
+            cause: Cause::Nothing,
+            disposition: Disposition::Deliver,
+            reply: None,
+            marks_if_taken: super::Marks::none(),
+            passed: Vec::new(),
+        };
+        return Acting { wish, on_trial: Some("recipient is not in the trial: only recorded".to_owned()), idle: None };
+    }
+    let wish = asker.wish(asker.idle());
+    let idle = (wish.disposition != wanted.disposition)
+        .then(|| "outbound mail is not filtered (outbound.filter = false): only recorded".to_owned());
+    Acting { wish, on_trial: None, idle }
+}
+
+fn place(settings: &Settings, index: usize) -> PolicyPlace {
+    settings.policies.get(index).map_or(PolicyPlace { name: String::new(), line: None }, |p| PolicyPlace {
+        name: p.name.clone(),
+        line: p.line,
+    })
+}
+
+/// What decided, in a few words.
+fn because(settings: &Settings, facts: &Facts<'_>, wish: &Wish) -> String {
+    match wish.cause {
+        Cause::Policy(index) => format!("policy \"{}\"", place(settings, index).name),
+        Cause::Malware => match facts.card.findings.iter().find(|f| f.is_malware()) {
+            Some(finding) => finding.id.to_string(),
+            None => "malware".to_owned(),
+        },
+        Cause::Trouble => "a lookup is in trouble".to_owned(),
+        Cause::Check => "a check refuses".to_owned(),
+        Cause::ThresholdReject => "threshold reject".to_owned(),
+        Cause::ThresholdTag => "threshold tag".to_owned(),
+        Cause::Nothing if !wish.passed.is_empty() => "marks of policies".to_owned(),
+        Cause::Nothing => "nothing against it".to_owned(),
+    }
+}
+
+/// The smallest changes that would have led elsewhere.
+fn would_change(settings: &Settings, facts: &Facts<'_>, asker: &Asker<'_>, wish: &Wish) -> Vec<String> {
+    let without = |what: &str, out: LeftOut| {
+        let other = asker.wish(out);
+        (other.disposition != wish.disposition).then(|| {
+            format!("without {what}: {} ({})", other.disposition.word(), because(settings, facts, &other))
+        })
+    };
+    let mut changes = Vec::new();
+    match wish.cause {
+        Cause::Policy(index) => changes.extend(without(
+            &format!("policy \"{}\"", place(settings, index).name),
+            LeftOut { policy: Some(index), ..LeftOut::default() },
+        )),
+        Cause::Malware => {
+            let names: Vec<&str> =
+                facts.card.findings.iter().filter(|f| f.is_malware()).map(|f| f.id.as_ref()).collect();
+            // The reply of the malware check goes with its finding.
+            let early = facts.early.is_some_and(|reply| !reply.is_temporary());
+            changes.extend(without(&list(&names), LeftOut { malware: true, early, ..LeftOut::default() }));
+        }
+        Cause::Trouble => {
+            changes.extend(without("the trouble", LeftOut { early: true, ..LeftOut::default() }));
+        }
+        Cause::Check => {
+            changes.extend(without("that refusal", LeftOut { early: true, ..LeftOut::default() }));
+        }
+        Cause::ThresholdReject | Cause::ThresholdTag | Cause::Nothing => changes.extend(distances(facts, asker)),
+    }
+    changes
+}
+
+/// How far the thresholds are.
+fn distances(facts: &Facts<'_>, asker: &Asker<'_>) -> Vec<String> {
+    let (total, thresholds) = (asker.standing.total, asker.effective.thresholds);
+    let gap = |a: Points, b: Points| Points::hundredths(a.as_hundredths().saturating_sub(b.as_hundredths()));
+    let cent = Points::hundredths(1);
+    let to_tag = |changes: &mut Vec<String>| {
+        if thresholds.tag < thresholds.reject {
+            changes.push(format!("{} points fewer: no mark", gap(total, thresholds.tag).plus(cent)));
+        }
+    };
+    let mut changes = Vec::new();
+    match thresholds.level(asker.standing) {
+        Level::Reject => {
+            changes.push(format!("{} points fewer: no refusal", gap(total, thresholds.reject).plus(cent)));
+        }
+        Level::Tag if thresholds.spared_as_learned(asker.standing) => {
+            let more = gap(thresholds.tag, asker.standing.without_learned);
+            changes.push(format!("learned points alone never refuse; {more} points of other findings more: refused"));
+            to_tag(&mut changes);
+        }
+        Level::Tag => {
+            changes.push(format!("{} points more: refused", gap(thresholds.reject, total)));
+            to_tag(&mut changes);
+        }
+        Level::Clean => {
+            changes.push(format!("{} points more: marked", gap(thresholds.tag, total)));
+            changes.push(format!("{} points more: refused", gap(thresholds.reject, total)));
+        }
+    }
+    if total != facts.card.total {
+        changes.push(format!("settings of the recipient leave out {} points", gap(facts.card.total, total)));
+    }
+    changes
+}
+
+/// Most names in a list. Unit: names. Source: our own limit, one line of text.
+const NAMES: usize = 3;
+
+fn list(names: &[&str]) -> String {
+    match names.len().checked_sub(NAMES) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..NAMES].join(", ")),
+    }
+}

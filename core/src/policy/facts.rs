@@ -1,0 +1,42 @@
+//! All that a decision depends on.
+
+use crate::{
+    message::MessageFacts,
+    session::{Connection, Direction, Recipient, ReversePath},
+    verdict::{Card, Reply},
+};
+use serde::{Deserialize, Serialize};
+
+/// The facts of one message, as the engine has gathered them.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Inbound or outbound.
+    pub direction: Direction,
+    /// Envelope sender.
+    pub sender: &'a ReversePath,
+    /// The client.
+    pub connection: &'a Connection,
+    /// Accepted recipients in the order of their RCPT commands. There must be at least one.
+    pub recipients: &'a [Recipient],
+    /// All findings.
+    pub card: &'a Card,
+    /// The message.
+    pub message: &'a MessageFacts,
+    /// Results of SPF, DKIM, ARC and DMARC.
+    pub authentication: &'a AuthenticationResults,
+    /// What a check demands at once: a refusal (DMARC) or a deferral (a lookup in trouble).
+    pub early: Option<&'a Reply>,
+}
+
+/// Results of the authentication checks in the words of RFC 8601 §2.7; empty means `none`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthenticationResults {
+    /// SPF of the envelope sender, or of HELO for the null sender.
+    pub spf: String,
+    /// One result for each signature looked at.
+    pub dkim: Vec<String>,
+    /// The chain of ARC.
+    pub arc: String,
+    /// DMARC.
+    pub dmarc: String,
+}

@@ -1,0 +1,231 @@
+//! Recipients that want different things, and one SMTP reply with one set of edits for all of them.
+
+use super::{
+    MixedRefusal,
+    wish::{Cause, Wish},
+};
+use crate::verdict::{Action, Disposition, Points, Reply};
+
+/// What happens to the message and, in the order of the wishes, to each recipient.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reconciled {
+    pub(super) action: Action,
+    pub(super) dispositions: Vec<Disposition>,
+    /// The marks that the message gets, filled in.
+    pub(super) headers: Vec<(String, String)>,
+    /// The subject mark, if every remaining recipient wants the same.
+    pub(super) subject: Option<String>,
+    /// Index of the wish for which the message is held.
+    pub(super) held_for: Option<usize>,
+}
+
+/// Reconciles the recipients' wishes; the result does not depend on their order. `total` fills marks in.
+///
+/// 1. Malware that is refused for one recipient is refused for all: it is judged once.
+/// 2. Any deferral defers the message.
+/// 3. Recipients who discard get no copy. If nobody remains, the message is dropped.
+/// 4. A refusal of all who remain refuses the message (and so also for those who would have discarded it).
+/// 5. A refusal of some becomes what `mixed` says, for them.
+/// 6. The MTA's quarantine keeps a message for all its recipients: if one who remains holds, all wait.
+/// 7. Header marks are added if any who remains wants them, a subject mark only if all want the same.
+pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points) -> Reconciled {
+    let refused_as_malware = |w: &&Wish| w.cause == Cause::Malware && w.disposition == Disposition::Reject;
+    if wishes.iter().any(|w| refused_as_malware(&w)) {
+        let reply = first_reply(wishes.iter().filter(refused_as_malware));
+        return all(wishes, Disposition::Reject, reply);
+    }
+    let deferring = || wishes.iter().filter(|w| w.disposition == Disposition::Defer);
+    if deferring().next().is_some() {
+        return all(wishes, Disposition::Defer, first_reply(deferring()));
+    }
+    let remaining = || wishes.iter().filter(|w| w.disposition != Disposition::Discard);
+    if remaining().next().is_none() && !wishes.is_empty() {
+        return Reconciled { action: Action::Discard, ..taken(vec![Disposition::Discard; wishes.len()]) };
+    }
+    if !wishes.is_empty() && remaining().all(|w| w.disposition == Disposition::Reject) {
+        return all(wishes, Disposition::Reject, first_reply(remaining()));
+    }
+    accept(wishes, wishes.iter().map(|w| take_refused(w, mixed, total)).collect())
+}
+
+/// Everybody gets the same, with this reply to the client.
+fn all(wishes: &[Wish], disposition: Disposition, reply: Option<Reply>) -> Reconciled {
+    let reply = reply.unwrap_or_else(|| Reply::fixed(451, (4, 3, 0), "Temporary failure, please try again later"));
+    Reconciled { action: Action::Reply(reply), ..taken(vec![disposition; wishes.len()]) }
+}
+
+fn taken(dispositions: Vec<Disposition>) -> Reconciled {
+    Reconciled { action: Action::Accept, dispositions, headers: Vec::new(), subject: None, held_for: None }
+}
+
+/// The reply of the strongest cause; of equal causes the replies are equal too, except for a policy's own.
+fn first_reply<'w>(wishes: impl Iterator<Item = &'w Wish>) -> Option<Reply> {
+    wishes.min_by_key(|w| w.cause).and_then(|w| w.reply.clone())
+}
+
+/// A refusal that cannot be sent, because others take the message.
+fn take_refused(wish: &Wish, mixed: MixedRefusal, total: Points) -> Disposition {
+    match (&wish.disposition, mixed) {
+        (Disposition::Reject, MixedRefusal::Tag) => Disposition::Tag(wish.marks_if_taken.fill(total)),
+        (Disposition::Reject, MixedRefusal::Hold) => Disposition::Hold,
+        (other, _) => other.clone(),
+    }
+}
+
+/// The message is taken. If one who remains is held, all are; the marks they would have got stay with it.
+fn accept(wishes: &[Wish], mut dispositions: Vec<Disposition>) -> Reconciled {
+    let held = wishes.iter().zip(&dispositions).enumerate().filter(|(_, (_, d))| **d == Disposition::Hold);
+    let held_for = held.min_by_key(|(_, (wish, _))| wish.cause).map(|(index, _)| index);
+    let remaining = || dispositions.iter().filter(|d| **d != Disposition::Discard);
+    let mut headers: Vec<(String, String)> = remaining()
+        .filter_map(|d| if let Disposition::Tag(tag) = d { Some(&tag.headers) } else { None })
+        .flatten()
+        .cloned()
+        .collect();
+    headers.sort();
+    headers.dedup();
+    let wanted_subject = |d: &Disposition| if let Disposition::Tag(tag) = d { tag.subject.clone() } else { None };
+    let first = remaining().next().and_then(wanted_subject);
+    let subject = first.filter(|first| remaining().all(|d| wanted_subject(d).as_ref() == Some(first)));
+    for disposition in &mut dispositions {
+        match disposition {
+            Disposition::Discard => {}
+            other if held_for.is_some() => *other = Disposition::Hold,
+            Disposition::Tag(tag) if subject.is_none() => tag.subject = None,
+            _ => {}
+        }
+    }
+    Reconciled { headers, subject, held_for, ..taken(dispositions) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{policy::Marks, verdict::Tag};
+
+    const WORDS: [&str; 6] = ["deliver", "tag", "hold", "discard", "reject", "defer"];
+
+    fn wish(word: &str, policy: usize) -> Wish {
+        let tag = Tag { headers: vec![("X-Mark".into(), "yes".into())], subject: Some("[x]".into()) };
+        let (disposition, reply) = match word {
+            "deliver" => (Disposition::Deliver, None),
+            "tag" => (Disposition::Tag(tag), None),
+            "hold" => (Disposition::Hold, None),
+            "discard" => (Disposition::Discard, None),
+            "reject" => (Disposition::Reject, Some(Reply::fixed(550, (5, 7, 1), &format!("no {policy}")))),
+            "defer" => (Disposition::Defer, Some(Reply::fixed(451, (4, 7, 1), &format!("later {policy}")))),
+            other => panic!("{other}"),
+        };
+        let marks_if_taken = Marks { headers: vec![("X-Refused".into(), "yes".into())], subject: None };
+        Wish { cause: Cause::Policy(policy), disposition, reply, marks_if_taken, passed: Vec::new() }
+    }
+
+    /// The outcome in words: action, dispositions, header marks, subject mark.
+    fn outcome(wishes: &[Wish], mixed: MixedRefusal) -> String {
+        let out = reconcile(wishes, mixed, Points::ZERO);
+        let action = match &out.action {
+            Action::Accept => "accept".to_owned(),
+            Action::Discard => "discard".to_owned(),
+            Action::Reply(reply) => reply.to_string(),
+        };
+        let words: Vec<&str> = out.dispositions.iter().map(Disposition::word).collect();
+        let headers: Vec<&str> = out.headers.iter().map(|(name, _)| name.as_str()).collect();
+        format!("{action}: {} / {} / {}", words.join(" "), headers.join(" "), out.subject.unwrap_or_default())
+    }
+
+    /// What becomes of a pair: the first wishes with policy 0, the second with policy 1.
+    #[rustfmt::skip]
+    const PAIRS: [(&str, &str, &str); 21] = [
+        ("deliver", "deliver", "accept: deliver deliver /  / "),
+        ("deliver", "tag",     "accept: deliver tag / X-Mark / "),
+        ("deliver", "hold",    "accept: hold hold /  / "),
+        ("deliver", "discard", "accept: deliver discard /  / "),
+        ("deliver", "reject",  "accept: deliver tag / X-Refused / "),
+        ("deliver", "defer",   "451 4.7.1 later 1: defer defer /  / "),
+        ("tag",     "tag",     "accept: tag tag / X-Mark / [x]"),
+        ("tag",     "hold",    "accept: hold hold / X-Mark / "),
+        ("tag",     "discard", "accept: tag discard / X-Mark / [x]"),
+        ("tag",     "reject",  "accept: tag tag / X-Mark X-Refused / "),
+        ("tag",     "defer",   "451 4.7.1 later 1: defer defer /  / "),
+        ("hold",    "hold",    "accept: hold hold /  / "),
+        ("hold",    "discard", "accept: hold discard /  / "),
+        ("hold",    "reject",  "accept: hold hold / X-Refused / "),
+        ("hold",    "defer",   "451 4.7.1 later 1: defer defer /  / "),
+        ("discard", "discard", "discard: discard discard /  / "),
+        ("discard", "reject",  "550 5.7.1 no 1: reject reject /  / "),
+        ("discard", "defer",   "451 4.7.1 later 1: defer defer /  / "),
+        ("reject",  "reject",  "550 5.7.1 no 0: reject reject /  / "),
+        ("reject",  "defer",   "451 4.7.1 later 1: defer defer /  / "),
+        ("defer",   "defer",   "451 4.7.1 later 0: defer defer /  / "),
+    ];
+
+    #[test]
+    fn every_pair_of_dispositions_is_reconciled_the_same_in_both_orders() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (a, b, expected) in PAIRS {
+            seen.extend([(a, b), (b, a)]);
+            assert_eq!(outcome(&[wish(a, 0), wish(b, 1)], MixedRefusal::Tag), expected, "{a} then {b}");
+            let (action, rest) = expected.split_once(": ").expect("an action");
+            let (words, marks) = rest.split_once(" / ").expect("dispositions");
+            let (first, second) = words.split_once(' ').expect("two");
+            let turned = format!("{action}: {second} {first} / {marks}");
+            assert_eq!(outcome(&[wish(b, 1), wish(a, 0)], MixedRefusal::Tag), turned, "{b} then {a}");
+        }
+        assert_eq!(seen.len(), WORDS.len() * WORDS.len(), "all ordered pairs");
+    }
+
+    #[test]
+    fn a_mixed_refusal_can_be_held_instead_of_marked() {
+        let both = [wish("deliver", 0), wish("reject", 1)];
+        assert_eq!(outcome(&both, MixedRefusal::Hold), "accept: hold hold /  / ");
+        let alone = [wish("reject", 0), wish("reject", 1)];
+        assert_eq!(outcome(&alone, MixedRefusal::Hold), "550 5.7.1 no 0: reject reject /  / ", "it is not mixed");
+    }
+
+    #[test]
+    fn three_recipients_get_three_outcomes() {
+        let three = [wish("discard", 0), wish("reject", 1), wish("deliver", 2)];
+        assert_eq!(outcome(&three, MixedRefusal::Tag), "accept: discard tag deliver / X-Refused / ");
+    }
+
+    #[test]
+    fn three_recipients_are_reconciled_the_same_in_every_order() {
+        let part = |word: &str, index| wish(word, index);
+        for a in WORDS {
+            for b in WORDS {
+                for c in WORDS {
+                    let wishes = [part(a, 0), part(b, 1), part(c, 2)];
+                    let straight = reconcile(&wishes, MixedRefusal::Tag, Points::ZERO);
+                    for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+                        let turned: Vec<Wish> = order.iter().map(|&i| wishes[i].clone()).collect();
+                        let other = reconcile(&turned, MixedRefusal::Tag, Points::ZERO);
+                        assert_eq!(
+                            (&other.action, &other.headers, &other.subject),
+                            (&straight.action, &straight.headers, &straight.subject)
+                        );
+                        for (at, &i) in order.iter().enumerate() {
+                            assert_eq!(other.dispositions[at], straight.dispositions[i], "{a} {b} {c}: {order:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn malware_refused_for_one_is_refused_for_all() {
+        let mut malware = wish("reject", 0);
+        malware.cause = Cause::Malware;
+        for word in WORDS {
+            let out = outcome(&[wish(word, 1), malware.clone()], MixedRefusal::Tag);
+            assert_eq!(out, "550 5.7.1 no 0: reject reject /  / ", "{word}");
+        }
+    }
+
+    #[test]
+    fn subject_marks_that_differ_are_left_out() {
+        let mut other = wish("tag", 1);
+        other.disposition = Disposition::Tag(Tag { headers: Vec::new(), subject: Some("[y]".into()) });
+        assert_eq!(outcome(&[wish("tag", 0), other], MixedRefusal::Tag), "accept: tag tag / X-Mark / ");
+    }
+}

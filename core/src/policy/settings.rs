@@ -1,0 +1,206 @@
+//! The site's policies, checked.
+
+use super::{AddressPattern, Conditions, Nearness, marks::Marks};
+use crate::{
+    score::{FindingPattern, Thresholds},
+    session::{Address, Direction, Recipient},
+    verdict::{Points, Reply},
+};
+use serde::Deserialize;
+
+/// All that the site has decided about verdicts. The default is no policy: malware, refusals of the checks and
+/// thresholds act for everybody on inbound mail.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// In the order of the file.
+    pub policies: Vec<Policy>,
+    /// Settings of users, groups and domains, in the order of the file.
+    pub scoped: Vec<ScopedSettings>,
+    /// Marks of a message over the threshold, and of one that a mixed refusal lets through.
+    pub marks: Marks,
+    /// What becomes of a refusal that does not hold for all recipients.
+    pub mixed_refusal: MixedRefusal,
+    /// What becomes of edits that not all recipients want.
+    pub differing_edits: DifferingEdits,
+    /// For whom verdicts act; `None` for everybody.
+    pub trial: Option<Trial>,
+    /// Whether malware, refusals of the checks and thresholds act on outbound mail. Policies that say
+    /// `direction = "outbound"` act in any case.
+    pub filter_outbound: bool,
+}
+
+/// One `[[policy]]`.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Unique name, shown wherever the policy has decided.
+    pub name: String,
+    /// Line of the file on which it begins.
+    pub line: Option<usize>,
+    /// Inbound, outbound, or both (`None`).
+    pub direction: Option<Direction>,
+    /// Envelope senders; empty for all.
+    pub from: Vec<AddressPattern>,
+    /// Recipients; empty for all.
+    pub to: Vec<AddressPattern>,
+    /// What must hold.
+    pub when: Conditions,
+    /// What then happens.
+    pub then: Then,
+}
+
+/// What a policy does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// Delivers without marks, whatever the points.
+    Deliver,
+    /// Delivers with marks.
+    Tag(Marks),
+    /// Adds marks and goes on to the next policy (`continue = true`).
+    TagAndContinue(Marks),
+    /// Holds in the MTA's quarantine.
+    Hold,
+    /// Drops.
+    Discard,
+    /// Refuses for good.
+    Reject(Reply),
+    /// Refuses for now.
+    Defer(Reply),
+}
+
+/// One `[[settings]]`: what differs for some recipients from the organisation.
+#[derive(Debug, Clone, Default)]
+pub struct ScopedSettings {
+    /// For whom.
+    pub of: Vec<AddressPattern>,
+    /// Their threshold of marks.
+    pub tag: Option<Points>,
+    /// Their threshold of refusal.
+    pub reject: Option<Points>,
+    /// Findings that do not count for them.
+    pub skip: Option<Vec<FindingPattern>>,
+}
+
+/// What becomes of a refusal that does not hold for all recipients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MixedRefusal {
+    /// Those who refuse get the message with marks.
+    #[default]
+    Tag,
+    /// The message is held, for all its recipients.
+    Hold,
+}
+
+/// What becomes of edits that not all recipients want.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DifferingEdits {
+    /// Header marks are added if any recipient wants them, the subject is changed only if all do.
+    #[default]
+    HeadersOnly,
+    /// Recipients of another policy class than the first get 452 at RCPT, so that the client sends them a copy of
+    /// their own.
+    DeferRecipient,
+}
+
+/// For whom verdicts act; for all others they are only recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// Recipients, groups and domains.
+    pub acting: Vec<AddressPattern>,
+}
+
+/// What holds for one recipient after inheritance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// Thresholds.
+    pub thresholds: Thresholds,
+    /// Findings that do not count.
+    pub skip: Vec<FindingPattern>,
+}
+
+impl Settings {
+    /// Whether verdicts act for this recipient, or are only recorded.
+    pub fn acts_for(&self, recipient: &Recipient) -> bool {
+        self.trial.as_ref().is_none_or(|trial| trial.acting.iter().any(|p| p.matches_recipient(recipient)))
+    }
+
+    /// As [`Settings::acts_for`], for an address that has not been looked up, such as one that is being refused.
+    pub fn acts_for_address(&self, address: &Address) -> bool {
+        self.acts_for(&Recipient { address: address.clone(), groups: Vec::new() })
+    }
+
+    /// What holds for a recipient: each setting from the nearest of user, group, domain, domain above, organisation;
+    /// among equally near ones from the first in the file.
+    pub fn effective(&self, organisation: Thresholds, recipient: &Recipient) -> Effective {
+        let mut near: Vec<(Nearness, &ScopedSettings)> = self
+            .scoped
+            .iter()
+            .filter_map(|s| {
+                let of = s.of.iter().filter(|p| p.matches_recipient(recipient));
+                Some((of.map(AddressPattern::nearness).min()?, s))
+            })
+            .collect();
+        near.sort_by_key(|(nearness, _)| *nearness);
+        let settings = || near.iter().map(|(_, s)| s);
+        Effective {
+            thresholds: Thresholds {
+                tag: settings().find_map(|s| s.tag).unwrap_or(organisation.tag),
+                reject: settings().find_map(|s| s.reject).unwrap_or(organisation.reject),
+            },
+            skip: settings().find_map(|s| s.skip.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scoped(of: &str, tag: Option<i32>, reject: Option<i32>) -> ScopedSettings {
+        ScopedSettings {
+            of: vec![AddressPattern::parse(of).expect("a pattern")],
+            tag: tag.map(Points::hundredths),
+            reject: reject.map(Points::hundredths),
+            skip: None,
+        }
+    }
+
+    fn recipient(address: &str, groups: &[&str]) -> Recipient {
+        Recipient {
+            address: Address::parse(address.as_bytes()).expect("an address"),
+            groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn each_setting_comes_from_the_nearest_that_has_it() {
+        let settings = Settings {
+            scoped: vec![
+                scoped("*.example.com", Some(100), Some(1000)),
+                scoped("*@a.example.com", Some(200), None),
+                scoped("group:board", Some(300), None),
+                scoped("bob@a.example.com", Some(400), None),
+            ],
+            ..Settings::default()
+        };
+        let of = |address: &str, groups: &[&str]| {
+            let effective = settings.effective(Thresholds::default(), &recipient(address, groups));
+            (effective.thresholds.tag.as_hundredths(), effective.thresholds.reject.as_hundredths())
+        };
+        assert_eq!(of("bob@a.example.com", &["board"]), (400, 1000));
+        assert_eq!(of("eve@a.example.com", &["board"]), (300, 1000));
+        assert_eq!(of("eve@a.example.com", &[]), (200, 1000));
+        assert_eq!(of("eve@b.example.com", &[]), (100, 1000));
+        assert_eq!(of("eve@elsewhere.test", &[]), (500, 1500));
+    }
+
+    #[test]
+    fn a_trial_acts_for_its_recipients_only_and_no_trial_for_all() {
+        let mut settings = Settings::default();
+        assert!(settings.acts_for(&recipient("x@y.test", &[])));
+        settings.trial = Some(Trial { acting: vec![AddressPattern::parse("*@example.com").expect("a pattern")] });
+        assert!(settings.acts_for(&recipient("x@example.com", &[])));
+        assert!(!settings.acts_for(&recipient("x@y.test", &[])));
+    }
+}
