@@ -10,4 +10,8 @@ pub mod session;
 
 pub mod lookup;
 
+pub mod reputation;
+
+pub mod authentication;
+
 pub mod config;
