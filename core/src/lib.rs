@@ -12,6 +12,18 @@ pub mod message;
 
 pub mod lookup;
 
+pub mod store;
+
+pub mod reputation;
+
+pub mod recipients;
+
+pub mod authentication;
+
+pub mod malware;
+
+pub mod spam;
+
 pub mod score;
 
 pub mod policy;
@@ -19,3 +31,5 @@ pub mod policy;
 pub mod explain;
 
 pub mod config;
+
+pub mod engine;

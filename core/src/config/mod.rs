@@ -14,6 +14,8 @@ mod score;
 pub mod sections;
 mod spam;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::session::Limits;
 use diagnostic::{Diagnostic, Faults, SourceText};

@@ -1,11 +1,12 @@
 //! The rooms' only way to wait: every question has a deadline and one of three ends.
 
+pub mod dns;
 mod journal;
 
 pub use journal::Journal;
 
 use serde::{Deserialize, Serialize};
-use std::{future::Future, time::Duration};
+use std::{future::Future, task::Poll, time::Duration};
 use tokio::time::Instant;
 
 /// How a lookup ended. What the last two mean is configured for each lookup ([`OnTrouble`]).
@@ -89,4 +90,23 @@ impl Deadline {
             Err(_) => Outcome::TimedOut,
         }
     }
+}
+
+/// Waits for all of a few futures at once; the outputs stand in the order of the futures.
+pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut slots: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut waiting = false;
+        for (future, output) in &mut slots {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(value) => *output = Some(value),
+                    Poll::Pending => waiting = true,
+                }
+            }
+        }
+        if waiting { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    slots.into_iter().filter_map(|(_, output)| output).collect()
 }

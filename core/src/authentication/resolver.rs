@@ -1,0 +1,63 @@
+//! The resolver that all rooms share.
+
+use super::memo::Memo;
+use crate::lookup::dns::{Dns, DnsSettings, Zone};
+use mail_auth::{
+    MessageAuthenticator,
+    hickory_resolver::config::{ResolverConfig, ResolverOpts},
+};
+use std::{fmt, sync::Arc};
+
+/// Asks DNS for authentication, and gives the other rooms the same resolver with the same cache. Clones share it.
+///
+/// It stands here and not in `lookup` because mail-auth takes no resolver but builds its own.
+#[derive(Clone)]
+pub struct Resolver {
+    pub(super) inner: MessageAuthenticator,
+    dns: Dns,
+    script: Option<Arc<Memo>>,
+}
+
+impl Resolver {
+    /// A resolver that asks the network. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// If the resolver cannot be built, with the reason.
+    pub fn open(settings: &DnsSettings) -> Result<Self, String> {
+        let (config, options) = settings.resolver_parts();
+        let inner = MessageAuthenticator::new(config, options).map_err(|why| format!("cannot ask DNS: {why}"))?;
+        let dns = Dns::sharing(inner.resolver().clone());
+        Ok(Resolver { inner, dns, script: None })
+    }
+
+    /// A resolver that answers from a zone, without network.
+    ///
+    /// # Errors
+    ///
+    /// If the resolver cannot be built, with the reason.
+    pub fn scripted(zone: Zone) -> Result<Self, String> {
+        let nowhere = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+        let mut options = ResolverOpts::default();
+        options.attempts = 0;
+        let inner = MessageAuthenticator::new(nowhere, options).map_err(|why| format!("cannot script DNS: {why}"))?;
+        let script = Some(Arc::new(Memo::of(&zone)));
+        Ok(Resolver { inner, dns: Dns::scripted(Arc::new(zone)), script })
+    }
+
+    /// DNS for the other rooms, with the same cache.
+    pub fn dns(&self) -> Dns {
+        self.dns.clone()
+    }
+
+    /// Where answers for one session or message are kept.
+    pub(super) fn memo(&self) -> Arc<Memo> {
+        self.script.clone().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Resolver").field(&self.dns).finish()
+    }
+}
