@@ -17,18 +17,23 @@ pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
 pub use report::Report;
 
 use crate::{
+    authentication::{Results, SpfResults},
     config::sections::RefuseAt,
     explain::{Explanation, Stage},
     lookup::{Deadline, Journal},
-    policy::{self, Decision, Facts},
-    recipients::{dha::Tally, directory::Membership},
+    policy::{self, AuthenticationResults, Decision, Facts},
+    recipients::{
+        dha::Tally,
+        directory::{self, Membership},
+    },
+    malware,
     reputation::{self, Standing},
     score,
     session::{
         Address, Bytes, Connection, Direction, Event, Overflow, RawMessage, Recipient, Recording, RefusedByMta,
         ReversePath, Tls, Transaction,
     },
-    verdict::{Action, Disposition, Edit, Finding, Judgement, Points, Reply, Verdict},
+    verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
 use content::Content;
 use futures_util::FutureExt;
@@ -368,17 +373,16 @@ impl Session {
                 return self.refuse(Stage::Rcpt, Some(address), reply, because).after(delay);
             }
             Membership::Unknown => Vec::new(),
-            Membership::Trouble { why } => {
-                tracing::warn!(why, "the directory is in trouble");
-                match engine.directory.trouble_reply() {
-                    Some(reply) if acts => {
-                        return self.refuse(Stage::Rcpt, Some(address), reply, "directory in trouble");
-                    }
-                    _ => {
-                        self.find(Finding::new("directory.trouble", Points::ZERO, "the site's directory").fact(why));
-                        Vec::new()
-                    }
+            trouble @ Membership::Trouble { .. } => {
+                tracing::warn!(?trouble, "the directory cannot be asked");
+                let judgement = directory::judge(&trouble, engine.directory.settings());
+                for finding in judgement.findings {
+                    self.find(finding);
                 }
+                if let Some(reply) = judgement.reply.filter(|_| acts) {
+                    return self.refuse(Stage::Rcpt, Some(address), reply, "directory in trouble");
+                }
+                Vec::new()
             }
         };
         if acts
@@ -400,7 +404,7 @@ impl Session {
     }
 
     async fn judge_message(&mut self, time: i64, open: &mut Open) -> Judged {
-        let engine = &self.engine;
+        let engine = &Arc::clone(&self.engine);
         let deadline = Deadline::after(engine.deadlines.message);
         let overflow = open.transaction.message.overflow();
         let (raw, _ticket) = open.transaction.message.take();
@@ -414,9 +418,11 @@ impl Session {
             Ok(spf) => spf.cloned(),
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
         };
+        let direction = open.transaction.direction;
         let content = content::judge(engine, &self.connection, &open.transaction, raw.clone(), time);
-        let clamd = self.journal.ask("clamd", engine.scan_with_clamd(&raw, deadline));
-        let authentication = self.verify(&raw, open, spf.as_ref(), deadline);
+        let clamd = self.journal.ask("clamd", malware::ask(&engine.malware, &raw, deadline));
+        let unasked = SpfResults::default();
+        let authentication = self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline);
         let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
         let Ok(Content { facts, scan, findings, forged }) = content else {
             return self.deferred(time, open, "internal.panic");
@@ -436,9 +442,9 @@ impl Session {
             judgement.merge(engine.authenticator.judge_spf(spf));
         }
         if let Some(results) = &authentication {
-            judgement.merge(engine.authenticator.judge(results, spf.as_ref()));
+            judgement.merge(engine.authenticator.judge(results));
         }
-        judgement.merge(engine.judge_malware(&scan, clamd.as_ref()));
+        judgement.merge(malware::judge(&engine.malware, &scan, clamd.as_ref()));
 
         let card = score::add_up(judgement.findings, &engine.score.overrides);
         let facts = Facts {
@@ -448,24 +454,24 @@ impl Session {
             recipients: &open.transaction.recipients,
             card: &card,
             message: &facts,
-            authentication: &engine.authenticator.summary(spf.as_ref(), authentication.as_ref()),
+            authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: judgement.reply.as_ref(),
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
         if decision.verdict.action == Action::Accept {
-            let header = authentication.as_ref().map(|results| self.results_header(results, open));
-            let edits = &mut decision.verdict.edits;
-            edits.extend(forged.into_iter().map(|occurrence| Edit::RemoveHeader {
+            decision.verdict.edits.extend(forged.into_iter().map(|occurrence| Edit::RemoveHeader {
                 name: "Authentication-Results".to_owned(),
                 occurrence,
             }));
-            edits.extend(header);
+            if let Some(results) = &authentication {
+                decision.verdict.edits.push(self.results_header(spf.as_ref(), results).await);
+            }
         }
-        self.finish(time, open, &facts, decision).await
+        let explanation = Explanation::of_message(&facts, &decision);
+        self.finish(time, open, explanation, decision).await
     }
 
-    async fn finish(&mut self, time: i64, open: &mut Open, facts: &Facts<'_>, decision: Decision) -> Judged {
-        let mut explanation = Explanation::of_message(facts, &decision);
+    async fn finish(&mut self, time: i64, open: &Open, mut explanation: Explanation, decision: Decision) -> Judged {
         explanation.recipients.extend(open.refused_recipients());
         let taken = decision.verdict.action == Action::Accept;
         self.count_transaction(time, open, taken).await;
@@ -493,5 +499,17 @@ impl Session {
                 Judged { verdict, report }
             }
         }
+    }
+}
+
+/// The results in the words that policies use.
+fn words(spf: Option<&SpfResults>, results: Option<&Results>) -> AuthenticationResults {
+    let spf = spf.and_then(|spf| spf.mail.as_ref().or(spf.helo.as_ref())).map(|identity| identity.result.word());
+    let Some(results) = results else { return AuthenticationResults::default() };
+    AuthenticationResults {
+        spf: spf.unwrap_or_default().to_owned(),
+        dkim: results.signatures.iter().map(|signature| signature.result.word().to_owned()).collect(),
+        arc: results.arc.result.word().to_owned(),
+        dmarc: results.dmarc.result.word().to_owned(),
     }
 }

@@ -72,6 +72,12 @@ impl Session {
         }
     }
 
+    /// Whether the directory seems to have lost its entries; the MTA may ask the same one.
+    async fn directory_suspect(&self, time: i64) -> bool {
+        let live = self.engine.directory.suspect(time, self.reply_deadline());
+        self.journal.ask("directory.suspect", live).await.is_some()
+    }
+
     async fn observation(&mut self, time: i64, domain: &str) -> Option<Observation> {
         if !self.is_counted() {
             return None;
@@ -93,7 +99,7 @@ impl Session {
             exempt: false,
             null_sender: self.open.as_ref().is_some_and(|o| o.transaction.sender.mailbox().is_none()),
             domain: domain.to_owned(),
-            directory_suspect: self.engine.directory.is_suspect(time),
+            directory_suspect: self.directory_suspect(time).await,
             now: time,
         })
     }

@@ -6,18 +6,21 @@ use super::{
     pending::{Panicked, Pending},
 };
 use crate::{
-    authentication::{Results, SpfResults},
+    authentication::{self, Results, SpfResults},
     explain::{Explanation, Refusal, Stage},
-    lookup::{Deadline, Outcome},
-    malware::ClamdAnswer,
+    lookup::Deadline,
     policy::PolicyClass,
     recipients::{bounces, directory::Membership},
-    reputation::Standing,
+    reputation::{Answers, ReverseDns, Standing},
     session::{Address, ClientNetwork, Direction, Event, Overflow, Recipient, ReversePath},
     verdict::{Action, Edit, Finding, Judgement, Points, Reference, Reply, Verdict},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+/// Largest message whose hashes are computed on an async thread. Unit: bytes. Source: SHA-256 takes about 0.2 ms for it,
+/// little more than moving the work to another thread.
+const HASHED_IN_PLACE: usize = 64 << 10;
 
 /// What the client hears when something of ours failed.
 pub(super) fn temporary_failure() -> Reply {
@@ -122,7 +125,7 @@ impl Session {
         let names: Vec<String> = self.connection.mta_name.iter().cloned().collect();
         let mut judgement = match self.reputation.answer().await {
             Ok(Some(answers)) => self.engine.reputation.judge(&self.standing, answers),
-            Ok(None) => self.engine.reputation.judge_unasked(&self.standing),
+            Ok(None) => self.engine.reputation.judge(&self.standing, &Answers::default()),
             Err(Panicked) => Judgement { findings: Vec::new(), reply: Some(temporary_failure()) },
         };
         judgement.findings.extend(self.engine.reputation.judge_helo(&self.connection, &self.standing, &names));
@@ -144,17 +147,38 @@ impl Session {
     pub(super) async fn verify(
         &self,
         raw: &bytes::Bytes,
-        open: &Open,
-        spf: Option<&SpfResults>,
+        direction: Direction,
+        spf: &SpfResults,
         deadline: Deadline,
     ) -> Option<Results> {
-        if open.transaction.direction == crate::session::Direction::Outbound {
+        if direction == Direction::Outbound {
             return None;
         }
-        let helo = self.connection.helo.as_deref().unwrap_or_default();
-        let sender = &open.transaction.sender;
-        let live = self.engine.authenticator.verify(raw, helo, sender, spf, deadline);
+        let live = async {
+            if raw.len() <= HASHED_IN_PLACE {
+                return self.engine.authenticator.verify(raw, spf, deadline).await;
+            }
+            let (engine, raw, spf) = (Arc::clone(&self.engine), raw.clone(), spf.clone());
+            let runtime = tokio::runtime::Handle::current();
+            let work = move || runtime.block_on(engine.authenticator.verify(&raw, &spf, deadline));
+            tokio::task::spawn_blocking(work).await.unwrap_or_default()
+        };
         Some(self.journal.ask("authentication", live).await)
+    }
+
+    /// The Authentication-Results field for an inbound message.
+    pub(super) async fn results_header(&mut self, spf: Option<&SpfResults>, results: &Results) -> Edit {
+        let not_asked = ReverseDns::NotAsked;
+        let reverse = self.reputation.answer().await.ok().flatten().map_or(&not_asked, |answers| &answers.reverse);
+        let authenticator = &self.engine.authenticator;
+        let value = authenticator.header_value(&authentication::Facts {
+            authserv_id: &authenticator.authserv_id(self.connection.mta_name.as_deref()),
+            client_ip: self.connection.client_ip,
+            reverse,
+            spf,
+            results: Some(results),
+        });
+        Edit::AddHeader { name: "Authentication-Results".to_owned(), value }
     }
 
     pub(super) async fn membership(&self, time: i64, address: &Address) -> Membership {

@@ -1,0 +1,199 @@
+//! From checked settings to an engine, and what engines of one process share.
+
+use crate::{
+    authentication::{Authenticator, Resolver},
+    config::{
+        Config,
+        sections::Deadlines,
+    },
+    lookup::dns::{Dns, DnsSettings, Zone},
+    malware::{self, Scanner},
+    message::Bounds,
+    policy,
+    recipients::{bounces, dha::Dha, directory::Directory},
+    reputation::{Health, Reputation},
+    score,
+    session::{InFlight, Limits},
+    spam,
+    store::{Counters, HistoryRow, Store, StoreError},
+    verdict::Reference,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// All that judges mail, loaded and compiled: nothing here changes after it was built. A reload builds another.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) limits: Limits,
+    pub(super) deadlines: Deadlines,
+    pub(super) bounds: Bounds,
+    pub(super) dns: Dns,
+    pub(super) reputation: Reputation,
+    pub(super) authenticator: Authenticator,
+    pub(super) directory: Directory,
+    pub(super) dha: Dha,
+    pub(super) bounces: bounces::Settings,
+    pub(super) malware: malware::Settings,
+    pub(super) scanner: Scanner,
+    pub(super) spam: spam::Settings,
+    pub(super) score: score::Settings,
+    pub(super) policy: policy::Settings,
+    pub(super) shared: Shared,
+    /// One permit for each processor: work of the CPU beyond that would only take turns.
+    pub(super) processors: Semaphore,
+}
+
+/// What outlives a reload: state on disk, what is in flight, the DNS cache.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    pub(super) counters: Counters,
+    store: Option<Arc<Store>>,
+    pub(super) in_flight: InFlight,
+    resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
+    zone: Option<Arc<Zone>>,
+}
+
+impl Shared {
+    /// Opens the state of a configuration, and makes its directory.
+    ///
+    /// # Errors
+    ///
+    /// If the directory or the durable store cannot be opened; the text names it and the cure.
+    pub fn open(config: &Config) -> Result<Self, String> {
+        let dir = &config.state.dir;
+        let advice = |error: &dyn std::fmt::Display| {
+            format!("cannot keep state in {}: {error}; set [state] dir to a directory that this user may write", dir.display())
+        };
+        std::fs::create_dir_all(dir).map_err(|error| advice(&error))?;
+        let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;
+        Ok(Shared { counters: Counters::open(dir), store: Some(Arc::new(store)), ..Self::in_memory(None) })
+    }
+
+    /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
+    pub fn in_memory(zone: Option<Zone>) -> Self {
+        Shared {
+            counters: Counters::in_memory(),
+            store: None,
+            in_flight: InFlight::default(),
+            resolver: Arc::default(),
+            zone: zone.map(Arc::new),
+        }
+    }
+
+    /// The durable store; `None` in memory.
+    pub fn store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref()
+    }
+
+    /// The shared counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Messages and bytes in flight.
+    pub fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// Puts a row on the way to the disk.
+    pub(super) fn record(&self, row: HistoryRow) {
+        if let Some(store) = &self.store {
+            store.record(row);
+        }
+    }
+
+    /// Returns when the row is on the disk.
+    pub(super) async fn commit(&self, row: HistoryRow) -> Result<(), StoreError> {
+        match &self.store {
+            Some(store) => store.commit(row).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The resolver for these settings: the one there is, with its cache, unless they changed.
+    fn resolver(&self, settings: &DnsSettings) -> Result<Resolver, String> {
+        if let Some(zone) = &self.zone {
+            return Resolver::scripted(Zone::clone(zone));
+        }
+        let mut kept = self.resolver.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((of, resolver)) if of == settings => Ok(resolver.clone()),
+            _ => {
+                let resolver = Resolver::open(settings)?;
+                *kept = Some((settings.clone(), resolver.clone()));
+                Ok(resolver)
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Loads lists, rules and directories, and compiles them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that could not be loaded, each with its file and line.
+    pub async fn build(config: Config, shared: Shared) -> Result<Arc<Self>, Vec<String>> {
+        match tokio::task::spawn_blocking(move || Self::load(config, shared)).await {
+            Ok(engine) => engine.map(Arc::new),
+            Err(error) => Err(vec![format!("loading failed: {error}")]),
+        }
+    }
+
+    fn load(config: Config, shared: Shared) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut keep = |problem: Vec<String>| problems.extend(problem);
+        let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
+        let scanner = Scanner::load(&config.malware).map_err(&mut keep).ok();
+        let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
+        let (directory, faults) = Directory::open(config.directory, shared.counters.clone(), shared.store.clone());
+        for fault in faults {
+            tracing::warn!(%fault, "a line of a directory file is left out");
+        }
+        let (Some(reputation), Some(scanner), Some(resolver)) = (reputation, scanner, resolver) else {
+            return Err(problems);
+        };
+        for warning in scanner.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        Ok(Engine {
+            limits: config.limits,
+            deadlines: config.deadlines,
+            bounds: Bounds::default(),
+            dns: resolver.dns(),
+            reputation,
+            authenticator: Authenticator::new(config.authentication, resolver),
+            directory,
+            dha: Dha::new(config.dha, shared.counters.clone()),
+            bounces: config.bounces,
+            malware: config.malware,
+            scanner,
+            spam: config.spam,
+            score: config.score,
+            policy: config.policy,
+            shared,
+            processors: Semaphore::new(processors),
+        })
+    }
+
+    /// Probes the DNS lists now and every hour, until the engine is dropped (RFC 5782 §5).
+    pub fn watch_lists(self: &Arc<Self>) {
+        let engine = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(engine) = engine.upgrade() {
+                engine.reputation.probe(&engine.dns).await;
+                drop(engine);
+                tokio::time::sleep(Health::PROBE_EVERY).await;
+            }
+        });
+    }
+
+    /// A new name for a decision.
+    pub(super) fn reference(&self) -> Reference {
+        let mut random = [0; 8];
+        // A failure of the generator leaves zeros: references then repeat, mail goes on.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        Reference::from_random(u64::from_le_bytes(random))
+    }
+}
