@@ -8,6 +8,8 @@ pub mod verdict;
 
 pub mod session;
 
+pub mod message;
+
 pub mod lookup;
 
 pub mod config;
