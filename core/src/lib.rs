@@ -12,4 +12,6 @@ pub mod message;
 
 pub mod lookup;
 
+pub mod malware;
+
 pub mod config;

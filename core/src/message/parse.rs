@@ -91,7 +91,7 @@ fn parts<'a>(parsed: &mail_parser::Message<'a>, raw: &'a [u8], collector: &mut C
     let mut out = Vec::new();
     for part in parsed.parts() {
         let path = path_of(&part, &mut paths);
-        note_flags(part.flags(), &mut collector.damage);
+        note_flags(&part, &mut collector.damage);
         let is_container = match part.kind() {
             PartKind::Multipart => part.children().next().is_some(),
             PartKind::Message(_) => true,
@@ -124,12 +124,13 @@ fn path_of(part: &MessagePart<'_>, paths: &mut Vec<(String, u32)>) -> String {
     path
 }
 
-fn note_flags(flags: PartFlags, damage: &mut BTreeSet<Damage>) {
+fn note_flags(part: &MessagePart<'_>, damage: &mut BTreeSet<Damage>) {
+    let flags = part.flags();
     if flags.is_empty() {
         return;
     }
     let table = [
-        (PartFlags::MISSING_DELIMITER, Damage::MissingBoundary),
+        (PartFlags::MISSING_DELIMITER, if part.is_multipart() { Damage::MissingBoundary } else { Damage::Unterminated }),
         (PartFlags::FALLBACK_DELIMITER, Damage::BoundaryInsideLine),
         (PartFlags::NO_BLANK_LINE, Damage::NoBlankLine),
         (PartFlags::UNTERMINATED, Damage::Unterminated),
