@@ -1,5 +1,6 @@
 //! The rooms' only way to wait: every question has a deadline and one of three ends.
 
+pub mod clamd;
 pub mod dns;
 mod journal;
 

@@ -1,39 +1,64 @@
 //! What policies may ask about a message, as plain data.
 
+use super::Message;
 use serde::{Deserialize, Serialize};
 
-/// The facts of a message that site policies and explanations read.
+/// What policies may ask about a message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MessageFacts {
     /// Size of the message as received. Unit: bytes.
     pub size: usize,
-    /// Header fields in the order received: name, and body as it stands in the message (folds and encoded words kept).
+    /// Header fields from the top: name as written, value decoded.
     pub headers: Vec<(String, String)>,
-    /// Addresses of the From header, in lower case.
+    /// Addresses of the From field, lower case.
     pub from: Vec<String>,
-    /// The first Subject, decoded.
+    /// Subject, decoded.
     pub subject: String,
-    /// Attachments in the order of the message, members of archives included.
+    /// Parts that are offered as files.
     pub attachments: Vec<AttachmentFacts>,
 }
 
-/// One attachment, or one member of an archive.
+/// What policies may ask about an attachment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttachmentFacts {
-    /// File name, decoded; empty if it has none.
+    /// File name, decoded; may be empty.
     pub name: String,
-    /// Content type as the message says, in lower case: `application/zip`.
+    /// Declared type, lower case: `application/pdf`.
     pub content_type: String,
-    /// What the bytes are: `zip`, `pdf`, `exe`.
+    /// What the content is by its first bytes, a lower-case word such as `zip`, `ole`, `pdf`, `exe`, `ooxml`.
     pub kind: String,
-    /// Whether it carries macros.
+    /// Whether it holds Office macros.
     pub macros: bool,
-    /// Whether it is a program or script.
+    /// Whether it, or a member of the archive that it is, would run when opened.
     pub executable: bool,
-    /// Whether it is encrypted, so that nobody could look inside.
+    /// Whether its content is locked by a password.
     pub encrypted: bool,
-    /// Decoded size. Unit: bytes.
+    /// Size after decoding. Unit: bytes.
     pub size: usize,
-    /// SHA-256 of the decoded bytes, in lower-case hex.
+    /// SHA-256 of the decoded content, lower-case hexadecimal.
     pub sha256: String,
+}
+
+/// The facts of a message that policies ask about.
+pub fn facts(message: &Message<'_>) -> MessageFacts {
+    MessageFacts {
+        size: message.raw.len(),
+        headers: message.headers.iter().map(|h| (h.name.to_string(), h.decoded())).collect(),
+        from: message.from.iter().map(|m| m.address.to_lowercase()).collect(),
+        subject: message.subject.clone(),
+        attachments: message
+            .attachments
+            .iter()
+            .map(|a| AttachmentFacts {
+                name: a.name.clone(),
+                content_type: a.content_type.clone(),
+                kind: a.kind.word().to_owned(),
+                macros: a.macros,
+                executable: a.executable,
+                encrypted: a.encrypted,
+                size: a.size,
+                sha256: a.sha256.clone(),
+            })
+            .collect(),
+    }
 }

@@ -1,0 +1,310 @@
+//! HTML to the text that it shows, the text that it hides, and its links.
+
+use super::{
+    Damage, LinkKind,
+    content::{Collector, HtmlFacts},
+    link::cut,
+    style::Look,
+};
+use html5gum::{
+    Span, Tokenizer,
+    emitters::callback::{CallbackEmitter, CallbackEvent},
+};
+
+/// Longest attribute value that is kept. Unit: bytes. Source: our own limit, twice the longest link.
+const ATTRIBUTE_BYTES: usize = 4_096;
+/// How far up an end tag looks for its element. Unit: elements. Source: our own limit; it keeps hostile nesting linear.
+const CLOSE_DEPTH: usize = 64;
+/// Longest text of one link that is kept. Unit: bytes. Source: our own limit.
+const LINK_TEXT_BYTES: usize = 500;
+
+/// Takes the text and links of an HTML part.
+pub(super) fn collect(html: &str, into: &mut Collector<'_>) {
+    into.html.present = true;
+    let kept = cut(html, into.html_bytes_left);
+    if kept.len() < html.len() {
+        into.damage.insert(Damage::HtmlLimit);
+    }
+    into.html_bytes_left -= kept.len();
+    let mut walker = Walker {
+        stack: Vec::new(),
+        look: Look::default(),
+        too_deep: 0,
+        tag: Tag::default(),
+        attribute: Vec::new(),
+        anchor: None,
+        out: into,
+    };
+    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| walker.event(event));
+    emitter.naively_switch_states(true);
+    let mut tokens = Tokenizer::new_with_emitter(kept, emitter);
+    let cut_short = tokens.next().is_some();
+    drop(tokens);
+    walker.end_anchor();
+    if cut_short {
+        into.damage.insert(Damage::HtmlLimit);
+    }
+}
+
+/// Emitted to stop the tokenizer.
+struct Stop;
+
+#[derive(Default)]
+struct Tag {
+    name: Vec<u8>,
+    look: Look,
+    href: Option<String>,
+    src: Option<String>,
+    action: Option<String>,
+    password: bool,
+    handler: bool,
+}
+
+struct Open {
+    name: Vec<u8>,
+    outer: Look,
+}
+
+struct Walker<'w, 'b> {
+    stack: Vec<Open>,
+    look: Look,
+    too_deep: usize,
+    tag: Tag,
+    attribute: Vec<u8>,
+    anchor: Option<(String, String)>,
+    out: &'w mut Collector<'b>,
+}
+
+impl Walker<'_, '_> {
+    fn event(&mut self, event: CallbackEvent<'_>) -> Option<Stop> {
+        let Some(left) = self.out.html_tokens_left.checked_sub(1) else { return Some(Stop) };
+        self.out.html_tokens_left = left;
+        match event {
+            CallbackEvent::OpenStartTag { name } => {
+                let name = name[..name.len().min(ATTRIBUTE_BYTES)].to_vec();
+                self.tag = Tag { name, look: self.look, ..Tag::default() };
+            }
+            CallbackEvent::AttributeName { name } => {
+                self.attribute.clear();
+                self.attribute.extend_from_slice(&name[..name.len().min(ATTRIBUTE_BYTES)]);
+                if name == b"hidden" {
+                    self.tag.look.attribute(b"hidden", "");
+                }
+                self.tag.handler |= name.starts_with(b"on") && name.len() > 4;
+            }
+            CallbackEvent::AttributeValue { value } => self.attribute_value(value),
+            CallbackEvent::CloseStartTag { .. } => self.start_tag(),
+            CallbackEvent::EndTag { name } => self.end_tag(name),
+            CallbackEvent::String { value } => self.string(value),
+            CallbackEvent::Comment { .. } | CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
+        }
+        None
+    }
+
+    fn attribute_value(&mut self, value: &[u8]) {
+        let value = String::from_utf8_lossy(&value[..value.len().min(ATTRIBUTE_BYTES)]);
+        let slot = match self.attribute.as_slice() {
+            b"href" => &mut self.tag.href,
+            b"src" => &mut self.tag.src,
+            b"action" => &mut self.tag.action,
+            b"type" => return self.tag.password |= value.trim().eq_ignore_ascii_case("password"),
+            name => return self.tag.look.attribute(name, &value),
+        };
+        if slot.is_none() {
+            *slot = Some(value.into_owned());
+        }
+    }
+
+    fn start_tag(&mut self) {
+        let tag = std::mem::take(&mut self.tag);
+        let facts: &mut HtmlFacts = &mut self.out.html;
+        facts.scripts += u32::from(tag.handler);
+        match tag.name.as_slice() {
+            b"a" | b"area" => {
+                self.end_anchor();
+                self.anchor = tag.href.map(|href| (href, String::new()));
+            }
+            b"img" => {
+                facts.images += 1;
+                if let Some(src) = &tag.src {
+                    let before = self.out.links.len();
+                    self.out.link(src, "", LinkKind::Image);
+                    let remote = self.out.links.len() > before
+                        || src.trim_start().get(..4).is_some_and(|start| start.eq_ignore_ascii_case("http"));
+                    self.out.html.remote_images += u32::from(remote);
+                }
+            }
+            b"form" => {
+                facts.forms += 1;
+                if let Some(action) = &tag.action {
+                    self.out.link(action, "", LinkKind::Form);
+                }
+            }
+            b"input" => facts.password_fields += u32::from(tag.password),
+            b"script" => facts.scripts += 1,
+            _ => {}
+        }
+        if breaks_line(&tag.name) {
+            self.push_break('\n');
+        } else if matches!(tag.name.as_slice(), b"td" | b"th") {
+            self.push_break(' ');
+        }
+        if is_void(&tag.name) {
+            return;
+        }
+        if self.stack.len() >= self.out.bounds.html_depth {
+            self.too_deep += 1;
+            self.out.damage.insert(Damage::HtmlLimit);
+            return;
+        }
+        self.stack.push(Open { name: tag.name, outer: self.look });
+        self.look = tag.look;
+    }
+
+    fn end_tag(&mut self, name: &[u8]) {
+        if name == b"a" {
+            self.end_anchor();
+        }
+        if breaks_line(name) {
+            self.push_break('\n');
+        }
+        if self.too_deep > 0 {
+            self.too_deep -= 1;
+            return;
+        }
+        let Some(up) = self.stack.iter().rev().take(CLOSE_DEPTH).position(|open| open.name == name) else { return };
+        self.stack.truncate(self.stack.len() - up);
+        if let Some(open) = self.stack.pop() {
+            self.look = open.outer;
+        }
+    }
+
+    fn string(&mut self, value: &[u8]) {
+        let inside = self.stack.last().map(|open| open.name.as_slice()).unwrap_or_default();
+        if matches!(inside, b"script" | b"style" | b"title" | b"template") {
+            return;
+        }
+        let value = String::from_utf8_lossy(value);
+        let hidden = self.look.hides();
+        if let (false, Some((_, text))) = (hidden, &mut self.anchor) {
+            push_collapsed(text, &value, LINK_TEXT_BYTES);
+        }
+        let limit = self.out.bounds.text_bytes;
+        let target = if hidden { &mut self.out.text.hidden } else { &mut self.out.text.shown };
+        if !push_collapsed(target, &value, limit) {
+            self.out.damage.insert(Damage::TextLimit);
+        }
+    }
+
+    fn push_break(&mut self, c: char) {
+        let shown = &mut self.out.text.shown;
+        if !shown.is_empty() && !shown.ends_with('\n') && shown.len() < self.out.bounds.text_bytes {
+            if shown.ends_with(' ') {
+                shown.pop();
+            }
+            shown.push(c);
+        }
+    }
+
+    fn end_anchor(&mut self) {
+        if let Some((href, text)) = self.anchor.take() {
+            self.out.link(&href, text.trim(), LinkKind::Anchor);
+        }
+    }
+}
+
+/// Appends text with runs of blanks made one (HTML collapses them); `false` if the limit cut it.
+fn push_collapsed(target: &mut String, text: &str, limit: usize) -> bool {
+    let mut blank = target.is_empty() || target.ends_with([' ', '\n']);
+    for c in text.chars() {
+        let is_blank = matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{c}');
+        if is_blank && blank {
+            continue;
+        }
+        if target.len() + c.len_utf8() > limit {
+            return false;
+        }
+        blank = is_blank;
+        target.push(if is_blank { ' ' } else { c });
+    }
+    true
+}
+
+fn is_void(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"area" | b"base" | b"br" | b"col" | b"embed" | b"hr" | b"img" | b"input" | b"link" | b"meta" | b"param"
+            | b"source" | b"track" | b"wbr"
+    )
+}
+
+fn breaks_line(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"address" | b"article" | b"blockquote" | b"br" | b"center" | b"div" | b"dl" | b"dt" | b"dd" | b"form" | b"h1"
+            | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"hr" | b"li" | b"ol" | b"p" | b"pre" | b"section" | b"table"
+            | b"tr" | b"ul"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Bounds, *};
+
+    fn collected(html: &str) -> (String, String, Vec<(String, String)>) {
+        let bounds = Bounds::default();
+        let mut out = Collector::new(&bounds);
+        collect(html, &mut out);
+        let links = out.links.into_iter().map(|l| (l.url, l.text)).collect();
+        (out.text.shown, out.text.hidden, links)
+    }
+
+    #[test]
+    fn shown_and_hidden_text_are_kept_apart() {
+        let (shown, hidden, _) = collected(
+            "<title>t</title><style>p{}</style><p>Hello&nbsp;&amp; <b>wel</b>come</p>\
+             <div style='display:none'>secret <span style='display:block'>words</span></div><p>bye<script>x()</script>",
+        );
+        assert_eq!(shown.trim(), "Hello\u{a0}& welcome\nbye");
+        assert_eq!(hidden, "secret words");
+    }
+
+    #[test]
+    fn links_have_the_words_that_the_reader_sees() {
+        let (_, _, links) = collected(
+            "<a href='https://Evil.example/x'><b>bank</b>.example<img src=\"https://cdn.example/i.png\"></a>\
+             <a href=#top>up</a><a href=http://two.example>open",
+        );
+        assert_eq!(
+            links,
+            [
+                ("https://cdn.example/i.png".to_owned(), String::new()),
+                ("https://evil.example/x".to_owned(), "bank.example".to_owned()),
+                ("http://two.example/".to_owned(), "open".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_misnested_end_tag_does_not_unhide() {
+        let (shown, hidden, _) = collected("<div style=display:none>a</span>b</p>c</div>d");
+        assert_eq!((shown.trim(), hidden.trim()), ("d", "abc"));
+    }
+
+    #[test]
+    fn hostile_nesting_ends_in_bounds() {
+        for html in [
+            "<div>".repeat(400_000),
+            format!("{}{}", "<b>".repeat(200_000), "</i>".repeat(200_000)),
+            format!("<a {}", "x=y ".repeat(400_000)),
+            "<".repeat(2_000_000),
+            "&amp".repeat(500_000),
+            format!("<p {}>", "a".repeat(2_000_000)),
+        ] {
+            let bounds = Bounds::default();
+            let mut out = Collector::new(&bounds);
+            collect(&html, &mut out);
+            assert!(out.text.shown.len() <= bounds.text_bytes);
+        }
+    }
+}
