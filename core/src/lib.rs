@@ -10,4 +10,8 @@ pub mod session;
 
 pub mod lookup;
 
+pub mod store;
+
+pub mod recipients;
+
 pub mod config;

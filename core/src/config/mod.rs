@@ -1,4 +1,7 @@
 //! The configuration file: raw text to checked settings, with diagnostics. Each room owns its own settings struct.
 
+pub mod dha;
 pub mod diagnostic;
+pub mod directory;
 pub mod reader;
+pub mod state;

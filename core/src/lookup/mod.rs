@@ -1,6 +1,7 @@
 //! The rooms' only way to wait: every question has a deadline and one of three ends.
 
 mod journal;
+pub mod ldap;
 
 pub use journal::Journal;
 
