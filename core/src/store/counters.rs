@@ -120,7 +120,7 @@ pub enum Op {
         /// Most entries given.
         limit: u32,
     },
-    /// How many entries' keys begin so. Answer: [`Answer::Number`].
+    /// How many entries' keys begin so; it stops counting at 1,000. Answer: [`Answer::Number`].
     Count {
         /// Beginning of the keys.
         prefix: String,

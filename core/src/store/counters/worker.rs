@@ -217,7 +217,10 @@ fn apply(connection: &Connection, op: &Op, now: i64) -> rusqlite::Result<Answer>
         ),
         Op::Count { prefix } => {
             let count: i64 = connection
-                .prepare_cached("SELECT COUNT(*) FROM entry WHERE key >= ?1 AND key < ?2 AND expires > ?3")?
+                .prepare_cached(
+                    "SELECT COUNT(*) FROM
+                     (SELECT 1 FROM entry WHERE key >= ?1 AND key < ?2 AND expires > ?3 LIMIT 1000)",
+                )?
                 .query_row(params![prefix, after(prefix), now], |row| row.get(0))?;
             Answer::Number(count.max(0).unsigned_abs())
         }
