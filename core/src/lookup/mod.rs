@@ -3,6 +3,7 @@
 pub mod clamd;
 pub mod dns;
 mod journal;
+pub mod ldap;
 
 pub use journal::Journal;
 

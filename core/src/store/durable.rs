@@ -1,0 +1,426 @@
+//! `mailward.db`: records that must survive, written by one thread.
+
+use super::{
+    HistoryRow, Member, StoreError, history, roster,
+    sqlite::{self, Durability},
+};
+use rusqlite::{Connection, TransactionBehavior};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// Name of the file in the state directory.
+pub const FILE: &str = "mailward.db";
+/// Each text leads to the next schema version.
+const MIGRATIONS: &[&str] = &[history::TABLE, roster::TABLE];
+/// Longest wait for another process that writes. Unit: time. Source: SQLite's customary 5 s.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// History is written at least this often.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// History is written when so many rows wait. Unit: rows.
+const FLUSH_ROWS: usize = 100;
+/// Most orders that wait for the thread; further history rows are dropped and counted. Unit: orders.
+const QUEUE: usize = 10_000;
+/// Least time between two log lines about dropped rows or trouble.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
+/// Time between two searches for rows that are too old.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+
+/// Handle of the durable store. Dropping it, or [`Store::close`], writes what waits.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    history_days: u32,
+    thread: OnceLock<Option<Thread>>,
+    dropped: AtomicU64,
+    drop_logged: Mutex<Option<Instant>>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    orders: SyncSender<Order>,
+    handle: JoinHandle<()>,
+    process: u32,
+}
+
+enum Order {
+    Record(Box<HistoryRow>),
+    Run(Box<dyn FnOnce(&mut Connection) + Send>),
+}
+
+impl Store {
+    /// Opens the store of a state directory: makes the file if need be and brings its schema up to date. No thread
+    /// runs and no file stays open until first use.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be made, is damaged, or was written by a newer version.
+    pub fn open(dir: &Path, history_days: u32) -> Result<Self, StoreError> {
+        let path = dir.join(FILE);
+        drop(sqlite::open(&path, Durability::Full, LOCK_WAIT, MIGRATIONS)?);
+        Ok(Store { path, history_days, thread: OnceLock::new(), dropped: AtomicU64::new(0), drop_logged: Mutex::default() })
+    }
+
+    /// Has a history row written soon. Never waits: past the bound of the queue rows are dropped and counted.
+    pub fn record(&self, row: HistoryRow) {
+        if let Err(why) = self.send(Order::Record(Box::new(row))) {
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            let mut logged = self.drop_logged.lock().unwrap_or_else(PoisonError::into_inner);
+            if logged.is_none_or(|at| at.elapsed() >= LOG_PAUSE) {
+                *logged = Some(Instant::now());
+                tracing::error!(dropped, %why, "history rows were dropped");
+            }
+        }
+    }
+
+    /// History rows that could not be taken since the store was opened.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Writes a history row and waits until it is safe on disk.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written; nothing is known about it then.
+    pub async fn commit(&self, row: HistoryRow) -> Result<(), StoreError> {
+        self.run(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            history::insert(&transaction, &row)?;
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+
+    /// The history row of a reference.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub async fn find(&self, reference: &str) -> Result<Option<HistoryRow>, StoreError> {
+        let reference = reference.to_owned();
+        self.run(move |connection| history::find(connection, &reference)).await
+    }
+
+    /// The latest history rows, latest first.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub async fn recent(&self, count: u32) -> Result<Vec<HistoryRow>, StoreError> {
+        self.run(move |connection| history::recent(connection, count)).await
+    }
+
+    /// Puts `members` in the place of the recipients that were imported before; gives their number before.
+    /// `percent`: the largest share that may go at once, or `None` to allow anything.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Shrink`] if more would go; or if the file cannot be written. Nothing has changed then.
+    pub async fn replace_roster(&self, members: Vec<Member>, percent: Option<u64>) -> Result<u64, StoreError> {
+        self.run(move |connection| roster::replace(connection, &members, percent)).await
+    }
+
+    /// How many imported recipients there are.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub async fn roster_size(&self) -> Result<u64, StoreError> {
+        self.run(|connection| roster::count(connection)).await
+    }
+
+    /// The first of `addresses` that was imported.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub async fn find_member(&self, addresses: Vec<String>) -> Result<Option<Member>, StoreError> {
+        self.run(move |connection| roster::find(connection, &addresses)).await
+    }
+
+    /// Writes what waits and ends the thread. Blocks until that is done.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(Some(thread)) = self.thread.take()
+            && thread.process == std::process::id()
+        {
+            drop(thread.orders);
+            let _ = thread.handle.join();
+        }
+    }
+
+    /// Runs `f` on the thread that owns the connection, behind all rows recorded before.
+    async fn run<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let order = Order::Run(Box::new(move |connection| {
+            let _ = reply.send(f(connection));
+        }));
+        self.send(order).map_err(StoreError::Busy)?;
+        answer.await.unwrap_or(Err(StoreError::Busy("the file cannot be opened")))
+    }
+
+    fn send(&self, order: Order) -> Result<(), &'static str> {
+        let thread = self.thread.get_or_init(|| {
+            let (orders, receiver) = sync_channel(QUEUE);
+            let writer = Writer::new(self.path.clone(), self.history_days);
+            match std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&receiver)) {
+                Ok(handle) => Some(Thread { orders, handle, process: std::process::id() }),
+                Err(error) => {
+                    tracing::error!(%error, "store: no thread");
+                    None
+                }
+            }
+        });
+        let thread = thread.as_ref().ok_or("its thread could not be started")?;
+        if thread.process != std::process::id() {
+            return Err("it was used before the process forked; open it in the child");
+        }
+        thread.orders.try_send(order).map_err(|error| match error {
+            TrySendError::Full(_) => "too many orders are waiting",
+            TrySendError::Disconnected(_) => "its thread has ended",
+        })
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The thread that owns the connection.
+struct Writer {
+    path: PathBuf,
+    history_days: u32,
+    connection: Option<Connection>,
+    waiting: Vec<HistoryRow>,
+    oldest: Option<Instant>,
+    newest_time: i64,
+    pruned: Option<Instant>,
+    logged: Option<Instant>,
+}
+
+impl Writer {
+    fn new(path: PathBuf, history_days: u32) -> Self {
+        Writer {
+            path,
+            history_days,
+            connection: None,
+            waiting: Vec::new(),
+            oldest: None,
+            newest_time: 0,
+            pruned: None,
+            logged: None,
+        }
+    }
+
+    fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            let order = match self.oldest {
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(oldest) => orders.recv_timeout(FLUSH_EVERY.saturating_sub(oldest.elapsed())),
+            };
+            match order {
+                Ok(Order::Record(row)) => {
+                    self.newest_time = self.newest_time.max(row.time);
+                    if self.waiting.len() < QUEUE {
+                        self.waiting.push(*row);
+                    } else {
+                        self.log("rows are dropped: the file cannot be written");
+                    }
+                    self.oldest.get_or_insert_with(Instant::now);
+                    if self.waiting.len() % FLUSH_ROWS == 0 || self.is_due() {
+                        self.flush();
+                    }
+                }
+                Ok(Order::Run(f)) => {
+                    self.flush();
+                    if let Some(connection) = self.connected() {
+                        f(connection);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Err(RecvTimeoutError::Disconnected) => return self.flush(),
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.oldest.is_some_and(|oldest| oldest.elapsed() >= FLUSH_EVERY)
+    }
+
+    /// Writes the rows that wait. If that fails they go on waiting, up to the bound of the queue.
+    fn flush(&mut self) {
+        if self.waiting.is_empty() {
+            self.oldest = None;
+            return;
+        }
+        let rows = std::mem::take(&mut self.waiting);
+        let before = self
+            .pruned
+            .is_none_or(|at| at.elapsed() >= PRUNE_EVERY)
+            .then(|| self.newest_time - i64::from(self.history_days) * 86_400);
+        let written = match self.connected() {
+            None => Err(StoreError::Busy("the file cannot be opened")),
+            Some(connection) => write(connection, &rows, before),
+        };
+        match written {
+            Ok(()) => {
+                self.oldest = None;
+                if before.is_some() {
+                    self.pruned = Some(Instant::now());
+                }
+            }
+            Err(error) => {
+                self.log(&error.to_string());
+                self.waiting = rows;
+                self.oldest = Some(Instant::now());
+            }
+        }
+    }
+
+    fn connected(&mut self) -> Option<&mut Connection> {
+        if self.connection.is_none() {
+            match sqlite::open(&self.path, Durability::Full, LOCK_WAIT, MIGRATIONS) {
+                Ok(connection) => self.connection = Some(connection),
+                Err(error) => self.log(&error.to_string()),
+            }
+        }
+        self.connection.as_mut()
+    }
+
+    fn log(&mut self, why: &str) {
+        if self.logged.is_none_or(|at| at.elapsed() >= LOG_PAUSE) {
+            self.logged = Some(Instant::now());
+            tracing::error!(file = %self.path.display(), waiting = self.waiting.len(), "store: {why}");
+        }
+    }
+}
+
+fn write(connection: &mut Connection, rows: &[HistoryRow], prune_before: Option<i64>) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for row in rows {
+        history::insert(&transaction, row)?;
+    }
+    if let Some(before) = prune_before {
+        history::prune(&transaction, before)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        store::{Shrink, counters::scratch},
+        verdict::{Card, Evidence, Finding, Points},
+    };
+
+    fn row(reference: &str, time: i64) -> HistoryRow {
+        let finding = Finding::new("x.y", Points::hundredths(150), "test").fact("host.example").text("dear friend");
+        HistoryRow {
+            reference: reference.to_owned(),
+            time,
+            stage: "message".to_owned(),
+            verdict: "accept".to_owned(),
+            points: Points::hundredths(150),
+            recipients: vec!["bob@example.com".to_owned()],
+            card: Card { findings: vec![finding], total: Points::hundredths(150) },
+            explanation: serde_json::json!({"because": "threshold"}),
+            ..HistoryRow::default()
+        }
+    }
+
+    fn member(address: &str) -> Member {
+        Member { address: address.to_owned(), canonical: address.to_owned(), groups: vec!["all".to_owned()] }
+    }
+
+    #[tokio::test]
+    async fn a_row_is_found_again_without_words_of_the_message() {
+        let dir = scratch("history");
+        let store = Store::open(&dir, 30).expect("opened");
+        store.record(row("aaaaaaaaaa", 100));
+        let found = store.find("aaaaaaaaaa").await.expect("read").expect("there");
+        assert_eq!(found.card.findings[0].evidence, [Evidence::Fact("host.example".into())]);
+        assert_eq!(found, row("aaaaaaaaaa", 100).without_text());
+        assert_eq!(store.find("bbbbbbbbbb").await.expect("read"), None);
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[tokio::test]
+    async fn closing_writes_what_waits_and_old_rows_go() {
+        let dir = scratch("close");
+        let store = Store::open(&dir, 30).expect("opened");
+        store.record(row("old", 0));
+        store.record(row("new", 31 * 86_400));
+        store.close();
+        let store = Store::open(&dir, 30).expect("opened again");
+        let recent = store.recent(10).await.expect("read");
+        assert_eq!(recent.iter().map(|r| r.reference.as_str()).collect::<Vec<_>>(), ["new"]);
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[tokio::test]
+    async fn a_committed_row_is_on_disk_for_other_processes_at_once() {
+        let dir = scratch("commit");
+        let (one, two) = (Store::open(&dir, 30).expect("opened"), Store::open(&dir, 30).expect("opened"));
+        one.commit(row("aaaaaaaaaa", 1)).await.expect("written");
+        assert!(two.find("aaaaaaaaaa").await.expect("read").is_some());
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[tokio::test]
+    async fn rows_are_written_within_moments_without_being_asked() {
+        let dir = scratch("batch");
+        let (one, two) = (Store::open(&dir, 30).expect("opened"), Store::open(&dir, 30).expect("opened"));
+        one.record(row("aaaaaaaaaa", 1));
+        for _ in 0..100 {
+            if two.find("aaaaaaaaaa").await.expect("read").is_some() {
+                let _ = std::fs::remove_dir_all(dir);
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the row was not written");
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_shrinks_too_much_is_refused_unless_forced() {
+        let dir = scratch("roster");
+        let store = Store::open(&dir, 30).expect("opened");
+        let ten: Vec<Member> = (0..10).map(|i| member(&format!("u{i}@x.test"))).collect();
+        assert_eq!(store.replace_roster(ten.clone(), Some(20)).await.expect("first import"), 0);
+        assert_eq!(store.replace_roster(ten[..8].to_vec(), Some(20)).await.expect("20 % may go"), 10);
+        let refused = store.replace_roster(Vec::new(), Some(20)).await;
+        assert!(matches!(refused, Err(StoreError::Shrink(Shrink { before: 8, after: 0, percent: 20 }))));
+        let found = store.find_member(vec!["no@x.test".into(), "u1@x.test".into()]).await.expect("read");
+        assert_eq!(found, Some(member("u1@x.test")), "a refused change leaves all as it was");
+        assert_eq!(store.replace_roster(Vec::new(), None).await.expect("forced"), 8);
+        assert_eq!(store.roster_size().await.expect("read"), 0);
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_not_touched() {
+        let dir = scratch("newer");
+        let connection = Connection::open(dir.join(FILE)).expect("opened");
+        connection.pragma_update(None, "user_version", 99).expect("set");
+        assert!(matches!(Store::open(&dir, 30), Err(StoreError::Newer { found: 99, .. })));
+        let _ = std::fs::remove_dir_all(dir);
+    }
+}

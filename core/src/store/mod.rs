@@ -1,0 +1,35 @@
+//! What outlives a session: counters that may be lost, and durable records.
+//!
+//! [`Counters`] (`counters.db`) is shared by all processes of a host and written through; losing it costs warm caches
+//! and open blocks, never mail. [`Store`] (`mailward.db`) is durable: what [`Store::commit`] has returned survives a
+//! crash. Each has one thread that owns its SQLite connection; the threads start at first use, so that a process may
+//! open both before it forks.
+
+pub mod counters;
+pub mod durable;
+pub mod history;
+pub mod roster;
+mod sqlite;
+
+pub use counters::{Answer, Counters, Entry, Op, Window};
+pub use durable::Store;
+pub use history::HistoryRow;
+pub use roster::{Member, Shrink};
+pub use sqlite::StoreError;
+
+use std::path::PathBuf;
+
+/// Where state is kept, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Directory of `counters.db` and `mailward.db`. Its group decides who may share them.
+    pub dir: PathBuf,
+    /// How long history rows are kept. Unit: days. Source: design, "then for at most 30 days".
+    pub history_days: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { dir: PathBuf::from("/var/lib/mailward"), history_days: 30 }
+    }
+}
