@@ -11,10 +11,13 @@
 pub mod base64;
 pub mod clamd;
 pub mod clock;
+pub mod disk;
 pub mod dkim;
 pub mod dns;
 pub mod garbage;
 pub mod mailward;
+pub mod milter;
+pub mod nxdomain;
 pub mod ports;
 pub mod postfix;
 pub mod process;
@@ -24,3 +27,4 @@ pub mod sink;
 pub mod slapd;
 pub mod smtp;
 pub mod tls;
+pub mod traffic;

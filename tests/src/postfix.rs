@@ -3,6 +3,7 @@
 
 mod config;
 mod queue;
+mod submit;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -152,5 +152,10 @@ pub fn run(command: &mut Command) -> Vec<u8> {
 
 /// Runs a program to its end, whatever the end is.
 pub fn output(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
+    output_of(command.stdin(Stdio::null()))
+}
+
+/// The same for a program whose standard input is set.
+pub fn output_of(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
 }

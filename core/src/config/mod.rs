@@ -41,15 +41,15 @@ pub struct Config {
     /// `[limits]`.
     pub limits: Limits,
     /// `[dns]`.
-    pub dns: crate::lookup::DnsSettings,
+    pub dns: crate::lookup::dns::DnsSettings,
     /// `[networks]` and `[reputation]`.
     pub reputation: crate::reputation::Settings,
     /// `[directory]`.
-    pub directory: crate::recipients::DirectorySettings,
+    pub directory: crate::recipients::directory::Settings,
     /// `[dha]`.
-    pub dha: crate::recipients::DhaSettings,
+    pub dha: crate::recipients::dha::Settings,
     /// `[bounces]`.
-    pub bounces: crate::recipients::BounceSettings,
+    pub bounces: crate::recipients::bounces::Settings,
     /// `[authentication]`.
     pub authentication: crate::authentication::Settings,
     /// `[malware]`.
@@ -119,7 +119,8 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
     }
     let mut root = Table::root(document);
     let reputation = reputation::read(&mut root, &mut faults);
-    let (policy, score) = (policy::read(&mut root, &mut faults), score::read(&mut root, &mut faults));
+    let score = score::read(&mut root, &mut faults);
+    let policy = policy::read(&mut root, score.thresholds, &mut faults);
     let config = Config {
         milter: sections::milter(&mut root, &mut faults),
         log: sections::log(&mut root, &mut faults),

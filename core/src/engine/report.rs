@@ -11,32 +11,11 @@ pub struct Report {
     pub time: i64,
     /// The MTA's queue id, if it is known.
     pub queue_id: Option<String>,
-    /// Why. It holds words of the message; [`Report::log_line`] and history leave them out.
+    /// Why. It may hold words of the message; log and history leave them out.
     pub explanation: Explanation,
 }
 
 impl Report {
-    /// `key=value` fields of one log line.
-    pub fn log_line(&self) -> String {
-        let mut line = String::new();
-        for (key, value) in self.explanation.log_line() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(key);
-            line.push('=');
-            match value.contains([' ', '"', '=']) {
-                true => line.push_str(&format!("{value:?}")),
-                false => line.push_str(&value),
-            }
-        }
-        if let Some(id) = &self.queue_id {
-            line.push_str(" queue_id=");
-            line.push_str(id);
-        }
-        line
-    }
-
     /// Whether the message is anything but delivered unmarked.
     pub fn is_marked(&self) -> bool {
         self.explanation.verdict != "deliver"

@@ -1,21 +1,23 @@
 //! `mailward check`: judge messages from files and explain.
 
+mod envelope;
 mod input;
 
 use super::{exit, fail, load, runtime};
 use indicatif::{ProgressBar, ProgressStyle};
+use envelope::{envelope, wire_form};
 use input::{Input, Kind};
 use mailward_core::{
     config::{Config, sections::RefuseAt},
+    lookup::dns::Zone,
     engine::{ConnectFacts, Engine, Judged, MailFacts, Report, Session, SessionOptions, Shared},
-    message,
     session::{Address, Event, Login, Recording},
     verdict::{Action, Reference},
 };
 use std::{
     io::IsTerminal,
     net::IpAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Instant,
@@ -75,14 +77,12 @@ struct Totals {
     unreadable: u64,
 }
 
-async fn check(arguments: Arguments, mut config: Config) -> ExitCode {
-    if let Some(zone) = &arguments.dns {
-        match std::fs::read_to_string(zone) {
-            Ok(text) => config.dns.zone = Some(text),
-            Err(error) => return fail(exit::USAGE, format!("cannot read {}: {error}", zone.display())),
-        }
-    }
-    let engine = match Engine::build(config, Shared::in_memory()).await {
+async fn check(arguments: Arguments, config: Config) -> ExitCode {
+    let zone = match arguments.dns.as_deref().map(read_zone).transpose() {
+        Ok(zone) => zone,
+        Err(problems) => return fail(exit::USAGE, problems),
+    };
+    let engine = match Engine::build(config, Shared::in_memory(zone)).await {
         Ok(engine) => engine,
         Err(problems) => return fail(exit::USAGE, problems.join("\nmailward: ")),
     };
@@ -115,6 +115,13 @@ async fn check(arguments: Arguments, mut config: Config) -> ExitCode {
     })
 }
 
+fn read_zone(path: &Path) -> Result<Zone, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Zone::parse(&text).map_err(|faults| {
+        faults.iter().map(|fault| format!("{}:{fault}", path.display())).collect::<Vec<_>>().join("\nmailward: ")
+    })
+}
+
 async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals: &mut Totals) {
     let started = Instant::now();
     match input.kind {
@@ -137,8 +144,8 @@ async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals
 
 /// Plays a session with this one message.
 async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]) -> Vec<(Report, bool)> {
-    let raw = message::to_wire(bytes);
-    let envelope = message::envelope_hints(&raw);
+    let raw = wire_form(bytes);
+    let envelope = envelope(&raw);
     let now = arguments.time.unwrap_or_else(crate::daemon::now);
     let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
     session
@@ -200,7 +207,9 @@ async fn replay(engine: &Arc<Engine>, recording: Recording) -> Vec<(Report, bool
         match event {
             Event::EndOfMessage { queue_id, .. } => reports.push(finished(session.end_of_message(now, queue_id).await)),
             Event::Abort => reports.extend(session.abort(now).await.map(|report| (report, true))),
-            other => session.replay(other).await,
+            other => {
+                let _ = session.replay(other).await;
+            }
         }
     }
     reports.extend(session.abort(now).await.map(|report| (report, true)));

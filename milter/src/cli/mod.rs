@@ -8,7 +8,10 @@ mod explain;
 mod milter;
 
 use clap::{Parser, Subcommand};
-use mailward_core::config::{Config, diagnostic::Diagnostic};
+use mailward_core::{
+    config::{Config, diagnostic::Diagnostic},
+    store::{self, Store},
+};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -77,7 +80,47 @@ pub(crate) fn run() -> ExitCode {
 
 /// The checked configuration, or exit code 2 after all its faults were printed.
 fn load(path: Option<&Path>) -> Result<Config, ExitCode> {
-    path.map(mailward_core::config::load).transpose().map(Option::unwrap_or_default).map_err(|faults| print_faults(&faults))
+    let mut config = path
+        .map(mailward_core::config::load)
+        .transpose()
+        .map_err(|faults| print_faults(&faults))?
+        .unwrap_or_default();
+    if config.state.dir == store::Settings::default().dir {
+        config.state.dir = state_dir().unwrap_or(config.state.dir);
+    }
+    Ok(config)
+}
+
+/// Where state goes when the configuration does not say: what systemd gives; the default, if this user may write it;
+/// else the user's own place (XDG base directories).
+fn state_dir() -> Option<PathBuf> {
+    if let Some(dir) = std::env::var_os("STATE_DIRECTORY") {
+        return Some(dir.into());
+    }
+    let default = store::Settings::default().dir;
+    if std::fs::create_dir_all(&default).is_ok() && tempfile_in(&default) {
+        return None;
+    }
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or(home)?;
+    Some(state.join("mailward"))
+}
+
+/// Whether a file can be made in the directory.
+fn tempfile_in(dir: &Path) -> bool {
+    let probe = dir.join(format!(".probe-{}", std::process::id()));
+    let made = std::fs::File::create_new(&probe).is_ok();
+    let _ = std::fs::remove_file(&probe);
+    made
+}
+
+/// The durable store of the configuration, or exit code 3.
+fn open_store(config: &Config) -> Result<Store, ExitCode> {
+    let state = &config.state;
+    std::fs::create_dir_all(&state.dir)
+        .map_err(|error| error.to_string())
+        .and_then(|()| Store::open(&state.dir, state.history_days).map_err(|error| error.to_string()))
+        .map_err(|error| fail(exit::TROUBLE, format!("cannot open the state in {}: {error}", state.dir.display())))
 }
 
 fn print_faults(faults: &[Diagnostic]) -> ExitCode {

@@ -63,6 +63,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
         Ok(engine) => engine,
         Err(problems) => return fail(&problems.join("\n")),
     };
+    engine.watch_lists();
     let daemon = Arc::new(Daemon {
         engine: ArcSwap::from(engine),
         record_dir,
@@ -94,7 +95,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     wait_until_drained(&daemon, settings.drain).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(Duration::from_secs(5), servers.join_all()).await;
-    shared.close().await;
+    drop((daemon, shared));
     tracing::info!("stopped");
     ExitCode::SUCCESS
 }
@@ -131,6 +132,7 @@ async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, listeners
     }
     match Engine::build(config, shared.clone()).await {
         Ok(engine) => {
+            engine.watch_lists();
             daemon.engine.store(engine);
             tracing::info!("reloaded");
         }

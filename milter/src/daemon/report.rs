@@ -1,11 +1,33 @@
 //! One log line a message, one a refused session.
 
-use mailward_core::engine::Report;
-use std::time::Duration;
+use mailward_core::{engine::Report, explain::Stage};
+use std::{collections::BTreeMap, time::Duration};
 
-/// Writes the line. Words of the message are not in it: a report holds facts only.
+/// Writes the line. Words of the message are not in it: only facts are logged.
 pub(super) fn log(report: &Report, took: Option<Duration>) {
-    let ms = took.map(|t| t.as_secs_f64() * 1000.0).map(|ms| (ms * 100.0).round() / 100.0);
-    let line = report.log_line();
-    tracing::info!(target: "mailward::mail", reference = %report.reference, ms, "{line}");
+    let fields: BTreeMap<&str, String> = report.explanation.log_line().into_iter().collect();
+    let field = |key: &str| fields.get(key).map(String::as_str);
+    let ms = took.map(|t| (t.as_secs_f64() * 100_000.0).round() / 100.0);
+    let what = if report.explanation.stage == Stage::Message { "message" } else { "refused" };
+    tracing::info!(
+        target: "mailward::mail",
+        stage = field("stage"),
+        verdict = field("verdict"),
+        points = field("points"),
+        direction = field("direction"),
+        client = field("client"),
+        name = field("name"),
+        helo = field("helo"),
+        login = field("login"),
+        from = field("from"),
+        to = field("to"),
+        because = field("because"),
+        wanted = field("wanted"),
+        findings = field("findings"),
+        reply = field("reply"),
+        queue_id = report.queue_id.as_deref(),
+        reference = report.reference.as_str(),
+        ms,
+        "{what}"
+    );
 }

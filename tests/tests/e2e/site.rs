@@ -92,6 +92,14 @@ impl Site {
         self.postfix.client_from(client).send(from, to, message)
     }
 
+    /// What `mailward explain` prints about a reference, as soon as history knows it.
+    pub(crate) fn explain(&self, reference: &str) -> String {
+        wait_for(PATIENCE, &format!("history knows {reference}"), || {
+            let output = self.mailward.command(&["explain", reference]);
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        })
+    }
+
     /// The log line about the first message or refused transaction of this envelope sender.
     pub(crate) fn line_about(&self, from: &str) -> Line {
         self.lines_about(from, 1).remove(0)

@@ -1,0 +1,298 @@
+//! The MTA's side of the milter protocol (version 6), as Postfix speaks it: for what Postfix cannot be made to send, and
+//! for measuring the daemon alone.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// Edits that Postfix offers (`SMFIF_…`): all.
+const ACTIONS: u32 = 0x1ff;
+/// Options that Postfix offers (`SMFIP_…`): all.
+const OPTIONS: u32 = 0x1f_ffff;
+const NO_REPLY_HEADER: u32 = 0x80;
+const NO_REPLY_CONNECT: u32 = 0x1000;
+const NO_REPLY_HELO: u32 = 0x2000;
+const NO_REPLY_MAIL: u32 = 0x4000;
+const NO_REPLY_RCPT: u32 = 0x8000;
+const NO_REPLY_END_OF_HEADER: u32 = 0x4_0000;
+const NO_REPLY_BODY: u32 = 0x8_0000;
+const LEADING_SPACE: u32 = 0x10_0000;
+
+/// Largest piece of a body. Unit: bytes. Source: `MILTER_CHUNK_SIZE` of libmilter.
+const PIECE: usize = 65_535;
+
+/// How long one answer may take.
+const READ_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the filter answered to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Go on.
+    Continue,
+    /// Take the message, with the edits sent before.
+    Accept,
+    /// Take it and throw it away.
+    Discard,
+    /// 5xx with the MTA's own text.
+    Reject,
+    /// 4xx with the MTA's own text.
+    Tempfail,
+    /// This reply, code and all.
+    Reply(String),
+    /// No more of the body is wanted.
+    Skip,
+}
+
+impl Answer {
+    /// Whether the message is, or may still be, taken.
+    pub fn is_positive(&self) -> bool {
+        matches!(self, Answer::Continue | Answer::Accept | Answer::Skip)
+    }
+
+    /// The code of the reply that a client hears, 0 if it hears none.
+    pub fn code(&self) -> u16 {
+        match self {
+            Answer::Reply(text) => text.get(..3).and_then(|code| code.parse().ok()).unwrap_or(0),
+            Answer::Reject => 550,
+            Answer::Tempfail => 451,
+            _ => 0,
+        }
+    }
+}
+
+/// A message cut as the protocol wants it.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+impl Parts {
+    /// Cuts a message. Lone LF become CRLF in the body; folds in headers are LF, as Postfix sends them. A line that is
+    /// no header begins the body.
+    pub fn of(message: &[u8]) -> Parts {
+        let mut parts = Parts::default();
+        let mut rest = message;
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+            if let (true, Some((_, value))) = (line.starts_with(b" ") || line.starts_with(b"\t"), parts.headers.last_mut())
+            {
+                value.push(b'\n');
+                value.extend_from_slice(line);
+            } else if let Some(colon) = line.iter().position(|&byte| byte == b':').filter(|&at| at > 0) {
+                parts.headers.push((line[..colon].to_vec(), line[colon + 1..].to_vec()));
+            } else {
+                rest = if line.is_empty() { &rest[end + 1..] } else { rest };
+                break;
+            }
+            rest = &rest[end + 1..];
+        }
+        let mut previous = 0;
+        for &byte in rest {
+            if byte == b'\n' && previous != b'\r' {
+                parts.body.push(b'\r');
+            }
+            parts.body.push(byte);
+            previous = byte;
+        }
+        // A NUL would end a header early on the wire; MTAs remove it.
+        for (name, value) in &mut parts.headers {
+            name.retain(|&byte| byte != 0);
+            value.retain(|&byte| byte != 0);
+        }
+        parts
+    }
+}
+
+trait Stream: Read + Write + Send {}
+impl Stream for UnixStream {}
+impl Stream for TcpStream {}
+
+/// A connection to a filter. Commands are collected and sent when an answer is due, as Postfix does.
+pub struct MilterClient {
+    stream: Box<dyn Stream>,
+    waiting: Vec<u8>,
+    options: u32,
+    /// Edits that came with the last answer: their letter and arguments.
+    edits: Vec<(char, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for MilterClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MilterClient").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl MilterClient {
+    /// Connects to a unix socket and negotiates.
+    pub fn unix(path: &Path) -> io::Result<MilterClient> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(READ_LIMIT))?;
+        MilterClient::negotiate(Box::new(stream))
+    }
+
+    /// Connects over TCP and negotiates.
+    pub fn tcp(address: SocketAddr) -> io::Result<MilterClient> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(READ_LIMIT))?;
+        MilterClient::negotiate(Box::new(stream))
+    }
+
+    fn negotiate(stream: Box<dyn Stream>) -> io::Result<MilterClient> {
+        let mut client = MilterClient { stream, waiting: Vec::new(), options: 0, edits: Vec::new() };
+        client.send(b'O', &[&6_u32.to_be_bytes(), &ACTIONS.to_be_bytes(), &OPTIONS.to_be_bytes()]);
+        client.flush()?;
+        let (letter, offer) = client.read_packet()?;
+        let options = offer.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        match (letter, options) {
+            (b'O', Some(options)) => client.options = options,
+            _ => return Err(io::Error::other(format!("no answer to the negotiation: {:?}", char::from(letter)))),
+        }
+        Ok(client)
+    }
+
+    /// A client connects to the MTA and says EHLO.
+    pub fn hello(&mut self, client: IpAddr, helo: &str) -> io::Result<Answer> {
+        self.macros(b'C', &[("j", "mx.rig.test")]);
+        let family = if client.is_ipv4() { b"4" } else { b"6" };
+        let host = format!("[{client}]\0");
+        self.send(b'C', &[host.as_bytes(), family, &25_u16.to_be_bytes(), format!("{client}\0").as_bytes()]);
+        let answer = self.answer_unless(NO_REPLY_CONNECT)?;
+        if !answer.is_positive() {
+            return Ok(answer);
+        }
+        self.send(b'H', &[helo.as_bytes(), b"\0"]);
+        self.answer_unless(NO_REPLY_HELO)
+    }
+
+    /// MAIL; the address without brackets.
+    pub fn mail(&mut self, from: &str) -> io::Result<Answer> {
+        self.send(b'M', &[format!("<{from}>\0").as_bytes()]);
+        self.answer_unless(NO_REPLY_MAIL)
+    }
+
+    /// RCPT; the address without brackets.
+    pub fn rcpt(&mut self, to: &str) -> io::Result<Answer> {
+        self.send(b'R', &[format!("<{to}>\0").as_bytes()]);
+        self.answer_unless(NO_REPLY_RCPT)
+    }
+
+    /// The message, header and body, and the answer to its end.
+    pub fn message(&mut self, parts: &Parts) -> io::Result<Answer> {
+        self.macros(b'N', &[("i", "4cTest0000zzzz")]);
+        for (name, value) in &parts.headers {
+            let value = if self.options & LEADING_SPACE != 0 { value } else { value.strip_prefix(b" ").unwrap_or(value) };
+            self.send(b'L', &[name, b"\0", value, b"\0"]);
+            let answer = self.answer_unless(NO_REPLY_HEADER)?;
+            if answer != Answer::Continue {
+                return Ok(answer);
+            }
+        }
+        self.send(b'N', &[]);
+        let answer = self.answer_unless(NO_REPLY_END_OF_HEADER)?;
+        if answer != Answer::Continue {
+            return Ok(answer);
+        }
+        for piece in parts.body.chunks(PIECE) {
+            self.send(b'B', &[piece]);
+            match self.answer_unless(NO_REPLY_BODY)? {
+                Answer::Continue => {}
+                Answer::Skip => break,
+                other => return Ok(other),
+            }
+        }
+        self.macros(b'E', &[("i", "4cTest0000zzzz")]);
+        self.send(b'E', &[]);
+        self.answer()
+    }
+
+    /// Drops the transaction; the connection stays.
+    pub fn abort(&mut self) -> io::Result<()> {
+        self.send(b'A', &[]);
+        self.flush()
+    }
+
+    /// Says goodbye.
+    pub fn quit(mut self) -> io::Result<()> {
+        self.send(b'Q', &[]);
+        self.flush()
+    }
+
+    /// The edits that came with the last answer: letter (`i` insert header, `m` change header, `-` remove recipient,
+    /// `q` quarantine) and arguments.
+    pub fn edits(&self) -> &[(char, Vec<u8>)] {
+        &self.edits
+    }
+
+    fn macros(&mut self, stage: u8, values: &[(&str, &str)]) {
+        let text: String = values.iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
+        self.send(b'D', &[&[stage], text.as_bytes()]);
+    }
+
+    fn send(&mut self, letter: u8, arguments: &[&[u8]]) {
+        let length: usize = arguments.iter().map(|argument| argument.len()).sum();
+        self.waiting.extend_from_slice(&(length as u32 + 1).to_be_bytes());
+        self.waiting.push(letter);
+        arguments.iter().for_each(|argument| self.waiting.extend_from_slice(argument));
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.write_all(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    fn answer_unless(&mut self, no_reply: u32) -> io::Result<Answer> {
+        if self.options & no_reply != 0 { Ok(Answer::Continue) } else { self.answer() }
+    }
+
+    fn answer(&mut self) -> io::Result<Answer> {
+        self.flush()?;
+        self.edits.clear();
+        loop {
+            let (letter, arguments) = self.read_packet()?;
+            return Ok(match letter {
+                b'c' => Answer::Continue,
+                b'a' => Answer::Accept,
+                b'd' => Answer::Discard,
+                b'r' => Answer::Reject,
+                b't' => Answer::Tempfail,
+                b's' => Answer::Skip,
+                b'y' => Answer::Reply(String::from_utf8_lossy(&arguments).trim_end_matches('\0').to_owned()),
+                b'p' => continue,
+                b'+' | b'-' | b'2' | b'b' | b'e' | b'h' | b'i' | b'm' | b'q' => {
+                    self.edits.push((char::from(letter), arguments));
+                    continue;
+                }
+                other => return Err(io::Error::other(format!("unknown answer {:?}", char::from(other)))),
+            });
+        }
+    }
+
+    fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let mut packet = vec![0; u32::from_be_bytes(length) as usize];
+        self.stream.read_exact(&mut packet)?;
+        let letter = *packet.first().ok_or_else(|| io::Error::other("an empty packet"))?;
+        packet.remove(0);
+        Ok((letter, packet))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Parts;
+
+    #[test]
+    fn message_is_cut_into_headers_with_their_blanks_and_a_body_with_crlf() {
+        let parts = Parts::of(b"Subject: one\r\n\ttwo\nX:tight\n\nbody\nend");
+        let headers: [(&[u8], &[u8]); 2] = [(b"Subject", b" one\n\ttwo"), (b"X", b"tight")];
+        assert_eq!(parts.headers, headers.map(|(name, value)| (name.to_vec(), value.to_vec())));
+        assert_eq!(parts.body, b"body\r\nend");
+        assert_eq!(Parts::of(b"no header\nat all").body, b"no header\r\nat all");
+    }
+}
