@@ -95,7 +95,10 @@ impl Session {
             mta_name: facts.mta_name.clone(),
             local_submission: facts.local_submission,
         });
-        self.standing = self.engine.reputation.standing(facts.client_ip);
+        self.standing = match facts.client_ip {
+            None if !facts.local_submission => Standing::Unlisted,
+            ip => self.engine.reputation.standing(ip),
+        };
         self.local_submission = facts.local_submission;
         self.tally = Tally::default();
         self.blocked = None;
@@ -297,7 +300,7 @@ impl Session {
     /// What the client's network has earned: a running block of directory harvest protection, or a bad reputation.
     /// `at` says which of the two MAIL and RCPT this is.
     async fn early_refusal(&mut self, time: i64, stage: Stage, at: RefuseAt) -> Option<(Reply, &'static str)> {
-        let trial = !self.engine.policy.trial.is_empty();
+        let trial = self.engine.policy.trial.is_some();
         if let Some(reply) = &self.blocked {
             return Some((reply.clone(), "directory harvest"));
         }
@@ -375,7 +378,7 @@ impl Session {
             Membership::Unknown => Vec::new(),
             trouble @ Membership::Trouble { .. } => {
                 tracing::warn!(?trouble, "the directory cannot be asked");
-                let judgement = directory::judge(&trouble, engine.directory.settings());
+                let judgement = directory::judge(&trouble, &engine.directory_settings);
                 for finding in judgement.findings {
                     self.find(finding);
                 }
@@ -458,6 +461,7 @@ impl Session {
             early: judgement.reply.as_ref(),
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
+        let explanation = Explanation::of_message(&facts, &decision);
         if decision.verdict.action == Action::Accept {
             decision.verdict.edits.extend(forged.into_iter().map(|occurrence| Edit::RemoveHeader {
                 name: "Authentication-Results".to_owned(),
@@ -467,7 +471,6 @@ impl Session {
                 decision.verdict.edits.push(self.results_header(spf.as_ref(), results).await);
             }
         }
-        let explanation = Explanation::of_message(&facts, &decision);
         self.finish(time, open, explanation, decision).await
     }
 

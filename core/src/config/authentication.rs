@@ -4,7 +4,7 @@ use super::{diagnostic::Faults, reader::Table};
 use crate::authentication::{ResultPoints, Settings};
 
 /// Reads `[authentication]`.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let defaults = Settings::default();
     let Some(mut table) = root.table("authentication", faults) else { return defaults };
     let expected = "a domain name such as \"example.com\"";

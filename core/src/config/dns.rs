@@ -11,7 +11,7 @@ use std::{
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads `[dns]`.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> DnsSettings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> DnsSettings {
     let defaults = DnsSettings::default();
     let Some(mut table) = root.table("dns", faults) else { return defaults };
     let expected = "an address such as \"127.0.0.1\" or \"127.0.0.1:53\"";

@@ -25,7 +25,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 /// A commented configuration file to start from: what `mailward config init` writes. It changes no default.
-pub const TEMPLATE: &str = include_str!("config/template.toml");
+pub const TEMPLATE: &str = include_str!("template.toml");
 
 /// All settings, checked. `Config::default()` is what the empty file gives.
 #[derive(Debug, Clone, Default)]

@@ -20,7 +20,7 @@ const LISTED: Points = Points::hundredths(400);
 const ALLOWED: Points = Points::hundredths(-200);
 
 /// Reads `[networks]` and `[reputation]`.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings::default();
     if let Some(mut table) = root.table("networks", faults) {
         settings.internal = networks(&mut table, "internal", faults).unwrap_or(settings.internal);

@@ -12,7 +12,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 /// Reads `[score]`: `tag`, `reject`, and `[score.points]` with points by finding.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let Some(mut score) = root.table("score", faults) else { return Settings::default() };
     let default = Thresholds::default();
     let span = score.span.clone();

@@ -10,8 +10,12 @@ use crate::{
     malware::{self, Scanner},
     message::Bounds,
     policy,
-    recipients::{bounces, dha::Dha, directory::Directory},
-    reputation::{Health, Reputation},
+    recipients::{
+        bounces,
+        dha::Dha,
+        directory::{self, Directory},
+    },
+    reputation::Reputation,
     score,
     session::{InFlight, Limits},
     spam,
@@ -31,6 +35,7 @@ pub struct Engine {
     pub(super) reputation: Reputation,
     pub(super) authenticator: Authenticator,
     pub(super) directory: Directory,
+    pub(super) directory_settings: directory::Settings,
     pub(super) dha: Dha,
     pub(super) bounces: bounces::Settings,
     pub(super) malware: malware::Settings,
@@ -146,6 +151,7 @@ impl Engine {
         let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
         let scanner = Scanner::load(&config.malware).map_err(&mut keep).ok();
         let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
+        let directory_settings = config.directory.clone();
         let (directory, faults) = Directory::open(config.directory, shared.counters.clone(), shared.store.clone());
         for fault in faults {
             tracing::warn!(%fault, "a line of a directory file is left out");
@@ -165,6 +171,7 @@ impl Engine {
             reputation,
             authenticator: Authenticator::new(config.authentication, resolver),
             directory,
+            directory_settings,
             dha: Dha::new(config.dha, shared.counters.clone()),
             bounces: config.bounces,
             malware: config.malware,
@@ -184,7 +191,7 @@ impl Engine {
             while let Some(engine) = engine.upgrade() {
                 engine.reputation.probe(&engine.dns).await;
                 drop(engine);
-                tokio::time::sleep(Health::PROBE_EVERY).await;
+                tokio::time::sleep(Reputation::PROBE_EVERY).await;
             }
         });
     }

@@ -205,7 +205,8 @@ impl Session {
         }
         let earlier = transaction.recipients.len();
         let (settings, counters) = (&self.engine.bounces, &self.engine.shared.counters);
-        let live = bounces::ask(settings, counters, &address.key(), time, self.reply_deadline());
+        let key = address.key();
+        let live = bounces::ask(settings, counters, &key, time, self.reply_deadline());
         let answers = self.journal.ask("bounces", live).await;
         let judgement = bounces::judge(settings, earlier, &answers);
         for finding in judgement.findings {

@@ -6,7 +6,7 @@ use crate::{
     session::{Address, Direction, Recipient},
     verdict::{Points, Reply},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// All that the site has decided about verdicts. The default is no policy: malware, refusals of the checks and
 /// thresholds act for everybody on inbound mail.
@@ -81,7 +81,7 @@ pub struct ScopedSettings {
 }
 
 /// What becomes of a refusal that does not hold for all recipients.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MixedRefusal {
     /// Those who refuse get the message with marks.
@@ -92,7 +92,7 @@ pub enum MixedRefusal {
 }
 
 /// What becomes of edits that not all recipients want.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DifferingEdits {
     /// Header marks are added if any recipient wants them, the subject is changed only if all do.

@@ -1,7 +1,10 @@
 //! `mailward config check|show|init`.
 
-use super::{exit, fail, print_faults};
-use mailward_core::config::{self, TEMPLATE};
+use super::{exit, fail, print_faults, runtime};
+use mailward_core::{
+    config::{self, TEMPLATE},
+    engine::{Engine, Shared},
+};
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
@@ -48,8 +51,12 @@ fn check(path: Option<PathBuf>) -> ExitCode {
         }
     };
     // Lists, rules and directories that the file names are loaded too: what a start would stumble over shows here.
-    match config.check_files() {
-        Ok(()) => {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(Engine::build(config, Shared::in_memory(None))) {
+        Ok(_) => {
             println!("{}: good", path.display());
             ExitCode::SUCCESS
         }

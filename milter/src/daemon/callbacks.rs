@@ -170,10 +170,8 @@ async fn end_of_header(cx: &mut Context<Client>) -> Status {
 }
 
 async fn body(cx: &mut Context<Client>, piece: Bytes) -> Status {
-    match &mut cx.data {
-        Some(client) if client.session.body(&piece) => Status::Continue,
-        _ => Status::Skip,
-    }
+    let more = cx.data.as_mut().is_some_and(|client| client.session.body(&piece));
+    if more { Status::Continue } else { Status::Skip }
 }
 
 async fn end_of_message(cx: &mut EomContext<Client>) -> Status {

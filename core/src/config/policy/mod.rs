@@ -19,7 +19,7 @@ use crate::{
 use toml::Spanned;
 
 /// Reads all that decides about verdicts. `organisation` are the thresholds of `[score]`.
-pub fn read(root: &mut Table<'_>, organisation: Thresholds, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, organisation: Thresholds, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings { trial: trial(root, faults), ..Settings::default() };
     if let Some(mut outbound) = root.table("outbound", faults) {
         settings.filter_outbound = outbound.boolean("filter", false, faults);
