@@ -1,5 +1,6 @@
 //! The configuration file: raw text to checked settings, with diagnostics. Each room owns its own settings struct.
 
+pub mod bounces;
 pub mod dha;
 pub mod diagnostic;
 pub mod directory;
