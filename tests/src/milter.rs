@@ -77,8 +77,8 @@ impl Parts {
         let mut rest = message;
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
             let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-            if let (true, Some((_, value))) = (line.starts_with(b" ") || line.starts_with(b"\t"), parts.headers.last_mut())
-            {
+            let is_fold = line.starts_with(b" ") || line.starts_with(b"\t");
+            if let (true, Some((_, value))) = (is_fold, parts.headers.last_mut()) {
                 value.push(b'\n');
                 value.extend_from_slice(line);
             } else if let Some(colon) = line.iter().position(|&byte| byte == b':').filter(|&at| at > 0) {
@@ -183,8 +183,9 @@ impl MilterClient {
     /// The message, header and body, and the answer to its end.
     pub fn message(&mut self, parts: &Parts) -> io::Result<Answer> {
         self.macros(b'N', &[("i", "4cTest0000zzzz")]);
+        let keeps_space = self.options & LEADING_SPACE != 0;
         for (name, value) in &parts.headers {
-            let value = if self.options & LEADING_SPACE != 0 { value } else { value.strip_prefix(b" ").unwrap_or(value) };
+            let value = if keeps_space { value } else { value.strip_prefix(b" ").unwrap_or(value) };
             self.send(b'L', &[name, b"\0", value, b"\0"]);
             let answer = self.answer_unless(NO_REPLY_HEADER)?;
             if answer != Answer::Continue {

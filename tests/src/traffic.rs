@@ -26,6 +26,13 @@ pub struct Mail {
     pub text: String,
 }
 
+impl Mail {
+    /// The same envelope with another header and body.
+    pub fn with_text(self, text: &str) -> Mail {
+        Mail { text: text.to_owned(), ..self }
+    }
+}
+
 /// What became of one message, as its client heard it.
 #[derive(Clone, Debug)]
 pub struct Sent {
@@ -72,7 +79,8 @@ impl Shared {
 
 impl Traffic {
     /// Makes `clients` threads that send up to `per_session` messages a connection, each made by `mail` from its number.
-    /// Every connection comes from another IPv6 network.
+    /// Every connection comes from another /64 network: of `2001:db8:1000::/48` if the number of its first message can be
+    /// divided by four, else of `2001:db8:1001::/48` to `2001:db8:1003::/48` by the remainder.
     pub fn new(
         server: SocketAddr,
         clients: usize,
@@ -207,6 +215,6 @@ fn send(shared: &Shared) {
 }
 
 fn connect(shared: &Shared, number: u64) -> Client {
-    let address = format!("2001:db8:{:x}:{:x}::25", 0x1000 + (number >> 16), number & 0xffff);
+    let address = format!("2001:db8:{:x}:{:x}::25", 0x1000 + number % 4, (number / 4) & 0xffff);
     Client::connect_as(shared.server, &Xclient::address(&address), "client.example.net")
 }

@@ -47,7 +47,7 @@ impl Postfix {
         run(self.tool("postsuper").args(["-d", id]));
     }
 
-    fn tool(&self, name: &str) -> Command {
+    pub(super) fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(program(name, "postfix"));
         command.arg("-c").arg(self.configuration());
         command

@@ -1,3 +1,16 @@
 //! Mailward against the real programs of a site. One module a topic; the first checks the rig itself.
 
+mod authentication;
+mod commands;
+mod content;
+mod dha;
+mod faults;
+mod lifecycle;
+mod limits;
+mod mail_flow;
+mod policy;
+mod recipients;
+mod recording;
+mod reputation;
 mod rig;
+mod site;

@@ -92,6 +92,11 @@ impl Site {
         self.postfix.client_from(client).send(from, to, message)
     }
 
+    /// What `mailward dha list` prints.
+    pub(crate) fn blocked(&self) -> String {
+        String::from_utf8_lossy(&self.mailward.command(&["dha", "list"]).stdout).into_owned()
+    }
+
     /// What `mailward explain` prints about a reference, as soon as history knows it.
     pub(crate) fn explain(&self, reference: &str) -> String {
         wait_for(PATIENCE, &format!("history knows {reference}"), || {
@@ -183,7 +188,7 @@ pub(crate) fn directory_at(scratch: &Scratch, url: &str, more: &str) -> String {
     let password = scratch.file("reader.password", format!("{READER_PASSWORD}\n"));
     format!(
         "[directory]\ndomains = [\"{}\"]\n[directory.ldap]\nurl = \"{url}\"\nbase = \"{PEOPLE}\"\n\
-         bind_dn = \"{READER}\"\npassword_file = \"{}\"\n{more}\n",
+         bind_dn = \"{READER}\"\nbind_password_file = \"{}\"\n{more}\n",
         postfix::DOMAIN,
         password.display()
     )

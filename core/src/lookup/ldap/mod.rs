@@ -9,6 +9,7 @@ mod connection;
 mod reply;
 mod settings;
 
+pub use reply::group_name;
 pub use settings::{LdapSettings, Password, Schema};
 
 use super::{Deadline, Outcome};

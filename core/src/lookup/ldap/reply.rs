@@ -45,7 +45,7 @@ impl Found {
 
 /// The value of the first part of a DN, unescaped (RFC 4514 §2.4), lower case: `CN=Finance,OU=x` is `finance`. A text
 /// that is no DN is taken as it is.
-pub(super) fn group_name(dn: &str) -> Option<String> {
+pub fn group_name(dn: &str) -> Option<String> {
     let value = dn.split_once('=').map_or(dn, |(_, value)| value);
     let mut bytes = Vec::new();
     let mut rest = value.bytes().peekable();

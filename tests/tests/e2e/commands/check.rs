@@ -1,0 +1,129 @@
+//! `mailward check`.
+
+use mailward_tests::scratch::Scratch;
+use serde_json::Value;
+
+use super::{mailward, mailward_reading, offline};
+use crate::limits::gtube;
+
+/// A folder with messages of several kinds and a configuration that needs no network; gives that file's path.
+fn folder(scratch: &Scratch) -> String {
+    let spam = format!("From: s@example.net\nTo: alice@rig.test\nSubject: spam\n\n{}\n", gtube());
+    let clean = "From: c@example.net\nTo: alice@rig.test\nSubject: clean\n\nHello\n";
+    scratch.dir("mails");
+    scratch.file("mails/1-clean.eml", clean);
+    scratch.file("mails/2-spam.eml", &spam);
+    let boxed = format!(
+        "From c@example.net Thu Jan  1 00:00:00 2026\n{clean}\nFrom s@example.net Thu Jan  1 00:00:00 2026\n{spam}\n"
+    );
+    scratch.file("mails/3.mbox", boxed);
+    scratch.file("zone", "example.net TXT \"v=spf1 ip4:192.0.2.7 -all\"\n");
+    let file = scratch.file("mailward.toml", offline(scratch, ""));
+    file.to_str().expect("scratch paths are UTF-8").to_owned()
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[test]
+fn files_directories_mailboxes_and_standard_input_are_judged_alike() {
+    let scratch = Scratch::new();
+    let config = folder(&scratch);
+    let check = |path: &str| mailward(scratch.path(), &["check", "--json", "--config", &config, "--dns", "zone", path]);
+    let verdicts = |text: &str| -> Vec<String> {
+        objects(text).iter().map(|o| o["verdict"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let (code, output, errors) = check("mails/1-clean.eml");
+    assert_eq!((code, verdicts(&output).join(" ").as_str()), (0, "deliver"), "{errors}");
+    let (code, output, errors) = check("mails/2-spam.eml");
+    assert_eq!((code, verdicts(&output).join(" ").as_str()), (1, "reject"), "{errors}");
+    let (code, output, errors) = check("mails/3.mbox");
+    assert_eq!((code, verdicts(&output).join(" ").as_str()), (1, "deliver reject"), "{errors}");
+    let (code, output, errors) = check("mails");
+    assert_eq!((code, verdicts(&output).join(" ").as_str()), (1, "deliver reject deliver reject"), "{errors}");
+    let files: Vec<_> =
+        objects(&output).iter().map(|o| o["run"]["file"].as_str().unwrap_or_default().to_owned()).collect();
+    assert_eq!(files, ["mails/1-clean.eml", "mails/2-spam.eml", "mails/3.mbox:1", "mails/3.mbox:2"]);
+    let input = scratch.path().join("mails/2-spam.eml");
+    let arguments = ["check", "--json", "--config", &config, "--dns", "zone", "-"];
+    let (code, output, errors) = mailward_reading(scratch.path(), &arguments, &input);
+    assert_eq!((code, verdicts(&output).join(" ").as_str()), (1, "reject"), "{errors}");
+    assert_eq!(objects(&output)[0]["run"]["file"], "-");
+}
+
+#[test]
+fn json_has_every_field_that_is_promised() {
+    let scratch = Scratch::new();
+    let config = folder(&scratch);
+    let arguments = [
+        "check",
+        "--json",
+        "--config",
+        &config,
+        "--dns",
+        "zone",
+        "--client-ip",
+        "192.0.2.66",
+        "--helo",
+        "mx.example.net",
+        "--from",
+        "a@example.net",
+        "--to",
+        "alice@rig.test",
+        "--to",
+        "bob@rig.test",
+        "--time",
+        "1770000000",
+        "mails/1-clean.eml",
+    ];
+    let (code, output, errors) = mailward(scratch.path(), &arguments);
+    assert_eq!(code, 0, "{output}{errors}");
+    let object = &objects(&output)[0];
+    assert_eq!((&object["schema"], &object["verdict"]), (&Value::from(1), &Value::from("deliver")), "{object}");
+    assert!(object["points"].is_number() || object["points"].is_string(), "{object}");
+    let addresses: Vec<_> =
+        object["recipients"].as_array().expect("recipients").iter().map(|r| &r["address"]).collect();
+    assert_eq!(addresses, ["alice@rig.test", "bob@rig.test"]);
+    let findings = object["findings"].as_array().expect("findings");
+    let spf = findings.iter().find(|f| f["id"] == "spf.fail").unwrap_or_else(|| panic!("no spf.fail in {object}"));
+    assert!(!spf["points"].is_null() && spf["evidence"].is_array(), "{spf}");
+    let run = &object["run"];
+    assert_eq!((&run["file"], &run["door"]), (&Value::from("mails/1-clean.eml"), &Value::from("check")));
+    assert_eq!(run["time"], 1_770_000_000, "{run}");
+    assert!(run["ref"].as_str().is_some_and(|r| r.len() == 10) && run["ms"].is_number(), "{run}");
+
+    let (_, again, _) = mailward(scratch.path(), &arguments);
+    let without_run = |text: &str| {
+        let mut object = objects(text).remove(0);
+        object.as_object_mut().expect("an object").remove("run");
+        object
+    };
+    assert_eq!(without_run(&again), without_run(&output), "the same facts give the same words");
+}
+
+#[test]
+fn text_for_people_names_evidence_thresholds_and_what_would_have_changed_it() {
+    let scratch = Scratch::new();
+    let config = folder(&scratch);
+    let (code, output, _) =
+        mailward(scratch.path(), &["check", "--config", &config, "--dns", "zone", "mails/2-spam.eml"]);
+    assert_eq!(code, 1);
+    assert!(output.starts_with("mails/2-spam.eml\n"), "{output}");
+    for word in ["verdict  reject", "because", "findings", "gtube", "reject at 15.00"] {
+        assert!(output.contains(word), "{word} in\n{output}");
+    }
+    let (_, quiet, _) = mailward(scratch.path(), &["check", "-q", "--config", &config, "--dns", "zone", "mails"]);
+    assert!(!quiet.contains("1-clean.eml") && quiet.contains("2-spam.eml"), "{quiet}");
+    assert!(quiet.contains("4 messages"), "{quiet}");
+}
+
+#[test]
+fn unreadable_file_ends_with_code_2_after_the_others_were_judged() {
+    let scratch = Scratch::new();
+    let config = folder(&scratch);
+    let arguments = ["check", "--json", "--config", &config, "--dns", "zone", "missing.eml", "mails/2-spam.eml"];
+    let (code, output, errors) = mailward(scratch.path(), &arguments);
+    assert_eq!((code, objects(&output).len()), (2, 1), "{errors}");
+    assert!(errors.contains("missing.eml"), "{errors}");
+}

@@ -1,0 +1,185 @@
+//! The site's policies, end to end: what each recipient gets, and what the client hears.
+
+use mailward_tests::dns::Dns;
+use mailward_tests::scratch::Scratch;
+use mailward_tests::slapd::{Group, Person, Slapd};
+use mailward_tests::tls::Authority;
+
+use crate::site::{ALICE, BOB, CAROL, STRANGER, Site, directory, message, reference};
+
+/// A `[[policy]]`; `more` are its other keys.
+fn policy(name: &str, more: &str) -> String {
+    format!("[[policy]]\nname = \"{name}\"\n{more}\n")
+}
+
+#[test]
+fn three_recipients_of_one_message_get_three_outcomes() {
+    let scratch = Scratch::new();
+    let config = policy("no news", &format!("to = [\"{CAROL}\"]\nthen = \"discard\""))
+        + &policy("wary", &format!("to = [\"{BOB}\"]\nthen = {{ tag = {{ header = {{ X-Wary = \"yes\" }} }} }}"));
+    let site = Site::builder(&scratch, &config).start();
+    let sent = message("a@example.net", "three", "Hello");
+    let delivery = site.send(STRANGER, "a@example.net", &[ALICE, BOB, CAROL], sent);
+    assert!(delivery.is_accepted(), "{delivery:?}");
+    let arrived = site.sink.wait_for_subject("three");
+    assert_eq!(arrived.to, [ALICE, BOB]);
+    assert_eq!(arrived.header("X-Wary").as_deref(), Some("yes"), "{:?}", arrived.headers());
+    let line = site.line_about("a@example.net");
+    assert_eq!(line.text("to"), "<alice@rig.test>=deliver,<bob@rig.test>=tag,<carol@rig.test>=discard");
+    assert!(line.text("because").contains("policy \"no news\""), "{line:?}");
+}
+
+#[test]
+fn refusal_for_one_of_several_becomes_a_mark_and_for_all_is_a_refusal() {
+    let scratch = Scratch::new();
+    let config = policy("no mail for bob", &format!("to = [\"{BOB}\"]\nthen = \"reject\""));
+    let site = Site::builder(&scratch, &config).start();
+    let mixed = site.send(STRANGER, "mixed@example.net", &[ALICE, BOB], message("mixed@example.net", "mixed", "Hello"));
+    assert!(mixed.is_accepted(), "{mixed:?}");
+    let arrived = site.sink.wait_for_subject("mixed");
+    assert_eq!((arrived.to.len(), arrived.header("X-Mailward-Flag").as_deref()), (2, Some("yes")));
+    let line = site.line_about("mixed@example.net");
+    assert_eq!(line.text("to"), "<alice@rig.test>=deliver,<bob@rig.test>=tag");
+    assert_eq!(line.text("wanted"), "<bob@rig.test>=reject");
+
+    let alone = site.send(STRANGER, "alone@example.net", &[BOB], message("alone@example.net", "alone", "Hello"));
+    let end = alone.end.expect("policies are asked at the end of the message");
+    assert_eq!((end.code, end.enhanced()), (550, Some("5.7.1")), "{end}");
+    assert!(site.explain(&reference(&end)).contains("no mail for bob"));
+    assert_eq!(site.sink.count(), 1);
+}
+
+#[test]
+fn held_message_lies_in_the_hold_queue_of_postfix_until_its_release() {
+    let scratch = Scratch::new();
+    let config = policy("look at it first", "from = [\"*@example.net\"]\nthen = \"hold\"");
+    let site = Site::builder(&scratch, &config).start();
+    let sent = message("a@example.net", "held", "Hello");
+    assert!(site.send(STRANGER, "a@example.net", &[ALICE, BOB], sent).is_accepted());
+    let line = site.line_about("a@example.net");
+    assert_eq!(line.text("verdict"), "hold", "{line:?}");
+    let held = site.postfix.held();
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!((held[0].id.clone(), held[0].to.clone()), (line.text("queue_id"), vec![ALICE.to_owned(), BOB.to_owned()]));
+    let other = message("b@example.org", "not held", "Hello");
+    assert!(site.send(STRANGER, "b@example.org", &[ALICE], other).is_accepted());
+    site.sink.wait_for_subject("not held");
+    assert_eq!(site.sink.count(), 1, "what came later has arrived, what is held has not");
+
+    site.postfix.release(&held[0].id);
+    site.postfix.flush();
+    let arrived = site.sink.wait_for(2).remove(1);
+    assert_eq!(arrived.to, [ALICE, BOB]);
+    assert!(arrived.header("Authentication-Results").is_some());
+}
+
+#[test]
+fn one_recipient_is_discarded_and_the_other_never_notices() {
+    let scratch = Scratch::new();
+    let config = policy("quiet", &format!("to = [\"{BOB}\"]\nthen = \"discard\""));
+    let site = Site::builder(&scratch, &config).start();
+    // However the client spells the recipient, Postfix must find it again to take it off.
+    for (n, bob) in ["bob@rig.test", "Bob@RIG.test", "\"bob\"@rig.test"].into_iter().enumerate() {
+        let subject = format!("spelled-{n}");
+        let delivery = site.send(STRANGER, "a@example.net", &[bob, ALICE], message("a@example.net", &subject, "Hello"));
+        assert!(delivery.is_accepted(), "{delivery:?}");
+        let arrived = site.sink.wait_for_subject(&subject);
+        assert_eq!(arrived.to, [ALICE], "{bob}");
+        assert_eq!(arrived.header("X-Mailward-Flag"), None);
+    }
+    let alone = site.send(STRANGER, "b@example.net", &[BOB], message("b@example.net", "alone", "Hello"));
+    assert!(alone.is_accepted(), "a discarded message is taken: {alone:?}");
+    let line = site.line_about("b@example.net");
+    assert_eq!(line.text("verdict"), "discard");
+    assert!(site.explain(&line.text("reference")).contains("quiet"), "a discard is on record");
+    assert_eq!(site.sink.count(), 3);
+}
+
+#[test]
+fn subject_is_marked_once_and_the_body_stays() {
+    let scratch = Scratch::new();
+    let config = policy(
+        "outside",
+        "when = { points_below = 100 }\nthen = { tag = { subject = \"[EXTERNAL]\", header = { X-Points = \"{points}\" } } }",
+    );
+    let site = Site::builder(&scratch, &config).start();
+    let send = |from: &str, subject: &str| {
+        let content = message(from, "placeholder", "Hello").replace("Subject: placeholder", subject);
+        assert!(site.send(STRANGER, from, &[ALICE], content).is_accepted());
+        let found = site.sink.wait_for(1).remove(0);
+        site.sink.take();
+        assert_eq!(found.all_headers("Subject").len(), 1, "{:?}", found.headers());
+        (found.header("Subject").unwrap_or_default(), found)
+    };
+    let (subject, arrived) = send("a@example.net", "Subject: Offer");
+    assert_eq!(subject, "[EXTERNAL] Offer");
+    assert_eq!(arrived.body(), "Hello\r\n");
+    assert_eq!(arrived.header("X-Points"), Some(site.line_about("a@example.net").text("points")));
+    assert_eq!(send("b@example.net", "Subject: [EXTERNAL] again").0, "[EXTERNAL] again");
+    assert_eq!(send("c@example.net", "Subject: =?utf-8?Q?caf=C3=A9?=").0, "[EXTERNAL] =?utf-8?Q?caf=C3=A9?=");
+    assert_eq!(send("d@example.net", "Subject: 100% sure %s").0, "[EXTERNAL] 100% sure %s");
+    assert_eq!(send("e@example.net", "X-None: x").0, "[EXTERNAL]");
+}
+
+#[test]
+fn trial_touches_nobody_outside_its_list() {
+    let scratch = Scratch::new();
+    let people = scratch.file("people.csv", "alice@rig.test\nbob@rig.test\n");
+    let config = format!(
+        "[trial]\nrecipients = [\"{ALICE}\"]\n[directory]\ndomains = [\"rig.test\"]\nfiles = [\"{}\"]\n\
+         [reputation]\ndeny = [\"203.0.113.0/24\"]\n",
+        people.display()
+    ) + &policy("no gifts", "when = { header = { name = \"Subject\", contains = \"gift\" } }\nthen = \"reject\"");
+    let site = Site::builder(&scratch, &config).dns(Dns::builder()).start();
+    let answer = |client: &str, from: &str, to: &str| {
+        site.send(client, from, &[to], message(from, &format!("gift {from}"), "Hello")).last().clone()
+    };
+    assert_eq!(answer(STRANGER, "in@example.net", ALICE).enhanced(), Some("5.7.1"));
+    assert!(answer(STRANGER, "out@example.net", BOB).is_positive());
+    let line = site.line_about("out@example.net");
+    assert_eq!(line.text("to"), "<bob@rig.test>=deliver");
+    assert_eq!(line.text("wanted"), "<bob@rig.test>=reject", "what would have been done is recorded");
+    let arrived = site.sink.wait_for_subject("gift out@");
+    assert_eq!(arrived.header("X-Mailward-Flag"), None, "{:?}", arrived.headers());
+
+    assert_eq!(answer("203.0.113.9", "denied-in@example.net", ALICE).enhanced(), Some("5.7.1"));
+    assert!(answer("203.0.113.9", "denied-out@example.net", BOB).is_positive());
+    assert!(answer(STRANGER, "unknown@example.net", "nobody@rig.test").is_positive());
+    site.sink.wait_for(3);
+}
+
+#[test]
+fn policy_applies_to_members_of_a_group_of_the_directory() {
+    let scratch = Scratch::new();
+    let slapd = Slapd::builder()
+        .person(Person::new("alice", "rig.test").alias("a.liddell@rig.test"))
+        .person(Person::new("bob", "rig.test"))
+        .group(Group::new("finance", "rig.test", &["alice"]))
+        .start(&scratch, &Authority::new(&scratch));
+    let config = directory(&scratch, &slapd, "group_filter = \"(member={dn})\"")
+        + &policy("finance gets no programs", "to = [\"group:finance\"]\nwhen = { attachment = { name = \"*.vbs\" } }\nthen = \"reject\"");
+    let site = Site::builder(&scratch, &config).start();
+    let program = crate::site::with_attachment("a@example.net", "program", "setup.vbs", b"x = 1\r\n");
+    for (to, refused) in [(ALICE, true), ("A.Liddell+x@rig.test", true), (BOB, false)] {
+        let delivery = site.send(STRANGER, "a@example.net", &[to], &program);
+        assert_eq!(delivery.is_accepted(), !refused, "{to}: {delivery:?}");
+    }
+    assert!(site.send(STRANGER, "b@example.net", &[ALICE], message("b@example.net", "text", "Hello")).is_accepted());
+    let mut to: Vec<_> = site.sink.wait_for(2).iter().map(|message| message.to.join(",")).collect();
+    to.sort_unstable();
+    assert_eq!(to, [ALICE, BOB]);
+}
+
+#[test]
+fn text_of_a_refusal_arrives_intact_whatever_signs_are_in_it() {
+    let scratch = Scratch::new();
+    let text = "100% spam, 5%s off %d %% $x ${y} {z} <b> 'q'";
+    let config = policy("signs", &format!("from = [\"r@example.net\"]\nthen = {{ reject = \"{text}\" }}"))
+        + &policy("later", &format!("from = [\"d@example.net\"]\nthen = {{ defer = \"{text}\" }}"));
+    let site = Site::builder(&scratch, &config).start();
+    for (from, code) in [("r@example.net", "550 5.7.1"), ("d@example.net", "451 4.7.1")] {
+        let end = site.send(STRANGER, from, &[ALICE], message(from, "x", "x")).end.expect("judged at its end");
+        assert_eq!(end.to_string(), format!("{code} {text} [ref {}]", reference(&end)));
+    }
+    assert_eq!(site.sink.count(), 0);
+}
