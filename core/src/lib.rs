@@ -14,4 +14,6 @@ pub mod lookup;
 
 pub mod malware;
 
+pub mod spam;
+
 pub mod config;

@@ -128,7 +128,9 @@ mod tests {
         ] {
             assert!(hides(style), "{style}");
         }
-        for style in ["color:#fff", "font-size:12px", "color:#fff;background:url(x.png) #fff", "max-height:0", "height:1px"] {
+        for style in
+            ["color:#fff", "font-size:12px", "color:#fff;background:url(x.png) #fff", "max-height:0", "height:1px"]
+        {
             assert!(!hides(style), "{style}");
         }
     }
