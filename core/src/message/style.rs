@@ -47,7 +47,6 @@ impl Look {
             let value = value.trim().trim_end_matches("!important").trim();
             match property.trim() {
                 "display" => self.removed |= value == "none",
-                "mso-hide" => {}
                 "visibility" => self.invisible = matches!(value, "hidden" | "collapse"),
                 "opacity" => self.removed |= value.trim_end_matches('%').parse::<f32>().is_ok_and(|o| o < 0.05),
                 "font-size" => self.tiny = pixels(value).is_some_and(|size| size < READABLE_PIXELS),

