@@ -26,7 +26,11 @@ impl FromStr for ClamdAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("\"{text}\" is not an address of clamd such as \"unix:/run/clamav/clamd.ctl\" or \"inet:127.0.0.1:3310\"");
+        let fault = || {
+            format!(
+                "\"{text}\" is not an address of clamd such as \"unix:/run/clamav/clamd.ctl\" or \"inet:127.0.0.1:3310\""
+            )
+        };
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.starts_with('/') { Ok(ClamdAddress::Unix(path.into())) } else { Err(fault()) };
         }
@@ -199,7 +203,9 @@ mod tests {
         assert_eq!(read_answer(b"stream: Win.Test.EICAR_HDB-1 FOUND\0"), Ok(found));
         let error = ClamdAnswer::Error { text: "INSTREAM size limit exceeded.".into() };
         assert_eq!(read_answer(b"INSTREAM size limit exceeded. ERROR\0"), Ok(error));
-        for garbage in [&b""[..], b"OK", b"HTTP/1.1 400 Bad Request\r\n", b"\xff\xfe", b"stream: FOUND", b"stream:  FOUND"] {
+        for garbage in
+            [&b""[..], b"OK", b"HTTP/1.1 400 Bad Request\r\n", b"\xff\xfe", b"stream: FOUND", b"stream:  FOUND"]
+        {
             assert!(read_answer(garbage).is_err(), "{garbage:?}");
         }
     }

@@ -36,7 +36,8 @@ pub struct Attachment {
 }
 
 /// Extensions of Office files with macros.
-const MACRO_EXTENSIONS: &[&str] = &["docm", "dotm", "potm", "ppam", "ppsm", "pptm", "sldm", "xlam", "xlsb", "xlsm", "xltm"];
+const MACRO_EXTENSIONS: &[&str] =
+    &["docm", "dotm", "potm", "ppam", "ppsm", "pptm", "sldm", "xlam", "xlsb", "xlsm", "xltm"];
 
 impl Attachment {
     pub(super) fn of(index: usize, part: &Part<'_>, max_members: usize) -> Self {

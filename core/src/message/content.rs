@@ -105,5 +105,7 @@ impl<'b> Collector<'b> {
 }
 
 fn may_hold_link(word: &str) -> bool {
-    word.contains("://") || word.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www.")) || word.contains("www.")
+    word.contains("://")
+        || word.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."))
+        || word.contains("www.")
 }

@@ -141,8 +141,18 @@ impl FileKind {
             };
         }
         const HTML: [&[u8]; 12] = [
-            b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<iframe", b"<table", b"<meta", b"<div", b"<a ",
-            b"<style", b"<title",
+            b"<!doctype html",
+            b"<html",
+            b"<head",
+            b"<body",
+            b"<script",
+            b"<iframe",
+            b"<table",
+            b"<meta",
+            b"<div",
+            b"<a ",
+            b"<style",
+            b"<title",
         ];
         if HTML.iter().any(|mark| lower.starts_with(mark)) || find(&lower, b"<html").is_some() {
             return FileKind::Html;
@@ -200,10 +210,53 @@ impl FileKind {
 /// Extensions that Windows, macOS or a common runtime executes when the file is opened. Source: the lists of blocked
 /// attachments that Outlook and Gmail document, without those that are ordinary mail (such as `.crt`).
 const PROGRAM_EXTENSIONS: &[&str] = &[
-    "app", "appinstaller", "application", "appref-ms", "appx", "bat", "chm", "cmd", "com", "cpl", "dll", "exe", "gadget",
-    "hta", "inf", "ins", "iqy", "isp", "jar", "jnlp", "js", "jse", "lnk", "msc", "msi", "msix", "msp", "mst", "pif", "ps1",
-    "psm1", "reg", "scf", "scr", "sct", "settingcontent-ms", "shb", "slk", "vb", "vbe", "vbs", "wll", "ws", "wsc", "wsf",
-    "wsh", "xll",
+    "app",
+    "appinstaller",
+    "application",
+    "appref-ms",
+    "appx",
+    "bat",
+    "chm",
+    "cmd",
+    "com",
+    "cpl",
+    "dll",
+    "exe",
+    "gadget",
+    "hta",
+    "inf",
+    "ins",
+    "iqy",
+    "isp",
+    "jar",
+    "jnlp",
+    "js",
+    "jse",
+    "lnk",
+    "msc",
+    "msi",
+    "msix",
+    "msp",
+    "mst",
+    "pif",
+    "ps1",
+    "psm1",
+    "reg",
+    "scf",
+    "scr",
+    "sct",
+    "settingcontent-ms",
+    "shb",
+    "slk",
+    "vb",
+    "vbe",
+    "vbs",
+    "wll",
+    "ws",
+    "wsc",
+    "wsf",
+    "wsh",
+    "xll",
 ];
 
 /// Extensions of documents and pictures: what a disguised program pretends to be.
@@ -242,7 +295,16 @@ pub(super) fn contradicts(name: &str, kind: FileKind) -> bool {
     if kind.is_program() {
         return DOCUMENT_EXTENSIONS.binary_search(&extension.as_str()).is_ok();
     }
-    let hides = matches!(kind, FileKind::Html | FileKind::Rar | FileKind::SevenZip | FileKind::Ace | FileKind::Iso | FileKind::Vhd | FileKind::Rtf);
+    let hides = matches!(
+        kind,
+        FileKind::Html
+            | FileKind::Rar
+            | FileKind::SevenZip
+            | FileKind::Ace
+            | FileKind::Iso
+            | FileKind::Vhd
+            | FileKind::Rtf
+    );
     match extension.as_str() {
         "pdf" | "jpg" | "jpeg" | "png" | "gif" | "mp3" | "mp4" => hides || kind == FileKind::Zip,
         "docx" | "xlsx" | "pptx" => hides,

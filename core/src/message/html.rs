@@ -233,17 +233,51 @@ fn push_collapsed(target: &mut String, text: &str, limit: usize) -> bool {
 fn is_void(name: &[u8]) -> bool {
     matches!(
         name,
-        b"area" | b"base" | b"br" | b"col" | b"embed" | b"hr" | b"img" | b"input" | b"link" | b"meta" | b"param"
-            | b"source" | b"track" | b"wbr"
+        b"area"
+            | b"base"
+            | b"br"
+            | b"col"
+            | b"embed"
+            | b"hr"
+            | b"img"
+            | b"input"
+            | b"link"
+            | b"meta"
+            | b"param"
+            | b"source"
+            | b"track"
+            | b"wbr"
     )
 }
 
 fn breaks_line(name: &[u8]) -> bool {
     matches!(
         name,
-        b"address" | b"article" | b"blockquote" | b"br" | b"center" | b"div" | b"dl" | b"dt" | b"dd" | b"form" | b"h1"
-            | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"hr" | b"li" | b"ol" | b"p" | b"pre" | b"section" | b"table"
-            | b"tr" | b"ul"
+        b"address"
+            | b"article"
+            | b"blockquote"
+            | b"br"
+            | b"center"
+            | b"div"
+            | b"dl"
+            | b"dt"
+            | b"dd"
+            | b"form"
+            | b"h1"
+            | b"h2"
+            | b"h3"
+            | b"h4"
+            | b"h5"
+            | b"h6"
+            | b"hr"
+            | b"li"
+            | b"ol"
+            | b"p"
+            | b"pre"
+            | b"section"
+            | b"table"
+            | b"tr"
+            | b"ul"
     )
 }
 

@@ -47,7 +47,8 @@ impl Link {
         let (scheme, rest) = split_scheme(&cleaned)?;
         if !matches!(scheme.as_str(), "http" | "https" | "ftp") {
             let url = format!("{scheme}:{}", cut(rest, OPAQUE_BYTES));
-            let known = matches!(scheme.as_str(), "mailto" | "tel" | "javascript" | "vbscript" | "data" | "file" | "tg");
+            let known =
+                matches!(scheme.as_str(), "mailto" | "tel" | "javascript" | "vbscript" | "data" | "file" | "tg");
             let link = Link { url, scheme, host: String::new(), text: text.to_owned(), kind, has_user: false };
             return known.then_some(link);
         }

@@ -130,7 +130,10 @@ fn note_flags(part: &MessagePart<'_>, damage: &mut BTreeSet<Damage>) {
         return;
     }
     let table = [
-        (PartFlags::MISSING_DELIMITER, if part.is_multipart() { Damage::MissingBoundary } else { Damage::Unterminated }),
+        (
+            PartFlags::MISSING_DELIMITER,
+            if part.is_multipart() { Damage::MissingBoundary } else { Damage::Unterminated },
+        ),
         (PartFlags::FALLBACK_DELIMITER, Damage::BoundaryInsideLine),
         (PartFlags::NO_BLANK_LINE, Damage::NoBlankLine),
         (PartFlags::UNTERMINATED, Damage::Unterminated),

@@ -34,12 +34,9 @@ impl Part<'_> {
         !self.is_body
     }
 
-    /// Name for logs: path and file name.
+    /// Name for logs, as in `part 1.2`. The file name is not in it: that is words of the message.
     pub fn label(&self) -> String {
-        match &self.name {
-            Some(name) => format!("part {} {name}", self.path),
-            None => format!("part {}", self.path),
-        }
+        format!("part {}", self.path)
     }
 }
 

@@ -47,7 +47,6 @@ impl Look {
             let value = value.trim().trim_end_matches("!important").trim();
             match property.trim() {
                 "display" => self.removed |= value == "none",
-                "mso-hide" => {}
                 "visibility" => self.invisible = matches!(value, "hidden" | "collapse"),
                 "opacity" => self.removed |= value.trim_end_matches('%').parse::<f32>().is_ok_and(|o| o < 0.05),
                 "font-size" => self.tiny = pixels(value).is_some_and(|size| size < READABLE_PIXELS),
@@ -128,7 +127,9 @@ mod tests {
         ] {
             assert!(hides(style), "{style}");
         }
-        for style in ["color:#fff", "font-size:12px", "color:#fff;background:url(x.png) #fff", "max-height:0", "height:1px"] {
+        for style in
+            ["color:#fff", "font-size:12px", "color:#fff;background:url(x.png) #fff", "max-height:0", "height:1px"]
+        {
             assert!(!hides(style), "{style}");
         }
     }

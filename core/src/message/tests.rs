@@ -58,16 +58,16 @@ fn an_attachment_is_known_by_its_content() {
 #[test]
 fn a_known_digest_is_given_in_hexadecimal() {
     let raw = b"Content-Type: application/x\r\nContent-Disposition: attachment\r\n\r\nabc";
-    assert_eq!(
-        read(raw).attachments[0].sha256,
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
+    assert_eq!(read(raw).attachments[0].sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 #[test]
 fn damage_is_named() {
     for (raw, damage) in [
-        (&b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nno boundary\r\n"[..], Damage::MissingBoundary),
+        (
+            &b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nno boundary\r\n"[..],
+            Damage::MissingBoundary,
+        ),
         (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n", Damage::Unterminated),
         (b"Subject: x\r\nthis is no header\r\n\r\nbody", Damage::HeaderGarbage),
         (b"Subject: x\r\n\r\nnul\0here\r\n", Damage::Nul),
@@ -128,7 +128,9 @@ fn boundaries_that_never_come_stay_linear() {
 fn one_line_of_ten_megabytes_stays_in_bounds() {
     for filler in [&b"a"[..], b"http://a.", b"=?utf-8?q?a?=", b"<", b"www.", b"a@"] {
         let line = filler.repeat(10_000_000 / filler.len());
-        for head in ["Subject: x\r\n\r\n", "Content-Type: text/html\r\n\r\n", "Subject: ", "From: ", "Content-Type: ", ""] {
+        for head in
+            ["Subject: x\r\n\r\n", "Content-Type: text/html\r\n\r\n", "Subject: ", "From: ", "Content-Type: ", ""]
+        {
             let message = parse(&[head.as_bytes(), &line].concat(), &Bounds::default()).text;
             assert!(message.plain.len() + message.shown.len() <= 2 * Bounds::default().text_bytes);
         }
