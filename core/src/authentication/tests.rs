@@ -440,3 +440,26 @@ fn our_name_is_that_of_the_settings_or_of_the_mta() {
     );
     assert_eq!(Points::ZERO, unnamed.settings().points.spf_pass);
 }
+
+#[test]
+fn behind_a_seal_that_is_not_trusted_nothing_is_believed() {
+    let set = |sealer: &str, dmarc_passed| ArcSet { sealer: sealer.into(), dmarc_passed };
+    let settings = Settings { trusted_arc_sealers: vec!["good.test".into()], ..Settings::default() };
+    for (sets, believed) in [
+        (vec![set("good.test", true), set("evil.test", true)], false),
+        (vec![set("evil.test", true), set("good.test", false)], false),
+        (vec![set("good.test", true), set("mx.good.test", false)], true),
+        (vec![set("notgood.test", true)], false),
+    ] {
+        let arc = Arc { result: ArcResult::Pass, reason: None, sets };
+        let results = Results { arc, ..Results::default() };
+        assert_eq!(arc_trust::vouched_by(&settings, &results).is_some(), believed, "{:?}", results.arc);
+    }
+}
+
+#[test]
+fn opening_a_resolver_sends_nothing_and_needs_no_runtime() {
+    let start = std::time::Instant::now();
+    Resolver::open(&crate::lookup::dns::DnsSettings::default()).expect("a resolver");
+    println!("opened in {:?}", start.elapsed());
+}
