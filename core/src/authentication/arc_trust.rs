@@ -13,7 +13,8 @@ fn trusted_sealer(settings: &Settings, results: &Results) -> Option<String> {
     if results.arc.result != ArcResult::Pass {
         return None;
     }
-    let trusted = results.arc.sets.iter().rev().take_while(|set| is_or_below(&set.sealer, &settings.trusted_arc_sealers));
+    let trusted =
+        results.arc.sets.iter().rev().take_while(|set| is_or_below(&set.sealer, &settings.trusted_arc_sealers));
     trusted.into_iter().find(|set| set.dmarc_passed).map(|set| format!("ARC seal of {}", set.sealer))
 }
 

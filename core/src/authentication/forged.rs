@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn results_of_others_stay() {
-        let others = ["mx.other.test; spf=pass", "other (mx.ours.test); none", "", ";", "x=mx.ours.test", "(mx.ours.test"];
+        let others =
+            ["mx.other.test; spf=pass", "other (mx.ours.test); none", "", ";", "x=mx.ours.test", "(mx.ours.test"];
         assert_eq!(forged_of(&others), [0; 0]);
         assert_eq!(forged_of(&["mx.other.test; x", "mx.ours.test; x", "a.test; x", "mx.ours.test; y"]), [2, 4]);
     }

@@ -127,5 +127,8 @@ fn quoted(text: &str) -> String {
 }
 
 fn comment(text: &str) -> String {
-    text.chars().take(VALUE_CHARS).map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '?' }).collect()
+    text.chars()
+        .take(VALUE_CHARS)
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '?' })
+        .collect()
 }

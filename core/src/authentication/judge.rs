@@ -87,10 +87,11 @@ impl Authenticator {
             if of_this.is_empty() {
                 continue;
             }
-            let finding = of_this.iter().fold(Finding::new(id, weight, "RFC 6376 section 6.1"), |finding, signature| {
-                let reason = signature.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-                finding.fact(format!("{}{reason}", signature.domain))
-            });
+            let finding =
+                of_this.iter().fold(Finding::new(id, weight, "RFC 6376 section 6.1"), |finding, signature| {
+                    let reason = signature.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+                    finding.fact(format!("{}{reason}", signature.domain))
+                });
             judgement.findings.push(finding);
         }
         if results.signatures_left_out > 0 {

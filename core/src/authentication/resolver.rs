@@ -26,7 +26,7 @@ impl Resolver {
     /// If the resolver cannot be built, with the reason.
     pub fn open(settings: &DnsSettings) -> Result<Self, String> {
         let (config, options) = settings.resolver_parts();
-        let inner = MessageAuthenticator::new(config, options).map_err(|why| format!("cannot ask DNS: {why}"))?;
+        let inner = MessageAuthenticator::new(config, options).map_err(|why| not_built(&why))?;
         let dns = Dns::sharing(inner.resolver().clone());
         Ok(Resolver { inner, dns, script: None })
     }
@@ -40,7 +40,7 @@ impl Resolver {
         let nowhere = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
         let mut options = ResolverOpts::default();
         options.attempts = 0;
-        let inner = MessageAuthenticator::new(nowhere, options).map_err(|why| format!("cannot script DNS: {why}"))?;
+        let inner = MessageAuthenticator::new(nowhere, options).map_err(|why| not_built(&why))?;
         let script = Some(Arc::new(Memo::of(&zone)));
         Ok(Resolver { inner, dns: Dns::scripted(Arc::new(zone)), script })
     }
@@ -54,6 +54,12 @@ impl Resolver {
     pub(super) fn memo(&self) -> Arc<Memo> {
         self.script.clone().unwrap_or_default()
     }
+}
+
+/// hickory-resolver, as mail-auth builds it, prepares DNS over TLS even where it is not used, and fails without trust
+/// anchors.
+fn not_built(why: &dyn fmt::Display) -> String {
+    format!("cannot prepare DNS: {why} (if this system has no CA certificates, install its package ca-certificates)")
 }
 
 impl fmt::Debug for Resolver {

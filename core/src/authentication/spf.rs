@@ -11,14 +11,7 @@ use std::net::IpAddr;
 impl Authenticator {
     /// Checks both identities of a session, at once. `mta` is the name of the receiving MTA, for the macro `r`. What has
     /// no answer by the deadline is a `temperror`.
-    pub async fn spf(
-        &self,
-        ip: IpAddr,
-        helo: &str,
-        mta: &str,
-        sender: &ReversePath,
-        deadline: Deadline,
-    ) -> SpfResults {
+    pub async fn spf(&self, ip: IpAddr, helo: &str, mta: &str, sender: &ReversePath, deadline: Deadline) -> SpfResults {
         let ip = ip.to_canonical();
         let helo = domain(helo);
         let check_helo = async {

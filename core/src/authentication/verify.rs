@@ -8,7 +8,8 @@ use super::{
 };
 use crate::lookup::{Deadline, Outcome, all};
 use mail_auth::{
-    ArcOutput, AuthenticatedMessage, DkimOutput, DmarcOutput, DnsCache, DnsError, Error, Parameters, SpfOutput, TxtRecord,
+    ArcOutput, AuthenticatedMessage, DkimOutput, DmarcOutput, DnsCache, DnsError, Error, Parameters, SpfOutput,
+    TxtRecord,
     crypto::Algorithm,
     dkim::{self, DkimError, DomainKey, VerifySignature},
     dmarc::{DmarcRecord, verify::DmarcParameters},
@@ -65,13 +66,7 @@ impl Authenticator {
         let mut signatures: Vec<Signature> = verified.chain(refused).collect();
         let more = signatures.len().saturating_sub(self.settings.dkim_signatures);
         signatures.truncate(self.settings.dkim_signatures);
-        Results {
-            signatures,
-            signatures_left_out: left_out + more,
-            arc: arc_of(&arc, &from),
-            dmarc,
-            from,
-        }
+        Results { signatures, signatures_left_out: left_out + more, arc: arc_of(&arc, &from), dmarc, from }
     }
 
     /// Fetches keys and policies into the memo, all at once, and remembers failures: mail-auth, which asks one after

@@ -40,11 +40,13 @@ mod tests {
 
     #[test]
     fn a_good_file_is_read_and_every_fault_of_a_bad_one_named() {
-        let (settings, faults) = read_text("[dns]\nservers = [\"127.0.0.1:5353\", \"::1\"]\ntimeout = \"500ms\"\nattempts = 1\n", read);
+        let (settings, faults) =
+            read_text("[dns]\nservers = [\"127.0.0.1:5353\", \"::1\"]\ntimeout = \"500ms\"\nattempts = 1\n", read);
         assert_eq!(faults, [""; 0]);
         assert_eq!(settings.servers, ["127.0.0.1:5353".parse().expect("x"), "[::1]:53".parse().expect("x")]);
         assert_eq!((settings.timeout, settings.attempts), (Duration::from_millis(500), 1));
-        let (settings, faults) = read_text("[dns]\nservers = \"ns.test\"\nattempts = 0\ntimeout = \"1h\"\ncache = 5\n", read);
+        let (settings, faults) =
+            read_text("[dns]\nservers = \"ns.test\"\nattempts = 0\ntimeout = \"1h\"\ncache = 5\n", read);
         assert_eq!(faults.len(), 4, "{faults:?}");
         assert_eq!((settings.attempts, settings.timeout), (2, LONGEST_TIMEOUT));
         assert_eq!(read_text("", read).0, DnsSettings::default());

@@ -215,8 +215,15 @@ missing = 0
                     [[reputation.dnsbl]]\nzone = \"a.test\"\npoints = { x = 1.0, \"127.0.0.2\" = \"y\" }\n\
                     [[reputation.dnsbl]]\nzone = \"a.test\"\nrefuse = [\"no\"]\n[[reputation.dnsbl]]\npoints = true\n";
         let (_, faults) = read_text(text, read);
-        for expected in ["2:13: networks.internal is \"ten\"", "did you mean \"allow\"", "two lists are named \"a\"",
-            "\"x\" must be an answer", "refuse is \"no\"", "needs a zone", "points is of type boolean"] {
+        for expected in [
+            "2:13: networks.internal is \"ten\"",
+            "did you mean \"allow\"",
+            "two lists are named \"a\"",
+            "\"x\" must be an answer",
+            "refuse is \"no\"",
+            "needs a zone",
+            "points is of type boolean",
+        ] {
             assert!(faults.iter().any(|fault| fault.contains(expected)), "{expected}: {faults:#?}");
         }
     }

@@ -88,7 +88,8 @@ impl Reputation {
     pub async fn probe(&self, dns: &Dns) {
         let deadline = Deadline::after(PROBE_TIME);
         all(self.settings.dnsbl.iter().zip(&self.health).map(|(list, cell)| async move {
-            let (named, named_not) = (listing_name(MUST_BE_LISTED, &list.zone), listing_name(MUST_NOT_BE_LISTED, &list.zone));
+            let (named, named_not) =
+                (listing_name(MUST_BE_LISTED, &list.zone), listing_name(MUST_NOT_BE_LISTED, &list.zone));
             let (must, must_not) = tokio::join!(dns.a(&named, deadline), dns.a(&named_not, deadline));
             if let (Outcome::Done(must), Outcome::Done(must_not)) = (must, must_not) {
                 cell.set(health_of(&must, &must_not, &list.errors), &list.name);

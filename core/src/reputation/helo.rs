@@ -19,15 +19,23 @@ impl Reputation {
             let source = "RFC 5321 section 4.1.1.1: a client names itself";
             return vec![Finding::new("helo.missing", points.missing, source)];
         };
-        let finding = |id: &'static str, points: Points, source: &'static str| vec![Finding::new(id, points, source).fact(helo)];
+        let finding =
+            |id: &'static str, points: Points, source: &'static str| vec![Finding::new(id, points, source).fact(helo)];
         let name = helo.trim_end_matches('.');
-        let ours = our_names.iter().chain(&connection.mta_name).any(|our| our.trim_end_matches('.').eq_ignore_ascii_case(name));
+        let ours = our_names
+            .iter()
+            .chain(&connection.mta_name)
+            .any(|our| our.trim_end_matches('.').eq_ignore_ascii_case(name));
         if ours {
             return finding("helo.our-name", points.our_name, "the client gives our own name");
         }
         match literal(helo) {
-            Some(Ok(ip)) if connection.client_ip.is_none_or(|client| client.to_canonical() == ip.to_canonical()) => Vec::new(),
-            Some(Ok(_)) => finding("helo.other-address", points.other_address, "the address literal is not the client's"),
+            Some(Ok(ip)) if connection.client_ip.is_none_or(|client| client.to_canonical() == ip.to_canonical()) => {
+                Vec::new()
+            }
+            Some(Ok(_)) => {
+                finding("helo.other-address", points.other_address, "the address literal is not the client's")
+            }
             Some(Err(())) => finding("helo.malformed", points.malformed, "RFC 5321 section 4.1.3: no address literal"),
             None if is_full_name(name) => Vec::new(),
             None => finding("helo.malformed", points.malformed, "RFC 5321 section 2.3.5: not a full host name"),
@@ -95,7 +103,9 @@ mod tests {
 
     #[test]
     fn honest_names_are_not_judged() {
-        for helo in ["mail.example.com", "mail.example.com.", "[192.0.2.7]", "[IPv6:::ffff:192.0.2.7]", "_x.bücher.example"] {
+        for helo in
+            ["mail.example.com", "mail.example.com.", "[192.0.2.7]", "[IPv6:::ffff:192.0.2.7]", "_x.bücher.example"]
+        {
             assert!(findings(helo).is_empty(), "{helo}");
         }
     }

@@ -1,6 +1,8 @@
 //! What standing and answers mean.
 
-use super::{Answers, AnswerPattern, Dnsbl, Dnswl, Health, ListAnswer, Reputation, ReverseDns, Standing, ask::is_listing};
+use super::{
+    AnswerPattern, Answers, Dnsbl, Dnswl, Health, ListAnswer, Reputation, ReverseDns, Standing, ask::is_listing,
+};
 use crate::{
     lookup::{OnTrouble, Outcome},
     verdict::{Finding, Judgement, Points, Reply},
@@ -26,7 +28,9 @@ impl Reputation {
         match standing {
             Standing::Internal | Standing::Relay => return judgement,
             Standing::Denied { by } => {
-                judgement.findings.push(Finding::new("reputation.denied", Points::ZERO, "deny list of the site").fact(by));
+                judgement
+                    .findings
+                    .push(Finding::new("reputation.denied", Points::ZERO, "deny list of the site").fact(by));
                 judgement.reply = Some(Reply::fixed(550, (5, 7, 1), "Mail from your network is not accepted here"));
             }
             Standing::Allowed | Standing::Unlisted => {}
@@ -106,7 +110,9 @@ fn said(id: &str, errors: &[AnswerPattern], answers: &Answers) -> Said {
     match (health, listings.is_empty(), errors.first()) {
         (Health::ListsEverything, ..) => Said::Trouble("the list lists everything: it is not believed".to_owned()),
         (Health::Refuses, true, None) => Said::Trouble("the list refuses our questions".to_owned()),
-        (_, true, Some(error)) if error.is_loopback() => Said::Trouble(format!("the list refuses our question: {error}")),
+        (_, true, Some(error)) if error.is_loopback() => {
+            Said::Trouble(format!("the list refuses our question: {error}"))
+        }
         (_, true, Some(error)) => Said::Trouble(format!("{error} is no answer of a list")),
         (_, true, None) => Said::NotListed,
         // An answer beside an error, or from a list that refused the probe, is not believed either.

@@ -104,7 +104,8 @@ async fn trouble_of_a_list_skips_or_defers_as_configured() {
         ("SERVFAIL", OnTrouble::Defer, Some(451)),
         ("TIMEOUT", OnTrouble::Defer, Some(451)),
     ] {
-        let room = room(Settings { dnsbl: vec![Dnsbl { on_trouble, ..list("bl") }, list("two")], ..Settings::default() });
+        let room =
+            room(Settings { dnsbl: vec![Dnsbl { on_trouble, ..list("bl") }, list("two")], ..Settings::default() });
         let zone = format!("7.2.0.192.bl.test {kind}\n");
         let judgement = judged(&room, &zone).await;
         assert_eq!((ids(&judgement), code(&judgement)), (vec!["dnsbl.bl.trouble"], expected), "{kind}");
@@ -201,7 +202,8 @@ fn list_files_are_read_and_their_faults_named() {
     let room = Reputation::load(Settings { deny_files: vec![good], ..Settings::default() }).expect("loaded");
     assert!(matches!(room.standing(Some([203, 0, 113, 9].into())), Standing::Denied { .. }));
     let missing = folder.join("missing");
-    let faults = Reputation::load(Settings { deny_files: vec![bad, missing], ..Settings::default() }).expect_err("faults");
+    let faults =
+        Reputation::load(Settings { deny_files: vec![bad, missing], ..Settings::default() }).expect_err("faults");
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(faults[0].contains("bad:2: \"nonsense\""), "{}", faults[0]);
     std::fs::remove_dir_all(&folder).expect("removed");

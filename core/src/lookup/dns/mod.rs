@@ -51,14 +51,14 @@ pub struct Dns(Source);
 
 #[derive(Clone)]
 enum Source {
-    Wire(TokioResolver),
+    Wire(Box<TokioResolver>),
     Scripted(Arc<Zone>),
 }
 
 impl Dns {
     /// Asks through a resolver; its cache is shared with whoever holds another clone of it.
     pub fn sharing(resolver: TokioResolver) -> Self {
-        Dns(Source::Wire(resolver))
+        Dns(Source::Wire(Box::new(resolver)))
     }
 
     /// Answers from a zone, without network.

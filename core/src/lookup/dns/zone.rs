@@ -153,9 +153,7 @@ impl Zone {
 
     pub(super) fn pointer(&self, ip: IpAddr) -> Outcome<Vec<String>> {
         match self.pointers.get(&ip) {
-            Some(pointer) => {
-                pointer.trouble.map_or_else(|| Outcome::Done(pointer.names.clone()), Trouble::outcome)
-            }
+            Some(pointer) => pointer.trouble.map_or_else(|| Outcome::Done(pointer.names.clone()), Trouble::outcome),
             None => self.unlisted.map_or(Outcome::Done(Vec::new()), Trouble::outcome),
         }
     }
@@ -189,7 +187,11 @@ impl Zone {
                 let preference = preference.parse().map_err(|_| format!("\"{preference}\" is not a preference"))?;
                 entry.mx.push((preference, normal(host.trim())));
             }
-            _ => return Err(format!("\"{kind}\" is not one of A, AAAA, MX, PTR (of an address), TXT, SERVFAIL, TIMEOUT")),
+            _ => {
+                return Err(format!(
+                    "\"{kind}\" is not one of A, AAAA, MX, PTR (of an address), TXT, SERVFAIL, TIMEOUT"
+                ));
+            }
         }
         Ok(())
     }
