@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The command `mailward`: the milter daemon and the tools around it.
 
 mod cli;
@@ -6,3 +7,7 @@ mod daemon;
 fn main() -> std::process::ExitCode {
     cli::run()
 }
+=======
+//! x
+fn main() {}
+>>>>>>> policy

@@ -25,9 +25,8 @@ pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     if let Some(mut points) = score.table("points", faults) {
         for (key, key_span, value_span, value) in points.take_rest() {
             match points_of(&value) {
-                Some(weight) => entries.extend(
-                    finding_pattern(&Spanned::new(key_span, key), faults).map(|pattern| (pattern, weight)),
-                ),
+                Some(weight) => entries
+                    .extend(finding_pattern(&Spanned::new(key_span, key), faults).map(|pattern| (pattern, weight))),
                 None => points.wrong_type(&key, value_span, "a number of points such as 2.5", &value, faults),
             }
         }
@@ -39,7 +38,10 @@ pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
 /// Reports thresholds in the wrong order.
 pub(super) fn check_order(tag: Points, reject: Points, span: Range<usize>, faults: &mut Faults<'_>) {
     if tag > reject {
-        faults.at(span, format!("tag ({tag}) is above reject ({reject}); a message would be refused before it is marked"));
+        faults.at(
+            span,
+            format!("tag ({tag}) is above reject ({reject}); a message would be refused before it is marked"),
+        );
     }
 }
 
@@ -81,9 +83,8 @@ mod tests {
 
     #[test]
     fn thresholds_and_points_are_read() {
-        let (settings, faults) = load(
-            "[score]\ntag = 4\nreject = 12.5\n[score.points]\n\"dnsbl.*\" = 0\n\"spf.fail\" = 3.5\n",
-        );
+        let (settings, faults) =
+            load("[score]\ntag = 4\nreject = 12.5\n[score.points]\n\"dnsbl.*\" = 0\n\"spf.fail\" = 3.5\n");
         assert_eq!(faults, [""; 0]);
         assert_eq!(settings.thresholds.reject, Points::hundredths(1250));
         assert_eq!(settings.overrides.apply("dnsbl.zen", Points::hundredths(600)), Points::ZERO);

@@ -28,18 +28,20 @@ impl Explanation {
         if let Some(sender) = &self.sender {
             out.line("from", &format!("<{sender}>"));
         }
+        let (common, several) = (self.common_thresholds(), self.recipients.len() > 1);
         for recipient in &self.recipients {
-            out.recipient(recipient);
+            let own_points = recipient.note.as_ref().is_some_and(|note| note.points != self.points);
+            out.recipient(recipient, own_points || (several && common.is_none()));
         }
         if !self.findings.is_empty() {
             out.raw("findings");
             self.findings.iter().for_each(|finding| out.finding(finding));
-            let thresholds = match self.common_thresholds() {
+            let thresholds = match common {
                 Some(t) => format!("total; tag at {}, reject at {}", t.tag, t.reject),
                 None => "total".to_owned(),
             };
             out.raw(&format!("  {} {thresholds}", weight(self.points)));
-        } else if let (Stage::Message, Some(t)) = (self.stage, self.common_thresholds()) {
+        } else if let (Stage::Message, Some(t)) = (self.stage, common) {
             out.line("findings", &format!("none; tag at {}, reject at {}", t.tag, t.reject));
         }
         if !self.edits.is_empty() {
@@ -64,12 +66,7 @@ impl Explanation {
     fn client_text(&self) -> String {
         let client = &self.client;
         let mut text = client.ip.map_or("local".to_owned(), |ip| ip.to_string());
-        let parts = [
-            ("", &client.name),
-            ("helo ", &client.helo),
-            ("tls ", &client.tls),
-            ("login ", &client.login),
-        ];
+        let parts = [("", &client.name), ("helo ", &client.helo), ("tls ", &client.tls), ("login ", &client.login)];
         for (label, value) in parts {
             if let Some(value) = value {
                 let _ = write!(text, ", {label}{value}");
@@ -104,9 +101,10 @@ impl Out {
         self.raw(&format!("{label:<9}{value}"));
     }
 
-    fn recipient(&mut self, recipient: &RecipientExplained) {
+    fn recipient(&mut self, recipient: &RecipientExplained, own_settings: bool) {
         let disposition = painted(recipient.disposition.word(), self.paint);
-        let mut value = format!("<{}>: {disposition}, because: {}", clean(&recipient.address), clean(&recipient.because));
+        let mut value =
+            format!("<{}>: {disposition}, because: {}", clean(&recipient.address), clean(&recipient.because));
         let note = recipient.note.as_ref();
         if let Some(line) = note.and_then(|n| n.policy.as_ref()?.line) {
             let _ = write!(value, " (line {line})");
@@ -117,6 +115,10 @@ impl Out {
             self.raw(&format!("           wanted {}; {why}", recipient.wanted.word()));
         }
         let Some(note) = note else { return };
+        if own_settings {
+            let (points, t) = (note.points, note.thresholds);
+            self.raw(&format!("           own settings: {points} points; tag at {}, reject at {}", t.tag, t.reject));
+        }
         for passed in &note.passed {
             let line = passed.line.map(|line| format!(" (line {line})")).unwrap_or_default();
             self.raw(&format!("           marked by policy \"{}\"{line}", passed.name));

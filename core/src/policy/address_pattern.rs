@@ -62,7 +62,11 @@ impl AddressPattern {
     pub fn parse(text: &str) -> Result<Self, AddressPatternError> {
         if let Some(group) = text.strip_prefix("group:") {
             let named = !group.is_empty() && group.trim() == group;
-            return if named { Ok(AddressPattern::Group(group.to_lowercase())) } else { Err(AddressPatternError::Group) };
+            return if named {
+                Ok(AddressPattern::Group(group.to_lowercase()))
+            } else {
+                Err(AddressPatternError::Group)
+            };
         }
         let domain_of = |domain: &str| -> Result<String, AddressPatternError> {
             if domain.contains('*') {
@@ -170,7 +174,8 @@ mod tests {
 
     #[test]
     fn the_null_sender_is_named_by_its_brackets_only() {
-        let null = |pattern: &str| AddressPattern::parse(pattern).expect("a pattern").matches_sender(&ReversePath::Null);
+        let null =
+            |pattern: &str| AddressPattern::parse(pattern).expect("a pattern").matches_sender(&ReversePath::Null);
         assert!(null("<>") && null("*"));
         assert!(!null("*@example.com"));
     }

@@ -115,10 +115,10 @@ fn act(asker: &Asker<'_>, wanted: &Wish) -> Acting {
 }
 
 fn place(settings: &Settings, index: usize) -> PolicyPlace {
-    settings.policies.get(index).map_or(PolicyPlace { name: String::new(), line: None }, |p| PolicyPlace {
-        name: p.name.clone(),
-        line: p.line,
-    })
+    settings
+        .policies
+        .get(index)
+        .map_or(PolicyPlace { name: String::new(), line: None }, |p| PolicyPlace { name: p.name.clone(), line: p.line })
 }
 
 /// What decided, in a few words.
@@ -142,9 +142,8 @@ fn because(settings: &Settings, facts: &Facts<'_>, wish: &Wish) -> String {
 fn would_change(settings: &Settings, facts: &Facts<'_>, asker: &Asker<'_>, wish: &Wish) -> Vec<String> {
     let without = |what: &str, out: LeftOut| {
         let other = asker.wish(out);
-        (other.disposition != wish.disposition).then(|| {
-            format!("without {what}: {} ({})", other.disposition.word(), because(settings, facts, &other))
-        })
+        (other.disposition != wish.disposition)
+            .then(|| format!("without {what}: {} ({})", other.disposition.word(), because(settings, facts, &other)))
     };
     let mut changes = Vec::new();
     match wish.cause {

@@ -12,7 +12,13 @@ const REASON_CHARS: usize = 100;
 
 /// The edits, in an order that is safe to carry out one by one: removals from the bottom up, so that no removal shifts
 /// what a later one counts; then changes; then additions; then recipients; the hold last.
-pub(super) fn plan(settings: &Settings, facts: &Facts<'_>, outcome: &Reconciled, reason: &str, acts: bool) -> Vec<Edit> {
+pub(super) fn plan(
+    settings: &Settings,
+    facts: &Facts<'_>,
+    outcome: &Reconciled,
+    reason: &str,
+    acts: bool,
+) -> Vec<Edit> {
     if outcome.action != Action::Accept {
         return Vec::new();
     }
@@ -59,7 +65,8 @@ fn forged_marks(settings: &Settings, facts: &Facts<'_>) -> Vec<Edit> {
     edits
 }
 
-/// Puts the mark before the subject as it stands, encoded words untouched; nothing if it is there already.
+/// Puts the mark before the subject as it stands, encoded words untouched; nothing if it is there already. A subject
+/// that is not ASCII is written in encoded words.
 fn subject(facts: &Facts<'_>, mark: &str) -> Option<Edit> {
     let found = facts.message.headers.iter().find(|(name, _)| name.trim_end().eq_ignore_ascii_case("subject"));
     let Some((_, body)) = found else {
@@ -69,12 +76,13 @@ fn subject(facts: &Facts<'_>, mark: &str) -> Option<Edit> {
     if body.starts_with(mark) || facts.message.subject.trim_start().starts_with(mark) {
         return None;
     }
+    let body = if body.is_ascii() { body } else { encoded_words(&body) };
     Some(Edit::ChangeHeader { name: "Subject".to_owned(), occurrence: 1, value: format!("{mark} {body}") })
 }
 
 /// A header body with folds of LF and blank only; other line ends and control characters become blanks.
 fn safe_body(body: &str) -> String {
-    let body = body.trim().replace("\r\n", "\n");
+    let body = body.trim_matches(|c: char| c.is_whitespace() || c.is_control()).replace("\r\n", "\n");
     let mut out = String::with_capacity(body.len());
     let mut rest = body.chars().peekable();
     while let Some(c) = rest.next() {
@@ -84,9 +92,39 @@ fn safe_body(body: &str) -> String {
     out
 }
 
+/// Longest content of an encoded word before its end. Unit: characters. Source: RFC 2047 §2 grants 75 to the whole
+/// word; `=?utf-8?Q?` and `?=` take twelve.
+const WORD_CHARS: usize = 63;
+
+/// UTF-8 text as encoded words of the Q encoding (RFC 2047 §4.2), folded between them, never within a character.
+fn encoded_words(text: &str) -> String {
+    let mut words = vec![String::new()];
+    let mut bytes = [0; 4];
+    for c in text.chars() {
+        let encoded: String = match c {
+            ' ' => "_".to_owned(),
+            c if c.is_ascii_alphanumeric() => c.to_string(),
+            c => c.encode_utf8(&mut bytes).bytes().map(|b| format!("={b:02X}")).collect(),
+        };
+        match words.last_mut() {
+            Some(word) if word.len() + encoded.len() <= WORD_CHARS => word.push_str(&encoded),
+            _ => words.push(encoded),
+        }
+    }
+    words.iter().map(|word| format!("=?utf-8?Q?{word}?=")).collect::<Vec<_>>().join("\n ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::safe_body;
+    use super::{encoded_words, safe_body};
+
+    #[test]
+    fn a_subject_beyond_ascii_is_written_in_encoded_words() {
+        assert_eq!(encoded_words("café? a"), "=?utf-8?Q?caf=C3=A9=3F_a?=");
+        let long = encoded_words(&"é".repeat(50));
+        assert!(long.lines().all(|line| line.trim().len() <= 75 && line.ends_with("?=")), "{long}");
+        assert_eq!(long.matches("=C3=A9").count(), 50, "no character is torn");
+    }
 
     #[test]
     fn a_subject_cannot_end_its_header() {

@@ -24,3 +24,6 @@ pub use facts::{AuthenticationResults, Facts};
 pub use glob::Glob;
 pub use marks::{MarkError, Marks};
 pub use settings::{DifferingEdits, Effective, MixedRefusal, Policy, ScopedSettings, Settings, Then, Trial};
+
+#[cfg(test)]
+mod tests;

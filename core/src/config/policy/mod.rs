@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     policy::{
-        AddressPattern, Conditions, DifferingEdits, MixedRefusal, Policy, ScopedSettings, Settings, Then, Trial,
+        AddressPattern, Conditions, DifferingEdits, Marks, MixedRefusal, Policy, ScopedSettings, Settings, Then, Trial,
     },
     score::{FindingPattern, Thresholds},
     session::Direction,
@@ -26,8 +26,7 @@ pub(super) fn read(root: &mut Table<'_>, organisation: Thresholds, faults: &mut 
         outbound.finish(faults);
     }
     if let Some(mut defaults) = root.table("policy_defaults", faults) {
-        settings.mixed_refusal =
-            defaults.choice("mixed_refusal", &["tag", "hold"], MixedRefusal::default(), faults);
+        settings.mixed_refusal = defaults.choice("mixed_refusal", &["tag", "hold"], MixedRefusal::default(), faults);
         let words = ["headers-only", "defer-recipient"];
         settings.differing_edits = defaults.choice("differing_edits", &words, DifferingEdits::default(), faults);
         if let Some(table) = defaults.table("tag", faults) {
@@ -40,12 +39,17 @@ pub(super) fn read(root: &mut Table<'_>, organisation: Thresholds, faults: &mut 
     }
     let mut names: Vec<(String, usize)> = Vec::new();
     for table in root.tables("policy", faults) {
-        settings.policies.extend(policy(table, &mut names, faults));
+        settings.policies.extend(policy(table, &settings.marks, &mut names, faults));
     }
     settings
 }
 
-fn policy(mut table: Table<'_>, names: &mut Vec<(String, usize)>, faults: &mut Faults<'_>) -> Option<Policy> {
+fn policy(
+    mut table: Table<'_>,
+    marks: &Marks,
+    names: &mut Vec<(String, usize)>,
+    faults: &mut Faults<'_>,
+) -> Option<Policy> {
     let span = table.span.clone();
     let line = faults.line_of(&span);
     let name = name(&mut table, line, names, faults);
@@ -54,7 +58,7 @@ fn policy(mut table: Table<'_>, names: &mut Vec<(String, usize)>, faults: &mut F
     let to = list(&mut table, "to", faults);
     let to = patterns(&table.path_of("to"), to, faults);
     let when = table.table("when", faults).map_or_else(Conditions::default, |when| when::read(when, faults));
-    let then = then::read(&mut table, faults);
+    let then = then::read(&mut table, marks, faults);
     let then = match table.take("continue") {
         None => then,
         Some((span, toml::de::DeValue::Boolean(go_on))) => match (go_on, then) {
@@ -213,7 +217,10 @@ fn trial(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Trial> {
         };
         match AddressPattern::parse(&written) {
             Ok(pattern @ (AddressPattern::Domain(_) | AddressPattern::Subdomains(_))) => acting.push(pattern),
-            _ => faults.at(item.span(), format!("{path}: \"{domain}\" is no domain; write \"example.com\" or \"*.example.com\"")),
+            _ => faults.at(
+                item.span(),
+                format!("{path}: \"{domain}\" is no domain; write \"example.com\" or \"*.example.com\""),
+            ),
         }
     }
     table.finish(faults);

@@ -94,19 +94,37 @@ const BAD: &[(&str, &str)] = &[
     ("name = \"x\"\nthen = { tag = { header = { X-A = \"a\\r\\nb\" } } }", "3:29: header \"X-A\" must be 1 to 200"),
     ("name = \"x\"\nthen = { tag = {} }", "3:16: tag has no marks"),
     ("name = \"x\"\nthen = \"hold\"\ncontinue = true", "4:12: continue = true goes with then = { tag = … } only"),
-    ("name = \"x\"\nthen = \"hold\"\nto = \"example.com\"", "4:6: policy.to: \"example.com\" has no \"@\"; for a whole domain write \"*@example.com\""),
+    (
+        "name = \"x\"\nthen = \"hold\"\nto = \"example.com\"",
+        "4:6: policy.to: \"example.com\" has no \"@\"; for a whole domain write \"*@example.com\"",
+    ),
     ("name = \"x\"\nthen = \"hold\"\nto = []", "1:1: policy.to is an empty list"),
     ("name = \"x\"\nthen = \"hold\"\nto = \"<>\"", "4:6: policy.to: \"<>\" is a sender"),
     ("name = \"x\"\nthen = \"hold\"\nto = \"group: \"", "4:6: policy.to: \"group: \" names no group"),
     ("name = \"x\"\nthen = \"hold\"\nfrom = \"group:it\"", "4:8: policy.from: groups of senders are not known"),
     ("name = \"x\"\nthen = \"hold\"\nwhen = {}", "4:8: when is empty"),
-    ("name = \"x\"\nthen = \"hold\"\nwhen = { finding = \"dnbsl.*\" }", "4:20: \"dnbsl.*\" names no known family of findings; did you mean \"dnsbl\"?"),
-    ("name = \"x\"\nthen = \"hold\"\nwhen = { spf = \"failed\" }", "4:16: policy.when.spf is \"failed\", must be one of"),
-    ("name = \"x\"\nthen = \"hold\"\nwhen = { attachment = { macros = true } }", "4:25: unknown key \"macros\"; did you mean \"macro\"?"),
+    (
+        "name = \"x\"\nthen = \"hold\"\nwhen = { finding = \"dnbsl.*\" }",
+        "4:20: \"dnbsl.*\" names no known family of findings; did you mean \"dnsbl\"?",
+    ),
+    (
+        "name = \"x\"\nthen = \"hold\"\nwhen = { spf = \"failed\" }",
+        "4:16: policy.when.spf is \"failed\", must be one of",
+    ),
+    (
+        "name = \"x\"\nthen = \"hold\"\nwhen = { attachment = { macros = true } }",
+        "4:25: unknown key \"macros\"; did you mean \"macro\"?",
+    ),
     ("name = \"x\"\nthen = \"hold\"\nwhen = { attachment = {} }", "4:23: attachment is empty"),
-    ("name = \"x\"\nthen = \"hold\"\nwhen = { header = { name = \"A\", matches = \"(\" } }", "4:42: not a regular expression of the Rust regex crate: unclosed group"),
+    (
+        "name = \"x\"\nthen = \"hold\"\nwhen = { header = { name = \"A\", matches = \"(\" } }",
+        "4:43: not a regular expression of the Rust regex crate: unclosed group",
+    ),
     ("name = \"x\"\nthen = \"hold\"\nwhen = { header = { name = \"A\" } }", "4:19: header needs one of contains"),
-    ("name = \"x\"\nthen = \"hold\"\nwhen = { client = \"192.0.2.0/33\" }", "4:19: policy.when.client is \"192.0.2.0/33\", must be an address or network"),
+    (
+        "name = \"x\"\nthen = \"hold\"\nwhen = { client = \"192.0.2.0/33\" }",
+        "4:19: policy.when.client is \"192.0.2.0/33\", must be an address or network",
+    ),
     ("name = \"x\"\nthen = \"hold\"\nwhen = { points_at_least = 9, points_below = 3 }", "4:8: when can never hold"),
     ("name = \"x\"\nthen = \"hold\"\ndirection = \"in\"", "4:13: policy.direction is \"in\", must be one of"),
 ];
@@ -121,6 +139,15 @@ fn each_fault_of_a_policy_is_reported_with_place_and_advice() {
         });
         assert!(found, "{body}\nmust give: {expected}\ngives: {faults:#?}");
     }
+}
+
+#[test]
+fn a_policy_that_only_says_tag_uses_the_marks_of_the_site() {
+    let (settings, faults) =
+        load("[policy_defaults]\ntag = { header = { X-Junk = \"1\" } }\n[[policy]]\nname = \"a\"\nthen = \"tag\"\n");
+    assert_eq!(faults, [""; 0]);
+    assert_eq!(settings.policies[0].then, Then::Tag(settings.marks.clone()));
+    assert_eq!(settings.marks.headers, [("X-Junk".to_owned(), "1".to_owned())]);
 }
 
 #[test]
@@ -154,4 +181,32 @@ fn a_trial_names_domains_and_an_empty_one_is_none() {
     assert!(faults.is_empty() && settings.trial.is_none());
     let (_, faults) = load("[trial]\ndomains = [\"bob@example.com\", \"\"]\n");
     assert_eq!(faults.len(), 2, "{faults:?}");
+}
+
+#[test]
+fn the_examples_of_the_manual_are_read_without_faults() {
+    let manual = include_str!("../../../../docs/policies.md");
+    let mut examples = 0;
+    for example in manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let source = SourceText { name: "policies.md".into(), text: example.into() };
+        let mut faults = Faults::new(&source);
+        let mut root = Table::root(DeTable::parse(&source.text).expect("TOML"));
+        let score = crate::config::score::read(&mut root, &mut faults);
+        read(&mut root, score.thresholds, &mut faults);
+        root.finish(&mut faults);
+        assert_eq!(faults.into_diagnostics(), [], "{example}");
+        examples += 1;
+    }
+    assert!(examples >= 6, "the manual has examples");
+}
+
+#[test]
+fn the_manual_shows_the_default_marks() {
+    let manual = include_str!("../../../../docs/policies.md");
+    let block = manual.split("```toml\n").find(|b| b.starts_with("[policy_defaults]")).expect("the defaults");
+    let (settings, faults) = load(block.split("```").next().expect("its end"));
+    assert_eq!(faults, [""; 0]);
+    assert_eq!(settings.marks, Marks::default());
+    assert_eq!(settings.mixed_refusal, MixedRefusal::default());
+    assert_eq!(settings.differing_edits, DifferingEdits::default());
 }

@@ -20,8 +20,8 @@ const REFUSED: &str = "Message refused by the policy of this site";
 /// Text of a deferral by policy that names none.
 const DEFERRED: &str = "Message deferred by the policy of this site, please try again later";
 
-/// Reads `then = "word"` or `then = { tag|reject|defer = … }`.
-pub(super) fn read(policy: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Then> {
+/// Reads `then = "word"` or `then = { tag|reject|defer = … }`. `default` are the marks of the site.
+pub(super) fn read(policy: &mut Table<'_>, default: &Marks, faults: &mut Faults<'_>) -> Option<Then> {
     let Some((span, value)) = policy.take("then") else {
         faults.at(policy.span.clone(), format!("this policy does nothing; write then = one of {}", quoted()));
         return None;
@@ -29,13 +29,14 @@ pub(super) fn read(policy: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Th
     match value {
         DeValue::String(word) => match word.as_ref() {
             "deliver" => Some(Then::Deliver),
-            "tag" => Some(Then::Tag(Marks::default())),
+            "tag" => Some(Then::Tag(default.clone())),
             "hold" => Some(Then::Hold),
             "discard" => Some(Then::Discard),
             "reject" => Some(Then::Reject(Reply::fixed(550, (5, 7, 1), REFUSED))),
             "defer" => Some(Then::Defer(Reply::fixed(451, (4, 7, 1), DEFERRED))),
             "quarantine" | "redirect" | "copy" => {
-                faults.at(span, format!("then = \"{word}\" is not available yet; \"hold\" keeps it in the MTA's queue"));
+                faults
+                    .at(span, format!("then = \"{word}\" is not available yet; \"hold\" keeps it in the MTA's queue"));
                 None
             }
             other => {
