@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The command `mailward`: the milter daemon and the tools around it.
 
 mod cli;
@@ -7,7 +6,3 @@ mod daemon;
 fn main() -> std::process::ExitCode {
     cli::run()
 }
-=======
-//! x
-fn main() {}
->>>>>>> policy

@@ -4,7 +4,7 @@ use super::{diagnostic::Faults, reader::Table};
 use crate::recipients::bounces::Settings;
 
 /// Reads `[bounces]`.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let default = Settings::default();
     let Some(mut table) = root.table("bounces", faults) else { return default };
     let settings = Settings {

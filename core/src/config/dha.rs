@@ -7,7 +7,7 @@ use crate::recipients::dha::Settings;
 const COUNT: u64 = 1_000_000;
 
 /// Reads `[dha]`.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let default = Settings::default();
     let Some(mut table) = root.table("dha", faults) else { return default };
     let mode = table.choice("mode", &["auto", "off", "observe", "enforce"], default.mode, faults);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use toml::Spanned;
 
 /// Reads `[directory]` with `[directory.ldap]`.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings::default();
     let Some(mut table) = root.table("directory", faults) else { return settings };
     settings.domains = table.parsed_list("domains", "a domain such as \"example.com\"", domain, faults).unwrap_or_default();

@@ -2,6 +2,7 @@
 //! readers here give every key one owner.
 
 mod authentication;
+mod bounces;
 pub mod diagnostic;
 mod dha;
 mod directory;
@@ -131,7 +132,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         reputation,
         directory: directory::read(&mut root, &mut faults),
         dha: dha::read(&mut root, &mut faults),
-        bounces: dha::read_bounces(&mut root, &mut faults),
+        bounces: bounces::read(&mut root, &mut faults),
         authentication: authentication::read(&mut root, &mut faults),
         malware: malware::read(&mut root, &mut faults),
         spam: spam::read(&mut root, &mut faults),

@@ -8,7 +8,7 @@ use crate::spam::{RULES, Settings};
 use std::ops::Range;
 
 /// Reads `[spam]`.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings::default();
     let Some(mut table) = root.table("spam", faults) else { return settings };
     for id in table.strings("disabled", faults).unwrap_or_default() {

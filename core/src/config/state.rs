@@ -5,7 +5,7 @@ use crate::store::Settings;
 use std::path::PathBuf;
 
 /// Reads `[state]`.
-pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let default = Settings::default();
     let Some(mut table) = root.table("state", faults) else { return default };
     let dir = table.parsed("dir", "an absolute path", |text| text.starts_with('/').then(|| PathBuf::from(text)), faults);
