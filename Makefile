@@ -10,7 +10,7 @@ IGNORE := $(shell [ "$(RUSTC_MINOR)" -lt 98 ] 2>/dev/null && echo --ignore-rust-
 # What the tests start: every one of these is the real component.
 TEST_PACKAGES := postfix slapd ldap-utils rbldnsd unbound bind9-dnsutils clamav-daemon openssl procps
 # What the build needs beside Rust: AWS-LC and SQLite are C.
-BUILD_PACKAGES := gcc libc6-dev make
+BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 
 .PHONY: help run build release test lint setup-build setup-test corpus bench soak clean
 

@@ -21,12 +21,12 @@ use crate::{
     config::sections::RefuseAt,
     explain::{Explanation, Stage},
     lookup::{Deadline, Journal},
+    malware,
     policy::{self, AuthenticationResults, Decision, Facts},
     recipients::{
         dha::Tally,
         directory::{self, Membership},
     },
-    malware,
     reputation::{self, Standing},
     score,
     session::{
@@ -150,11 +150,7 @@ impl Session {
 
     /// RCPT. `refused_by_mta` is set if the MTA has refused this recipient itself: then it is only counted.
     pub async fn rcpt(&mut self, time: i64, recipient: &[u8], refused_by_mta: Option<RefusedByMta>) -> Answer {
-        self.record(|| Event::Rcpt {
-            time,
-            recipient: Bytes::from(recipient),
-            refused_by_mta: refused_by_mta.clone(),
-        });
+        self.record(|| Event::Rcpt { time, recipient: Bytes::from(recipient), refused_by_mta: refused_by_mta.clone() });
         self.guarded(|session| session.judge_rcpt(time, recipient, refused_by_mta).boxed()).await
     }
 
@@ -274,7 +270,10 @@ impl Session {
         };
         let Some(ticket) = engine.shared.in_flight.admit(&engine.limits) else {
             tracing::warn!("messages in flight are at their limit; deferring");
-            return Answer::reply(Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later"), reference);
+            return Answer::reply(
+                Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later"),
+                reference,
+            );
         };
         let outbound = self.connection.login.is_some() || matches!(self.standing, Standing::Internal);
         let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
@@ -351,7 +350,8 @@ impl Session {
 
     async fn judge_recipient(&mut self, time: i64, address: &Address, acts: bool) -> Answer {
         let engine = Arc::clone(&self.engine);
-        if acts && !address.is_postmaster_or_abuse()
+        if acts
+            && !address.is_postmaster_or_abuse()
             && let Some((reply, because)) = self.early_refusal(time, Stage::Rcpt, RefuseAt::Rcpt).await
         {
             return self.refuse(Stage::Rcpt, Some(address), reply, because);
@@ -388,9 +388,7 @@ impl Session {
                 Vec::new()
             }
         };
-        if acts
-            && let Some(reply) = self.judge_bounce(time, address).await
-        {
+        if acts && let Some(reply) = self.judge_bounce(time, address).await {
             return self.refuse(Stage::Rcpt, Some(address), reply, "bounce");
         }
         let recipient = Recipient { address: address.clone(), groups };
@@ -463,10 +461,11 @@ impl Session {
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
         let explanation = Explanation::of_message(&facts, &decision);
         if decision.verdict.action == Action::Accept {
-            decision.verdict.edits.extend(forged.into_iter().map(|occurrence| Edit::RemoveHeader {
-                name: "Authentication-Results".to_owned(),
-                occurrence,
-            }));
+            decision.verdict.edits.extend(
+                forged
+                    .into_iter()
+                    .map(|occurrence| Edit::RemoveHeader { name: "Authentication-Results".to_owned(), occurrence }),
+            );
             if let Some(results) = &authentication {
                 decision.verdict.edits.push(self.results_header(spf.as_ref(), results).await);
             }

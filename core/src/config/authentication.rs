@@ -6,7 +6,7 @@ use crate::authentication::{ResultPoints, Settings};
 /// Reads `[authentication]`.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let defaults = Settings::default();
-    let Some(mut table) = root.table("authentication", faults) else { return defaults };
+    let mut table = root.section("authentication", faults);
     let expected = "a domain name such as \"example.com\"";
     let settings = Settings {
         authserv_id: table.parsed("authserv_id", expected, domain, faults),

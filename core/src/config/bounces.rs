@@ -6,7 +6,7 @@ use crate::recipients::bounces::Settings;
 /// Reads `[bounces]`.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let default = Settings::default();
-    let Some(mut table) = root.table("bounces", faults) else { return default };
+    let mut table = root.section("bounces", faults);
     let settings = Settings {
         single_recipient: table.boolean("single_recipient", default.single_recipient, faults),
         per_recipient: table.integer("per_recipient", 0..=1_000_000, default.per_recipient, faults),

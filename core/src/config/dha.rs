@@ -9,7 +9,7 @@ const COUNT: u64 = 1_000_000;
 /// Reads `[dha]`.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let default = Settings::default();
-    let Some(mut table) = root.table("dha", faults) else { return default };
+    let mut table = root.section("dha", faults);
     let mode = table.choice("mode", &["auto", "off", "observe", "enforce"], default.mode, faults);
     let observe_for = table.duration("observe_for", default.observe_for, faults);
     let session_delay = table.duration("session_delay", default.session_delay, faults);

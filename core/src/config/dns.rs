@@ -13,7 +13,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Reads `[dns]`.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> DnsSettings {
     let defaults = DnsSettings::default();
-    let Some(mut table) = root.table("dns", faults) else { return defaults };
+    let mut table = root.section("dns", faults);
     let expected = "an address such as \"127.0.0.1\" or \"127.0.0.1:53\"";
     let servers = table.parsed_list("servers", expected, server, faults).unwrap_or_default();
     let timeout = table.duration("timeout", defaults.timeout, faults);

@@ -3,8 +3,8 @@
 
 mod authentication;
 mod bounces;
-pub mod diagnostic;
 mod dha;
+pub mod diagnostic;
 mod directory;
 mod dns;
 mod malware;
@@ -104,7 +104,9 @@ fn source(path: &Path) -> Result<SourceText, Vec<Diagnostic>> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(SourceText { name, text }),
-        Err(error) => Err(vec![Diagnostic { file: name, line: 1, column: 1, message: format!("cannot read: {error}") }]),
+        Err(error) => {
+            Err(vec![Diagnostic { file: name, line: 1, column: 1, message: format!("cannot read: {error}") }])
+        }
     }
 }
 

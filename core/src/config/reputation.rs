@@ -27,7 +27,7 @@ pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
         settings.relays = networks(&mut table, "relays", faults).unwrap_or_default();
         table.finish(faults);
     }
-    let Some(mut table) = root.table("reputation", faults) else { return settings };
+    let mut table = root.section("reputation", faults);
     settings.allow = networks(&mut table, "allow", faults).unwrap_or_default();
     settings.deny = networks(&mut table, "deny", faults).unwrap_or_default();
     let file = |text: &str| (!text.is_empty()).then(|| text.into());

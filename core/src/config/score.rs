@@ -13,7 +13,7 @@ use toml::Spanned;
 
 /// Reads `[score]`: `tag`, `reject`, and `[score.points]` with points by finding.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
-    let Some(mut score) = root.table("score", faults) else { return Settings::default() };
+    let mut score = root.section("score", faults);
     let default = Thresholds::default();
     let span = score.span.clone();
     let thresholds = Thresholds {

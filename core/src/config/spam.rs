@@ -10,7 +10,7 @@ use std::ops::Range;
 /// Reads `[spam]`.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings::default();
-    let Some(mut table) = root.table("spam", faults) else { return settings };
+    let mut table = root.section("spam", faults);
     for id in table.strings("disabled", faults).unwrap_or_default() {
         if is_rule(id.get_ref(), id.span(), faults) {
             settings.disabled.insert(id.into_inner());

@@ -2,10 +2,7 @@
 
 use crate::{
     authentication::{Authenticator, Resolver},
-    config::{
-        Config,
-        sections::Deadlines,
-    },
+    config::{Config, sections::Deadlines},
     lookup::dns::{Dns, DnsSettings, Zone},
     malware::{self, Scanner},
     message::Bounds,
@@ -67,7 +64,10 @@ impl Shared {
     pub fn open(config: &Config) -> Result<Self, String> {
         let dir = &config.state.dir;
         let advice = |error: &dyn std::fmt::Display| {
-            format!("cannot keep state in {}: {error}; set [state] dir to a directory that this user may write", dir.display())
+            format!(
+                "cannot keep state in {}: {error}; set [state] dir to a directory that this user may write",
+                dir.display()
+            )
         };
         std::fs::create_dir_all(dir).map_err(|error| advice(&error))?;
         let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;

@@ -33,7 +33,12 @@ impl Session {
         let live = self.engine.dha.unknown_recipient(&about, unknown, self.reply_deadline());
         let answer = self.journal.ask("dha.unknown", live).await;
         if let Some(block) = &answer.block_set {
-            tracing::warn!(network = block.network, until = block.until, enforced = block.enforced, "directory harvest");
+            tracing::warn!(
+                network = block.network,
+                until = block.until,
+                enforced = block.enforced,
+                "directory harvest"
+            );
         }
         for finding in answer.findings {
             self.find(finding);
@@ -54,7 +59,12 @@ impl Session {
             let live = self.engine.dha.transaction_ended(&about, ended, self.reply_deadline());
             let answer = self.journal.ask("dha.ended", live).await;
             if let Some(block) = &answer.block_set {
-                tracing::warn!(network = block.network, until = block.until, enforced = block.enforced, "directory harvest");
+                tracing::warn!(
+                    network = block.network,
+                    until = block.until,
+                    enforced = block.enforced,
+                    "directory harvest"
+                );
             }
         }
         if taken && open.transaction.direction == Direction::Inbound && self.is_counted() {

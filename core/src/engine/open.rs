@@ -35,14 +35,7 @@ struct Refused {
 
 impl Open {
     pub(super) fn new(transaction: Transaction, reference: Reference) -> Self {
-        Open {
-            transaction,
-            reference,
-            spf: Pending::Never,
-            client: None,
-            findings: Vec::new(),
-            refusals: Vec::new(),
-        }
+        Open { transaction, reference, spf: Pending::Never, client: None, findings: Vec::new(), refusals: Vec::new() }
     }
 
     /// Notes a refusal for the report.

@@ -1,6 +1,10 @@
 //! What is kept of a decision: a log line and a history row. Facts only, no words of the message.
 
-use crate::{explain::Explanation, store::HistoryRow, verdict::{Card, Reference}};
+use crate::{
+    explain::Explanation,
+    store::HistoryRow,
+    verdict::{Card, Reference},
+};
 
 /// A decision with its name.
 #[derive(Debug, Clone)]

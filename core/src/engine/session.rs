@@ -138,9 +138,9 @@ impl Session {
         let helo = self.connection.helo.clone().unwrap_or_default();
         let mta = self.connection.mta_name.clone().unwrap_or_else(|| "localhost".to_owned());
         let deadline = Deadline::after(engine.deadlines.reply);
-        Pending::start(async move {
-            journal.ask("spf", engine.authenticator.spf(ip, &helo, &mta, &sender, deadline)).await
-        })
+        Pending::start(
+            async move { journal.ask("spf", engine.authenticator.spf(ip, &helo, &mta, &sender, deadline)).await },
+        )
     }
 
     /// DKIM, ARC and DMARC of an inbound message.

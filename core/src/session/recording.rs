@@ -216,7 +216,13 @@ mod tests {
     fn a_recording_reads_back_as_it_was_written() {
         let recording = Recording {
             events: vec![
-                Event::Connect { time: 5, client_ip: Some([192, 0, 2, 7].into()), client_name: None, mta_name: None, local_submission: false },
+                Event::Connect {
+                    time: 5,
+                    client_ip: Some([192, 0, 2, 7].into()),
+                    client_name: None,
+                    mta_name: None,
+                    local_submission: false,
+                },
                 Event::Body(Bytes(b"caf\xe9\r\n".to_vec())),
                 Event::EndOfMessage { time: 6, queue_id: Some("ABC".into()) },
             ],

@@ -4,13 +4,13 @@ mod envelope;
 mod input;
 
 use super::{exit, fail, load, runtime};
-use indicatif::{ProgressBar, ProgressStyle};
 use envelope::{envelope, wire_form};
+use indicatif::{ProgressBar, ProgressStyle};
 use input::{Input, Kind};
 use mailward_core::{
     config::{Config, sections::RefuseAt},
-    lookup::dns::Zone,
     engine::{ConnectFacts, Engine, Judged, MailFacts, Report, Session, SessionOptions, Shared},
+    lookup::dns::Zone,
     session::{Address, Event, Login, Recording},
     verdict::{Action, Reference},
 };
@@ -24,8 +24,10 @@ use std::{
 };
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  mailward check mail.eml --client-ip 192.0.2.7 --from a@example.net --to b@example.com\n  \
-    mailward check --json archive.mbox maildir/ | jq .verdict\n  mailward check 3f5xk2.session      replay what the milter saw")]
+#[command(
+    after_help = "Examples:\n  mailward check mail.eml --client-ip 192.0.2.7 --from a@example.net --to b@example.com\n  \
+    mailward check --json archive.mbox maildir/ | jq .verdict\n  mailward check 3f5xk2.session      replay what the milter saw"
+)]
 pub(super) struct Arguments {
     /// Messages, mbox files, recorded sessions, or directories of them; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -90,7 +92,9 @@ async fn check(arguments: Arguments, config: Config) -> ExitCode {
         true => ProgressBar::new_spinner(),
         false => ProgressBar::hidden(),
     };
-    bar.set_style(ProgressStyle::with_template("{spinner} {pos} messages, {per_sec}").unwrap_or(ProgressStyle::default_spinner()));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {pos} messages, {per_sec}").unwrap_or(ProgressStyle::default_spinner()),
+    );
     let mut totals = Totals::default();
     for file in &arguments.files {
         for input in input::walk(file) {
@@ -148,7 +152,7 @@ async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]
     let envelope = envelope(&raw);
     let now = arguments.time.unwrap_or_else(crate::daemon::now);
     let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
-    session
+    let _ = session
         .connect(ConnectFacts {
             time: now,
             client_ip: arguments.client_ip,
@@ -162,8 +166,7 @@ async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]
     }
     let sender = arguments.from.clone().or(envelope.sender).unwrap_or_default();
     let login = arguments.login.clone().map(|name| Login { name, mechanism: "PLAIN".to_owned() });
-    let facts =
-        MailFacts { time: now, sender: sender.as_bytes(), parameters: Vec::new(), login, tls: None };
+    let facts = MailFacts { time: now, sender: sender.as_bytes(), parameters: Vec::new(), login, tls: None };
     let mut refused = session.mail(facts).await.reply.is_some();
     let recipients = match arguments.to.is_empty() {
         false => arguments.to.clone(),
@@ -193,15 +196,16 @@ fn finished(judged: Judged) -> (Report, bool) {
 
 /// Plays a recorded session with the answers that its lookups gave.
 async fn replay(engine: &Arc<Engine>, recording: Recording) -> Vec<(Report, bool)> {
-    let mut session: Session = engine.session(SessionOptions {
-        refuse_at: RefuseAt::Rcpt,
-        record: false,
-        replay: Some(recording.answers),
-    });
+    let mut session: Session =
+        engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: Some(recording.answers) });
     let mut reports = Vec::new();
     let mut now = 0;
     for event in recording.events {
-        if let Event::Connect { time, .. } | Event::Mail { time, .. } | Event::Rcpt { time, .. } | Event::EndOfMessage { time, .. } = &event {
+        if let Event::Connect { time, .. }
+        | Event::Mail { time, .. }
+        | Event::Rcpt { time, .. }
+        | Event::EndOfMessage { time, .. } = &event
+        {
             now = *time;
         }
         match event {

@@ -83,7 +83,10 @@ async fn release(dha: &Dha, networks: &[String]) -> ExitCode {
     let mut missing = false;
     for text in networks {
         let Some(network) = network_named(text) else {
-            return fail(exit::USAGE, format!("\"{text}\" is no address or network, such as 192.0.2.7 or 2001:db8:1:2::/64"));
+            return fail(
+                exit::USAGE,
+                format!("\"{text}\" is no address or network, such as 192.0.2.7 or 2001:db8:1:2::/64"),
+            );
         };
         match dha.release(network, crate::daemon::now(), Deadline::after(WAIT)).await {
             Outcome::Done(true) => println!("{network} released; running daemons notice within ten seconds"),

@@ -5,7 +5,9 @@ use mailward_core::{explain::Explanation, store::HistoryRow, verdict::Reference}
 use std::{path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  mailward explain k7q2m5x4dt     for the reply \"550 5.7.1 Message refused [ref k7q2m5x4dt]\"")]
+#[command(
+    after_help = "Example:\n  mailward explain k7q2m5x4dt     for the reply \"550 5.7.1 Message refused [ref k7q2m5x4dt]\""
+)]
 pub(super) struct Arguments {
     /// The reference: ten characters, as in the reply or the log line.
     reference: Option<Reference>,

@@ -80,11 +80,8 @@ pub(crate) fn run() -> ExitCode {
 
 /// The checked configuration, or exit code 2 after all its faults were printed.
 fn load(path: Option<&Path>) -> Result<Config, ExitCode> {
-    let mut config = path
-        .map(mailward_core::config::load)
-        .transpose()
-        .map_err(|faults| print_faults(&faults))?
-        .unwrap_or_default();
+    let mut config =
+        path.map(mailward_core::config::load).transpose().map_err(|faults| print_faults(&faults))?.unwrap_or_default();
     if config.state.dir == store::Settings::default().dir {
         config.state.dir = state_dir().unwrap_or(config.state.dir);
     }

@@ -2,7 +2,9 @@
 
 use super::{Daemon, edits, negotiate::negotiate, report};
 use bytes::Bytes;
-use indymilter::{Actions, Callbacks, Context, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo, Status};
+use indymilter::{
+    Actions, Callbacks, Context, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo, Status,
+};
 use mailward_core::{
     config::sections::RefuseAt,
     engine::{Answer, ConnectFacts, MailFacts, Session, SessionOptions},
@@ -41,8 +43,7 @@ impl Client {
     fn save_recording(&self) {
         let (Some(dir), Some(recording)) = (&self.daemon.record_dir, self.session.recording()) else { return };
         let path = dir.join(format!("{}.session", Reference::from_random(super::random())));
-        let saved = std::fs::File::create(&path)
-            .and_then(|file| recording.write(std::io::BufWriter::new(file)));
+        let saved = std::fs::File::create(&path).and_then(|file| recording.write(std::io::BufWriter::new(file)));
         if let Err(error) = saved {
             tracing::warn!(path = %path.display(), %error, "cannot record the session");
         }
@@ -131,10 +132,8 @@ async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
         time: super::now(),
         sender: args.next().unwrap_or(b"<>"),
         parameters: args.collect(),
-        login: text(&cx.macros, c"{auth_authen}").map(|name| Login {
-            name,
-            mechanism: text(&cx.macros, c"{auth_type}").unwrap_or_default(),
-        }),
+        login: text(&cx.macros, c"{auth_authen}")
+            .map(|name| Login { name, mechanism: text(&cx.macros, c"{auth_type}").unwrap_or_default() }),
         tls: tls(&cx.macros),
     };
     let answer = client.session.mail(facts).await;
@@ -183,9 +182,7 @@ async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
     report::log(&judged.report, Some(started.elapsed()));
     match &judged.verdict.action {
         Action::Discard => Status::Discard,
-        Action::Reply(reply) => {
-            set_reply(&mut cx.reply, Some((reply, reply.text_with(judged.report.reference))))
-        }
+        Action::Reply(reply) => set_reply(&mut cx.reply, Some((reply, reply.text_with(judged.report.reference)))),
         Action::Accept => match edits::apply(&cx.actions, &judged.verdict.edits, client.leading_space).await {
             Ok(()) => Status::Accept,
             Err(error) => {

@@ -38,7 +38,11 @@ enum Socket {
 }
 
 impl Hardy {
-    pub(crate) async fn bind(address: &ListenAddress, settings: &MilterSettings, drain: Arc<Notify>) -> io::Result<Self> {
+    pub(crate) async fn bind(
+        address: &ListenAddress,
+        settings: &MilterSettings,
+        drain: Arc<Notify>,
+    ) -> io::Result<Self> {
         let socket = match address {
             ListenAddress::Inet(address) => Socket::Tcp(TcpListener::bind(address.as_str()).await?),
             ListenAddress::Unix(path) => Socket::Unix(bind_unix(path, settings)?),

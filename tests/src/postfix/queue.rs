@@ -47,7 +47,7 @@ impl Postfix {
         run(self.tool("postsuper").args(["-d", id]));
     }
 
-    pub(super) fn tool(&self, name: &str) -> Command {
+    fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(program(name, "postfix"));
         command.arg("-c").arg(self.configuration());
         command

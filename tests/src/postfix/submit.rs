@@ -1,9 +1,10 @@
 //! Mail of programs on Postfix's own host.
 
 use std::fs::File;
+use std::process::Command;
 
 use super::Postfix;
-use crate::process::output_of;
+use crate::process::{output_of, program};
 use crate::scratch::write;
 
 impl Postfix {
@@ -15,7 +16,9 @@ impl Postfix {
         let file = self.folder.join("submitted");
         write(&file, message);
         let input = File::open(&file).expect("it has just been written");
-        let output = output_of(self.tool("sendmail").args(["-i", "-f", from, "--"]).args(to).stdin(input));
+        let mut command = Command::new(program("sendmail", "postfix"));
+        command.arg("-C").arg(self.configuration()).args(["-i", "-f", from, "--"]).args(to);
+        let output = output_of(command.stdin(input));
         assert!(output.status.success(), "sendmail: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

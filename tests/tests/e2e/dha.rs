@@ -28,10 +28,10 @@ fn site(scratch: &Scratch, people: u32, dha: &str) -> (Slapd, Site) {
     (slapd, site)
 }
 
-/// A site where Postfix itself knows `people` users, and Mailward has no directory.
-fn site_with_map(scratch: &Scratch, people: u32, dha: &str) -> Site {
+/// A site where Postfix itself knows `people` users.
+fn site_with_map(scratch: &Scratch, people: u32, config: &str) -> Site {
     let users = (1..=people).map(|n| format!("user{n}@rig.test"));
-    Site::builder(scratch, dha).postfix(|postfix| postfix.recipients(users)).start()
+    Site::builder(scratch, config).postfix(|postfix| postfix.recipients(users)).start()
 }
 
 /// Asks for one recipient that exists and three that do not in each of many sessions, until MAIL is refused.
@@ -95,16 +95,15 @@ fn harvest_spread_over_many_sessions_is_blocked_and_then_nothing_tells_who_exist
 
     assert!(site.blocked().contains(HARVESTER), "{}", site.blocked());
     assert!(site.send(STRANGER, "a@example.net", &[KNOWN], message("a@example.net", "x", "x")).is_accepted());
-    let line = site.mailward.wait_for_log("the refused MAIL", |line| {
-        line["stage"] == "mail" && line["because"] == "directory harvest"
-    });
+    let line = site
+        .mailward
+        .wait_for_log("the refused MAIL", |line| line["stage"] == "mail" && line["because"] == "directory harvest");
     assert_eq!((line["verdict"].as_str(), line["client"].as_str()), (Some("defer"), Some(HARVESTER)), "{line}");
 }
 
-#[test]
-fn harvest_of_recipients_that_postfix_itself_refuses_is_blocked_too() {
-    let scratch = Scratch::new();
-    let site = site_with_map(&scratch, 3, ENFORCE);
+/// Harvests a site whose Postfix refuses unknown recipients itself.
+fn harvest_map(scratch: &Scratch, config: &str) {
+    let site = site_with_map(scratch, 3, config);
     let mut begun = [KNOWN, "guess@rig.test"].map(|_| site.postfix.client_from(HARVESTER));
     let (asked, reply) = harvest(&site);
     assert!((10..=25).contains(&asked), "blocked after {asked}");
@@ -116,6 +115,18 @@ fn harvest_of_recipients_that_postfix_itself_refuses_is_blocked_too() {
     assert!(known[0].starts_with("450 4.7.1"), "{known:?}");
     assert!(site.blocked().contains(HARVESTER), "{}", site.blocked());
     assert!(site.send(STRANGER, "a@example.net", &[KNOWN], message("a@example.net", "x", "x")).is_accepted());
+}
+
+#[test]
+fn harvest_of_recipients_that_postfix_itself_refuses_is_blocked_too() {
+    harvest_map(&Scratch::new(), ENFORCE);
+}
+
+#[test]
+fn harvest_is_blocked_where_both_postfix_and_mailward_know_the_recipients() {
+    let scratch = Scratch::new();
+    let slapd = Slapd::builder().people(3, "rig.test").start(&scratch, &Authority::new(&scratch));
+    harvest_map(&scratch, &(directory(&scratch, &slapd, "") + ENFORCE));
 }
 
 #[test]
@@ -147,9 +158,17 @@ fn network_of_an_ipv6_client_is_blocked_as_a_whole() {
     assert!(site.postfix.client_from("2001:db8:7:8::1").mail("a@example.net").is_positive());
 }
 
-/// A thousand addresses of which every tenth has left.
+/// A thousand addresses of which a tenth has left, in an order that knows nothing of who has.
 fn stale_list() -> Vec<String> {
-    (1..=1000).map(|n| if n % 10 == 0 { format!("left{n}@rig.test") } else { format!("user{n}@rig.test") }).collect()
+    let list = (1..=1000).map(|n| if n % 10 == 0 { format!("left{n}@rig.test") } else { format!("user{n}@rig.test") });
+    let mut list: Vec<_> = list.collect();
+    let mut state = 7_u64;
+    for last in (1..list.len()).rev() {
+        // Numerical Recipes' generator; its upper half is random enough.
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) & 0xffff_ffff;
+        list.swap(last, (state >> 16) as usize % (last + 1));
+    }
+    list
 }
 
 /// Sends to the list in messages of `size` recipients; all of them must get it but those who have left.

@@ -93,7 +93,9 @@ fn mail_over_starttls_is_seen_as_encrypted_and_other_mail_is_not() {
 #[test]
 fn clients_of_both_families_and_several_messages_share_a_connection() {
     let scratch = Scratch::new();
-    let dns = Dns::builder().txt("six.example", "v=spf1 ip6:2001:db8::/64 -all").txt("four.example", "v=spf1 ip4:203.0.113.0/24 -all");
+    let dns = Dns::builder()
+        .txt("six.example", "v=spf1 ip6:2001:db8::/64 -all")
+        .txt("four.example", "v=spf1 ip4:203.0.113.0/24 -all");
     let site = Site::builder(&scratch, "").dns(dns).start();
     let mut client = site.postfix.client();
     for (address, from) in [("2001:db8::25", "a@six.example"), ("203.0.113.9", "a@four.example")] {
@@ -105,7 +107,9 @@ fn clients_of_both_families_and_several_messages_share_a_connection() {
             client.rset();
         }
         let lines = site.lines_about(from, 3);
-        assert!(lines.iter().all(|line| line.text("client") == address && line.text("to") == "<alice@rig.test>=deliver"));
+        assert!(
+            lines.iter().all(|line| line.text("client") == address && line.text("to") == "<alice@rig.test>=deliver")
+        );
     }
     for arrived in site.sink.wait_for(6) {
         let spf = format!("spf=pass smtp.mailfrom={}", arrived.from);
@@ -140,9 +144,8 @@ fn mail_of_local_programs_is_not_refused_at_a_recipient() {
     let scratch = Scratch::new();
     let people = scratch.file("people.csv", "alice@rig.test\n");
     let config = format!("[directory]\ndomains = [\"rig.test\"]\nfiles = [\"{}\"]\n", people.display());
-    let site = Site::builder(&scratch, &config)
-        .postfix(|postfix| postfix.set("non_smtpd_milters", "$smtpd_milters"))
-        .start();
+    let site =
+        Site::builder(&scratch, &config).postfix(|postfix| postfix.set("non_smtpd_milters", "$smtpd_milters")).start();
     let sent = message("cron@rig.test", "nightly", "All is well.");
     let refused = site.send(STRANGER, "a@example.net", &["nobody@rig.test"], &sent);
     assert_eq!(refused.last().enhanced(), Some("5.1.1"), "the same recipient is refused to others: {}", refused.last());
@@ -162,7 +165,9 @@ fn every_byte_of_a_message_arrives_as_it_was_sent() {
     let site = Site::builder(&scratch, "").postfix(|postfix| postfix.set("smtp_line_length_limit", "0")).start();
     let mut sent = message("a@example.net", "bytes", "").into_bytes();
     sent.truncate(sent.len() - 2);
-    sent.extend_from_slice(b"X-No-Blank:tight\r\nX-Tab:\tvalue \t\r\nX-Folded: one\r\n  two\r\n\tthree\r\nX-Empty:\r\n");
+    sent.extend_from_slice(
+        b"X-No-Blank:tight\r\nX-Tab:\tvalue \t\r\nX-Folded: one\r\n  two\r\n\tthree\r\nX-Empty:\r\n",
+    );
     sent.extend_from_slice(b"X-Percent: 100% %s %%\r\nX-Eight: caf\xe9 \xff\xfe\r\nX-Long: ");
     sent.extend_from_slice("long ".repeat(1_000).as_bytes());
     sent.extend_from_slice(b"\r\n\r\n.leading dot\r\n..two\r\ntrailing blanks  \t\r\nNUL \0 inside\r\nall bytes: ");

@@ -60,7 +60,10 @@ fn held_message_lies_in_the_hold_queue_of_postfix_until_its_release() {
     assert_eq!(line.text("verdict"), "hold", "{line:?}");
     let held = site.postfix.held();
     assert_eq!(held.len(), 1, "{held:?}");
-    assert_eq!((held[0].id.clone(), held[0].to.clone()), (line.text("queue_id"), vec![ALICE.to_owned(), BOB.to_owned()]));
+    assert_eq!(
+        (held[0].id.clone(), held[0].to.clone()),
+        (line.text("queue_id"), vec![ALICE.to_owned(), BOB.to_owned()])
+    );
     let other = message("b@example.org", "not held", "Hello");
     assert!(site.send(STRANGER, "b@example.org", &[ALICE], other).is_accepted());
     site.sink.wait_for_subject("not held");
@@ -125,11 +128,12 @@ fn subject_is_marked_once_and_the_body_stays() {
 fn trial_touches_nobody_outside_its_list() {
     let scratch = Scratch::new();
     let people = scratch.file("people.csv", "alice@rig.test\nbob@rig.test\n");
-    let config = format!(
-        "[trial]\nrecipients = [\"{ALICE}\"]\n[directory]\ndomains = [\"rig.test\"]\nfiles = [\"{}\"]\n\
+    let config =
+        format!(
+            "[trial]\nrecipients = [\"{ALICE}\"]\n[directory]\ndomains = [\"rig.test\"]\nfiles = [\"{}\"]\n\
          [reputation]\ndeny = [\"203.0.113.0/24\"]\n",
-        people.display()
-    ) + &policy("no gifts", "when = { header = { name = \"Subject\", contains = \"gift\" } }\nthen = \"reject\"");
+            people.display()
+        ) + &policy("no gifts", "when = { header = { name = \"Subject\", contains = \"gift\" } }\nthen = \"reject\"");
     let site = Site::builder(&scratch, &config).dns(Dns::builder()).start();
     let answer = |client: &str, from: &str, to: &str| {
         site.send(client, from, &[to], message(from, &format!("gift {from}"), "Hello")).last().clone()
@@ -157,7 +161,10 @@ fn policy_applies_to_members_of_a_group_of_the_directory() {
         .group(Group::new("finance", "rig.test", &["alice"]))
         .start(&scratch, &Authority::new(&scratch));
     let config = directory(&scratch, &slapd, "group_filter = \"(member={dn})\"")
-        + &policy("finance gets no programs", "to = [\"group:finance\"]\nwhen = { attachment = { name = \"*.vbs\" } }\nthen = \"reject\"");
+        + &policy(
+            "finance gets no programs",
+            "to = [\"group:finance\"]\nwhen = { attachment = { name = \"*.vbs\" } }\nthen = \"reject\"",
+        );
     let site = Site::builder(&scratch, &config).start();
     let program = crate::site::with_attachment("a@example.net", "program", "setup.vbs", b"x = 1\r\n");
     for (to, refused) in [(ALICE, true), ("A.Liddell+x@rig.test", true), (BOB, false)] {

@@ -131,10 +131,9 @@ fn server_with_a_certificate_of_another_authority_is_trouble_and_no_evidence() {
     let slapd = people().start(&scratch, &Authority::new(&scratch));
     let wrong = Authority::new(&scratch);
     let ca = format!("ca_file = \"{}\"\n", wrong.ca_file().display());
-    for config in [
-        directory_at(&scratch, &slapd.tls_url(), &ca),
-        directory(&scratch, &slapd, &format!("start_tls = true\n{ca}")),
-    ] {
+    for config in
+        [directory_at(&scratch, &slapd.tls_url(), &ca), directory(&scratch, &slapd, &format!("start_tls = true\n{ca}"))]
+    {
         let site = Site::builder(&scratch, &(config + HARVEST)).start();
         let mut client = site.postfix.client_from(STRANGER);
         assert!(client.mail("a@example.net").is_positive());
@@ -171,8 +170,7 @@ fn recipients_come_from_files_too() {
         csv.display(),
         ldif.display()
     );
-    let site =
-        Site::builder(&scratch, &config).postfix(|postfix| postfix.domains(&["rig.test", "open.test"])).start();
+    let site = Site::builder(&scratch, &config).postfix(|postfix| postfix.domains(&["rig.test", "open.test"])).start();
     for known in ["alice@rig.test", "TEAM+x@rig.test", "carol@rig.test", "c@rig.test", "anybody@open.test"] {
         assert!(answer(&site, known).is_positive(), "{known}");
     }

@@ -124,9 +124,11 @@ fn list_that_answers_for_everything_is_not_believed() {
 fn answers_by_which_a_list_refuses_our_questions_are_not_believed() {
     let scratch = Scratch::new();
     let config = "[[reputation.dnsbl]]\nname = \"quota\"\nzone = \"quota.test\"\npoints = 9.0\nrefuse = [\"*\"]\n";
-    let dns = Dns::builder()
-        .listed_at("quota.test", "198.51.100.0/24", "127.255.255.254")
-        .listed_at("quota.test", "203.0.113.9", "127.0.0.2");
+    let dns = Dns::builder().listed_at("quota.test", "198.51.100.0/24", "127.255.255.254").listed_at(
+        "quota.test",
+        "203.0.113.9",
+        "127.0.0.2",
+    );
     let site = Site::builder(&scratch, config).dns(dns).start();
     let sent = message("a@example.net", "innocent", "Hello");
     assert!(site.send(STRANGER, "a@example.net", &[ALICE], &sent).is_accepted());

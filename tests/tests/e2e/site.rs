@@ -115,7 +115,8 @@ impl Site {
         let from = format!("<{from}>");
         wait_for(PATIENCE, &format!("Mailward logs {count} lines about {from}"), || {
             let lines = self.mailward.log().into_iter().map(Line);
-            let lines: Vec<_> = lines.filter(|line| line.text("verdict") != "" && line.text("from") == from).collect();
+            let lines: Vec<_> =
+                lines.filter(|line| !line.text("verdict").is_empty() && line.text("from") == from).collect();
             (lines.len() >= count).then_some(lines)
         })
     }

@@ -142,8 +142,7 @@ async fn search(
 
 async fn any(settings: &LdapSettings, mut ldap: ldap3::Ldap, filter: &str) -> Result<bool, Trouble> {
     let options = SearchOptions::new().sizelimit(1);
-    let result =
-        ldap.with_search_options(options).search(&settings.base, Scope::Subtree, filter, vec!["1.1"]).await?;
+    let result = ldap.with_search_options(options).search(&settings.base, Scope::Subtree, filter, vec!["1.1"]).await?;
     let SearchResult(entries, result) = result;
     match (entries.is_empty(), result.rc) {
         (false, _) => Ok(true),
@@ -177,7 +176,9 @@ async fn query(
         return Err(Trouble::Refused(reply::result_text(&result)));
     }
     if referred && found.is_empty() && !settings.ignore_references {
-        return Err(Trouble::Refused("the server refers to another server; set base to what it holds itself".to_owned()));
+        return Err(Trouble::Refused(
+            "the server refers to another server; set base to what it holds itself".to_owned(),
+        ));
     }
     Ok(found)
 }

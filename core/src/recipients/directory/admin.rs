@@ -109,7 +109,8 @@ fn members_of(entries: Vec<Entry>) -> Vec<Member> {
         for address in entry.addresses.iter().chain([&canonical]) {
             let Ok(address) = Address::parse(address.as_bytes()) else { continue };
             let address = address.key();
-            let member = Member { address: address.clone(), canonical: canonical.clone(), groups: entry.groups.clone() };
+            let member =
+                Member { address: address.clone(), canonical: canonical.clone(), groups: entry.groups.clone() };
             members.entry(address).or_insert(member);
         }
     }
@@ -125,12 +126,19 @@ impl Directory {
             if let Some(member) = self.files.find(candidate) {
                 sightings.push(Sighting { place: "files", says: member_text(member) });
             }
-            if let Outcome::Done(Some(value)) = self.counters.get(&format!("{CACHE}{}", candidate.key()), now, deadline).await {
-                sightings.push(Sighting { place: "cache", says: format!("{}: {}", candidate.key(), watch::describe(&value)) });
+            if let Outcome::Done(Some(value)) =
+                self.counters.get(&format!("{CACHE}{}", candidate.key()), now, deadline).await
+            {
+                sightings.push(Sighting {
+                    place: "cache",
+                    says: format!("{}: {}", candidate.key(), watch::describe(&value)),
+                });
             }
             if let Some(ldap) = &self.ldap {
                 let says = match ldap.find(candidate, deadline).await {
-                    Outcome::Done(Some(entry)) => format!("{}: {} [{}]", candidate.key(), entry.dn, entry.groups.join(", ")),
+                    Outcome::Done(Some(entry)) => {
+                        format!("{}: {} [{}]", candidate.key(), entry.dn, entry.groups.join(", "))
+                    }
                     Outcome::Done(None) => format!("{}: no entry", candidate.key()),
                     trouble => trouble.trouble().unwrap_or_default(),
                 };
@@ -176,7 +184,9 @@ mod tests {
         let report = import(&[file.clone()], &settings, &store, false).await.expect("imported");
         assert_eq!((report.before, report.after), (0, 3));
         write("bob@x.test\nnonsense\n");
-        assert!(matches!(import(&[file.clone()], &settings, &store, false).await, Err(ImportError::Faults(f)) if f.len() == 1));
+        assert!(
+            matches!(import(&[file.clone()], &settings, &store, false).await, Err(ImportError::Faults(f)) if f.len() == 1)
+        );
         write("bob@x.test\n");
         let refused = import(&[file.clone()], &settings, &store, false).await;
         assert!(matches!(refused, Err(ImportError::Store(StoreError::Shrink(_)))));
