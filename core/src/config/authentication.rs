@@ -15,10 +15,7 @@ pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
         mailing_lists: table.parsed_list("mailing_lists", expected, domain, faults).unwrap_or_default(),
         dmarc: table.choice("dmarc", &["enforce", "observe"], defaults.dmarc, faults),
         dns_trouble: table.choice("dns_trouble", &["skip", "defer"], defaults.dns_trouble, faults),
-        points: match table.table("points", faults) {
-            Some(points) => read_points(points, faults),
-            None => defaults.points,
-        },
+        points: read_points(table.section("points", faults), faults),
     };
     table.finish(faults);
     settings

@@ -22,11 +22,10 @@ const ALLOWED: Points = Points::hundredths(-200);
 /// Reads `[networks]` and `[reputation]`.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings::default();
-    if let Some(mut table) = root.table("networks", faults) {
-        settings.internal = networks(&mut table, "internal", faults).unwrap_or(settings.internal);
-        settings.relays = networks(&mut table, "relays", faults).unwrap_or_default();
-        table.finish(faults);
-    }
+    let mut table = root.section("networks", faults);
+    settings.internal = networks(&mut table, "internal", faults).unwrap_or(settings.internal);
+    settings.relays = networks(&mut table, "relays", faults).unwrap_or_default();
+    table.finish(faults);
     let mut table = root.section("reputation", faults);
     settings.allow = networks(&mut table, "allow", faults).unwrap_or_default();
     settings.deny = networks(&mut table, "deny", faults).unwrap_or_default();
@@ -41,14 +40,12 @@ pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     for list in table.tables("dnswl", faults) {
         settings.dnswl.extend(dnswl(list, &mut names, faults));
     }
-    if let Some(mut table) = table.table("reverse_dns", faults) {
-        settings.reverse = reverse(&mut table, faults);
-        table.finish(faults);
-    }
-    if let Some(mut table) = table.table("helo", faults) {
-        settings.helo = helo(&mut table, faults);
-        table.finish(faults);
-    }
+    let mut points = table.section("reverse_dns", faults);
+    settings.reverse = reverse(&mut points, faults);
+    points.finish(faults);
+    let mut points = table.section("helo", faults);
+    settings.helo = helo(&mut points, faults);
+    points.finish(faults);
     table.finish(faults);
     settings
 }

@@ -32,7 +32,6 @@ impl Answer {
         Answer { reply: Some((reply, reference)), delay: Duration::ZERO }
     }
 
-    #[must_use]
     pub(super) fn after(self, delay: Duration) -> Self {
         Answer { delay, ..self }
     }

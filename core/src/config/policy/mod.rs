@@ -21,19 +21,17 @@ use toml::Spanned;
 /// Reads all that decides about verdicts. `organisation` are the thresholds of `[score]`.
 pub(super) fn read(root: &mut Table<'_>, organisation: Thresholds, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings { trial: trial(root, faults), ..Settings::default() };
-    if let Some(mut outbound) = root.table("outbound", faults) {
-        settings.filter_outbound = outbound.boolean("filter", false, faults);
-        outbound.finish(faults);
+    let mut outbound = root.section("outbound", faults);
+    settings.filter_outbound = outbound.boolean("filter", false, faults);
+    outbound.finish(faults);
+    let mut defaults = root.section("policy_defaults", faults);
+    settings.mixed_refusal = defaults.choice("mixed_refusal", &["tag", "hold"], MixedRefusal::default(), faults);
+    let words = ["headers-only", "defer-recipient"];
+    settings.differing_edits = defaults.choice("differing_edits", &words, DifferingEdits::default(), faults);
+    if let Some(table) = defaults.table("tag", faults) {
+        settings.marks = then::marks(table, faults);
     }
-    if let Some(mut defaults) = root.table("policy_defaults", faults) {
-        settings.mixed_refusal = defaults.choice("mixed_refusal", &["tag", "hold"], MixedRefusal::default(), faults);
-        let words = ["headers-only", "defer-recipient"];
-        settings.differing_edits = defaults.choice("differing_edits", &words, DifferingEdits::default(), faults);
-        if let Some(table) = defaults.table("tag", faults) {
-            settings.marks = then::marks(table, faults);
-        }
-        defaults.finish(faults);
-    }
+    defaults.finish(faults);
     for table in root.tables("settings", faults) {
         settings.scoped.extend(scoped(table, organisation, faults));
     }
