@@ -13,9 +13,12 @@ use toml::Spanned;
 pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings::default();
     let Some(mut table) = root.table("directory", faults) else { return settings };
-    settings.domains = table.parsed_list("domains", "a domain such as \"example.com\"", domain, faults).unwrap_or_default();
+    settings.domains =
+        table.parsed_list("domains", "a domain such as \"example.com\"", domain, faults).unwrap_or_default();
     settings.files = paths(&mut table, faults);
-    if let Some(delimiter) = table.parsed("delimiter", "one character such as \"+\", or \"\" for none", delimiter, faults) {
+    if let Some(delimiter) =
+        table.parsed("delimiter", "one character such as \"+\", or \"\" for none", delimiter, faults)
+    {
         settings.delimiter = delimiter;
     }
     settings.shrink_percent = table.integer("shrink_percent", 1..=100, settings.shrink_percent, faults);
@@ -68,7 +71,8 @@ fn server(table: &mut Table<'_>, faults: &mut Faults<'_>) -> LdapSettings {
     ldap.timeout = table.duration("timeout", ldap.timeout, faults);
     ldap.connect_timeout = table.duration("connect_timeout", ldap.connect_timeout, faults);
     if ldap.urls.is_empty() {
-        faults.at(table.span.clone(), "directory.ldap.url is missing, must be one such as \"ldaps://ldap.example.com\"");
+        faults
+            .at(table.span.clone(), "directory.ldap.url is missing, must be one such as \"ldaps://ldap.example.com\"");
     }
     ldap
 }
@@ -194,9 +198,16 @@ basse = "dc=x"
 "#;
         let (_, faults) = read_with(text, read);
         let begins: Vec<&str> = faults.iter().filter_map(|f| f.split(' ').nth(1)).collect();
-        for key in ["directory.domains", "directory.files", "directory.delimiter", "directory.ldap.url",
-            "directory.ldap.filter", "directory.ldap.bind_dn", "directory.ldap.on_trouble", "unknown"]
-        {
+        for key in [
+            "directory.domains",
+            "directory.files",
+            "directory.delimiter",
+            "directory.ldap.url",
+            "directory.ldap.filter",
+            "directory.ldap.bind_dn",
+            "directory.ldap.on_trouble",
+            "unknown",
+        ] {
             assert!(begins.contains(&key), "{key}: {faults:?}");
         }
     }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 pub fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let default = Settings::default();
     let Some(mut table) = root.table("state", faults) else { return default };
-    let dir = table.parsed("dir", "an absolute path", |text| text.starts_with('/').then(|| PathBuf::from(text)), faults);
+    let dir =
+        table.parsed("dir", "an absolute path", |text| text.starts_with('/').then(|| PathBuf::from(text)), faults);
     let days = table.integer("history_days", 1..=3650, default.history_days.into(), faults);
     table.finish(faults);
     Settings { dir: dir.unwrap_or(default.dir), history_days: u32::try_from(days).unwrap_or(default.history_days) }

@@ -40,13 +40,7 @@ pub struct Answers {
 
 /// Counts a bounce to `recipient` (as `Address::key` gives it) and tells how many there were. To be asked once for
 /// each existing recipient of a null sender.
-pub async fn ask(
-    settings: &Settings,
-    counters: &Counters,
-    recipient: &str,
-    now: i64,
-    deadline: Deadline,
-) -> Answers {
+pub async fn ask(settings: &Settings, counters: &Counters, recipient: &str, now: i64, deadline: Deadline) -> Answers {
     if settings.per_recipient == 0 {
         return Answers { count: Outcome::Done(0) };
     }

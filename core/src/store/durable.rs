@@ -66,7 +66,13 @@ impl Store {
     pub fn open(dir: &Path, history_days: u32) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         drop(sqlite::open(&path, Durability::Full, LOCK_WAIT, MIGRATIONS)?);
-        Ok(Store { path, history_days, thread: OnceLock::new(), dropped: AtomicU64::new(0), drop_logged: Mutex::default() })
+        Ok(Store {
+            path,
+            history_days,
+            thread: OnceLock::new(),
+            dropped: AtomicU64::new(0),
+            drop_logged: Mutex::default(),
+        })
     }
 
     /// Has a history row written soon. Never waits: past the bound of the queue rows are dropped and counted.
@@ -244,7 +250,7 @@ impl Writer {
                         self.log("rows are dropped: the file cannot be written");
                     }
                     self.oldest.get_or_insert_with(Instant::now);
-                    if self.waiting.len() % FLUSH_ROWS == 0 || self.is_due() {
+                    if self.waiting.len().is_multiple_of(FLUSH_ROWS) || self.is_due() {
                         self.flush();
                     }
                 }

@@ -1,6 +1,9 @@
 //! The one connection to the directory: opened, kept, given up and opened again.
 
-use super::{super::{Deadline, Outcome}, LdapSettings, Password, Trouble, reply};
+use super::{
+    super::{Deadline, Outcome},
+    LdapSettings, Password, Trouble, reply,
+};
 use ldap3::{LdapConnAsync, LdapConnSettings};
 use rustls::{ClientConfig, RootCertStore};
 use std::{
@@ -65,7 +68,12 @@ impl Drop for Attempt<'_> {
 
 impl Connections {
     pub(super) fn new(settings: LdapSettings) -> Self {
-        Connections { settings, state: Mutex::default(), connecting: tokio::sync::Mutex::default(), tls: OnceLock::new() }
+        Connections {
+            settings,
+            state: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            tls: OnceLock::new(),
+        }
     }
 
     /// Asks within the deadline and the configured timeout.

@@ -54,9 +54,9 @@ pub fn group_name(dn: &str) -> Option<String> {
             b',' | b'+' => break,
             b'\\' => {
                 let first = rest.next()?;
-                let pair = rest.peek().and_then(|&second| {
-                    u8::from_str_radix(std::str::from_utf8(&[first, second]).ok()?, 16).ok()
-                });
+                let pair = rest
+                    .peek()
+                    .and_then(|&second| u8::from_str_radix(std::str::from_utf8(&[first, second]).ok()?, 16).ok());
                 match pair.filter(|_| first.is_ascii_hexdigit()) {
                     Some(byte) => {
                         rest.next();
@@ -87,8 +87,7 @@ pub(super) fn result_text(result: &LdapResult) -> String {
         53 => "unwilling to perform",
         _ => "refused",
     };
-    let words: String =
-        result.text.chars().take(TEXT_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words: String = result.text.chars().take(TEXT_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
     match words.trim() {
         "" => format!("ldap result {}: {meaning}", result.rc),
         words => format!("ldap result {}: {meaning} ({words})", result.rc),

@@ -127,7 +127,8 @@ impl LdapSettings {
 
     /// The filter that any entry with an address passes.
     pub(super) fn filter_for_all(&self) -> String {
-        fill(&self.filter, |name| matches!(name, "address" | "local" | "domain").then(|| "*".to_owned())).replace("**", "*")
+        fill(&self.filter, |name| matches!(name, "address" | "local" | "domain").then(|| "*".to_owned()))
+            .replace("**", "*")
     }
 
     /// What a search asks for.
@@ -146,10 +147,8 @@ impl LdapSettings {
         found.sort_by(|a, b| a.dn.cmp(&b.dn));
         let first = found.first()?;
         let mail = first.values(&self.mail_attribute).next().map(str::to_lowercase).unwrap_or_default();
-        let mut groups: Vec<String> = found
-            .iter()
-            .flat_map(|entry| entry.values(&self.group_attribute).filter_map(reply::group_name))
-            .collect();
+        let mut groups: Vec<String> =
+            found.iter().flat_map(|entry| entry.values(&self.group_attribute).filter_map(reply::group_name)).collect();
         let mut addresses: Vec<String> = found
             .iter()
             .flat_map(|entry| self.address_attributes.iter().flat_map(|name| entry.values(name)))
@@ -210,7 +209,10 @@ mod tests {
 
     #[test]
     fn an_address_that_looks_like_a_placeholder_is_not_filled_in_again() {
-        assert_eq!(filter("(|(mail={address})(uid={local}))", "<{local}@x.test>"), "(|(mail={local}@x.test)(uid={local}))");
+        assert_eq!(
+            filter("(|(mail={address})(uid={local}))", "<{local}@x.test>"),
+            "(|(mail={local}@x.test)(uid={local}))"
+        );
     }
 
     #[test]

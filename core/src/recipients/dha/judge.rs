@@ -70,7 +70,11 @@ pub struct History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} lately, {} just now, {} of {} messages bad", self.hour, self.burst, self.bad_messages, self.messages)
+        write!(
+            f,
+            "{} lately, {} just now, {} of {} messages bad",
+            self.hour, self.burst, self.bad_messages, self.messages
+        )
     }
 }
 

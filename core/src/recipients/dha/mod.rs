@@ -200,10 +200,7 @@ impl Dha {
         if self.passes_over(about) {
             return DhaAnswer::default();
         }
-        let adds = vec![
-            self.add(about, "u", 1),
-            self.add(about, "k", u64::from(unknown.known_before)),
-        ];
+        let adds = vec![self.add(about, "u", 1), self.add(about, "k", u64::from(unknown.known_before))];
         let (answer, history) = self.count(about, adds, deadline).await;
         let Some((history, allowance)) = history else { return answer };
         if history.hour.unknown >= self.settings.distributed_unknown && history.hour.unknown_percent() >= 50 {

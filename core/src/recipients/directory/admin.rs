@@ -109,7 +109,8 @@ fn members_of(entries: Vec<Entry>) -> Vec<Member> {
         for address in entry.addresses.iter().chain([&canonical]) {
             let Ok(address) = Address::parse(address.as_bytes()) else { continue };
             let address = address.key();
-            let member = Member { address: address.clone(), canonical: canonical.clone(), groups: entry.groups.clone() };
+            let member =
+                Member { address: address.clone(), canonical: canonical.clone(), groups: entry.groups.clone() };
             members.entry(address).or_insert(member);
         }
     }
@@ -125,12 +126,19 @@ impl Directory {
             if let Some(member) = self.files.find(candidate) {
                 sightings.push(Sighting { place: "files", says: member_text(member) });
             }
-            if let Outcome::Done(Some(value)) = self.counters.get(&format!("{CACHE}{}", candidate.key()), now, deadline).await {
-                sightings.push(Sighting { place: "cache", says: format!("{}: {}", candidate.key(), watch::describe(&value)) });
+            if let Outcome::Done(Some(value)) =
+                self.counters.get(&format!("{CACHE}{}", candidate.key()), now, deadline).await
+            {
+                sightings.push(Sighting {
+                    place: "cache",
+                    says: format!("{}: {}", candidate.key(), watch::describe(&value)),
+                });
             }
             if let Some(ldap) = &self.ldap {
                 let says = match ldap.find(candidate, deadline).await {
-                    Outcome::Done(Some(entry)) => format!("{}: {} [{}]", candidate.key(), entry.dn, entry.groups.join(", ")),
+                    Outcome::Done(Some(entry)) => {
+                        format!("{}: {} [{}]", candidate.key(), entry.dn, entry.groups.join(", "))
+                    }
                     Outcome::Done(None) => format!("{}: no entry", candidate.key()),
                     trouble => trouble.trouble().unwrap_or_default(),
                 };
@@ -173,12 +181,14 @@ mod tests {
         let file = dir.join("people.csv");
         let write = |text: &str| std::fs::write(&file, text).expect("written");
         write("bob@x.test,Sales\neve@x.test\namy@x.test\n");
-        let report = import(&[file.clone()], &settings, &store, false).await.expect("imported");
+        let report = import(std::slice::from_ref(&file), &settings, &store, false).await.expect("imported");
         assert_eq!((report.before, report.after), (0, 3));
         write("bob@x.test\nnonsense\n");
-        assert!(matches!(import(&[file.clone()], &settings, &store, false).await, Err(ImportError::Faults(f)) if f.len() == 1));
+        assert!(
+            matches!(import(std::slice::from_ref(&file), &settings, &store, false).await, Err(ImportError::Faults(f)) if f.len() == 1)
+        );
         write("bob@x.test\n");
-        let refused = import(&[file.clone()], &settings, &store, false).await;
+        let refused = import(std::slice::from_ref(&file), &settings, &store, false).await;
         assert!(matches!(refused, Err(ImportError::Store(StoreError::Shrink(_)))));
         assert_eq!(store.roster_size().await.expect("read"), 3);
         assert_eq!(import(&[file], &settings, &store, true).await.expect("forced").after, 1);

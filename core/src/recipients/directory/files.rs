@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_csv_file_gives_addresses_groups_and_whole_domains() {
-        let text = "Address,Group\n# staff\nBob@X.test,Sales,VPN\n\"eve@x.test\"\n*@y.test,guests\nuser@b\u{fc}cher.example\n";
+        let text =
+            "Address,Group\n# staff\nBob@X.test,Sales,VPN\n\"eve@x.test\"\n*@y.test,guests\nuser@b\u{fc}cher.example\n";
         let (files, faults) = read("a.csv", text.as_bytes());
         assert_eq!(faults, [""; 0]);
         assert_eq!(find(&files, "bob@x.test").map(|m| m.groups.join(" ")).as_deref(), Some("sales vpn"));

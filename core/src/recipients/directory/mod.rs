@@ -309,9 +309,7 @@ impl Directory {
             return Membership::Known { canonical: found.canonical, groups: found.groups, stale: true };
         }
         match self.imported(candidates, deadline).await {
-            Ok(Some(member)) => {
-                Membership::Known { canonical: member.canonical, groups: member.groups, stale: true }
-            }
+            Ok(Some(member)) => Membership::Known { canonical: member.canonical, groups: member.groups, stale: true },
             _ => Membership::Trouble { why, suspect },
         }
     }

@@ -1,7 +1,10 @@
 use super::*;
 use std::{
     collections::HashMap,
-    sync::{Mutex, atomic::{AtomicUsize, Ordering}},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 const NOW: i64 = 1_000_000;
@@ -42,7 +45,11 @@ impl Server {
         }
         let people = self.people.lock().expect("people");
         let found = if address == "*" { people.iter().next() } else { people.get_key_value(address) };
-        Outcome::Done(found.map(|(mail, groups)| Entry { mail: mail.clone(), groups: groups.clone(), ..Entry::default() }))
+        Outcome::Done(found.map(|(mail, groups)| Entry {
+            mail: mail.clone(),
+            groups: groups.clone(),
+            ..Entry::default()
+        }))
     }
 }
 
@@ -195,7 +202,10 @@ async fn imported_recipients_answer_without_a_server_and_stand_in_for_it_when_it
     let dir = crate::store::counters::scratch("imported");
     let store = Arc::new(Store::open(&dir, 30).expect("opened"));
     let server = Server::with(1);
-    let script = { let server = server.clone(); move |address: &str| server.answer(address) };
+    let script = {
+        let server = server.clone();
+        move |address: &str| server.answer(address)
+    };
     let settings = Settings { domains: vec!["x.test".into()], ..Settings::default() };
     let open = |ldap| Directory::with_ldap(settings.clone(), ldap, Counters::in_memory(), Some(store.clone())).0;
     let (alone, with_server) = (open(None), open(Some(Ldap::scripted(script))));
