@@ -250,7 +250,7 @@ impl Writer {
                         self.log("rows are dropped: the file cannot be written");
                     }
                     self.oldest.get_or_insert_with(Instant::now);
-                    if self.waiting.len() % FLUSH_ROWS == 0 || self.is_due() {
+                    if self.waiting.len().is_multiple_of(FLUSH_ROWS) || self.is_due() {
                         self.flush();
                     }
                 }

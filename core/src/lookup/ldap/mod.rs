@@ -129,15 +129,22 @@ async fn search(
 ) -> Result<Option<Entry>, Trouble> {
     let found = query(settings, &mut ldap, &settings.base, filter, settings.attributes(), limit).await?;
     let Some(mut entry) = settings.entry_of(found) else { return Ok(None) };
-    if !settings.group_filter.is_empty() {
-        let filter = settings.group_filter.replace("{dn}", &ldap_escape(entry.dn.as_str()));
-        let base = if settings.group_base.is_empty() { &settings.base } else { &settings.group_base };
-        let found = query(settings, &mut ldap, base, &filter, vec!["cn".to_owned()], 0).await?;
-        entry.groups.extend(found.iter().filter_map(Found::name));
-        entry.groups.sort();
-        entry.groups.dedup();
-    }
+    add_groups(settings, &mut ldap, &mut entry).await?;
     Ok(Some(entry))
+}
+
+/// Finds the groups of an entry by the group filter, if there is one.
+async fn add_groups(settings: &LdapSettings, ldap: &mut ldap3::Ldap, entry: &mut Entry) -> Result<(), Trouble> {
+    if settings.group_filter.is_empty() {
+        return Ok(());
+    }
+    let filter = settings.group_filter.replace("{dn}", &ldap_escape(entry.dn.as_str()));
+    let base = if settings.group_base.is_empty() { &settings.base } else { &settings.group_base };
+    let found = query(settings, ldap, base, &filter, vec!["cn".to_owned()], 0).await?;
+    entry.groups.extend(found.iter().filter_map(Found::name));
+    entry.groups.sort();
+    entry.groups.dedup();
+    Ok(())
 }
 
 async fn any(settings: &LdapSettings, mut ldap: ldap3::Ldap, filter: &str) -> Result<bool, Trouble> {
@@ -196,10 +203,14 @@ async fn list(settings: LdapSettings, mut ldap: ldap3::Ldap, filter: String) -> 
             let found = Found::read(item).ok_or_else(|| Trouble::Broken("an entry is not understood".to_owned()))?;
             entries.extend(settings.entry_of(vec![found]));
         }
-        match stream.finish().await {
-            result if result.rc == 0 => Ok(entries),
-            result => Err(Trouble::Refused(reply::result_text(&result))),
+        let result = stream.finish().await;
+        if result.rc != 0 {
+            return Err(Trouble::Refused(reply::result_text(&result)));
         }
+        for entry in &mut entries {
+            add_groups(&settings, &mut ldap, entry).await?;
+        }
+        Ok(entries)
     });
     task.await.unwrap_or_else(|_| Err(Trouble::Broken("the server's answer is not understood".to_owned())))
 }

@@ -181,14 +181,14 @@ mod tests {
         let file = dir.join("people.csv");
         let write = |text: &str| std::fs::write(&file, text).expect("written");
         write("bob@x.test,Sales\neve@x.test\namy@x.test\n");
-        let report = import(&[file.clone()], &settings, &store, false).await.expect("imported");
+        let report = import(std::slice::from_ref(&file), &settings, &store, false).await.expect("imported");
         assert_eq!((report.before, report.after), (0, 3));
         write("bob@x.test\nnonsense\n");
         assert!(
-            matches!(import(&[file.clone()], &settings, &store, false).await, Err(ImportError::Faults(f)) if f.len() == 1)
+            matches!(import(std::slice::from_ref(&file), &settings, &store, false).await, Err(ImportError::Faults(f)) if f.len() == 1)
         );
         write("bob@x.test\n");
-        let refused = import(&[file.clone()], &settings, &store, false).await;
+        let refused = import(std::slice::from_ref(&file), &settings, &store, false).await;
         assert!(matches!(refused, Err(ImportError::Store(StoreError::Shrink(_)))));
         assert_eq!(store.roster_size().await.expect("read"), 3);
         assert_eq!(import(&[file], &settings, &store, true).await.expect("forced").after, 1);
