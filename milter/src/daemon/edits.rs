@@ -43,7 +43,7 @@ pub(super) async fn apply(actions: &EomActions, edits: &[Edit], leading_space: b
             _ => None,
         })
         .collect();
-    by_occurrence.sort_by(|a, b| b.1.cmp(&a.1));
+    by_occurrence.sort_by_key(|&(_, occurrence, _)| std::cmp::Reverse(occurrence));
     for (name, occurrence, value) in by_occurrence {
         let index = i32::try_from(occurrence).unwrap_or(i32::MAX);
         let value = value.map(|v| CString::new(format!("{blank}{v}"))).transpose()?;

@@ -13,7 +13,7 @@ use mailward_tests::mailward::Mailward;
 use mailward_tests::traffic::{Mail, Sent, Traffic};
 
 /// Short waits, so that hung services cost little time; harvest protection has tests of its own.
-const QUICK: &str = "[deadlines]\nreply = \"2s\"\nmessage = \"3s\"\n[dha]\nmode = \"off\"\n";
+const QUICK: &str = "[deadlines]\nreply = \"1500ms\"\nmessage = \"2s\"\n[dha]\nmode = \"off\"\n";
 /// Clients that send at a time.
 const CLIENTS: usize = 8;
 

@@ -51,27 +51,27 @@ fn fails(on_trouble: OnTrouble) {
             }
         }
     };
-    for sent in traffic.run(60) {
+    for sent in traffic.run(120) {
         assert!(is_well(&sent), "{sent:?}");
     }
 
-    in_mid_traffic(&traffic, 60, || scanner.kill());
-    assert_meant(&traffic.run(40));
+    in_mid_traffic(&traffic, 90, || scanner.kill());
+    assert_meant(&traffic.run(60));
     scanner.restart();
     until_well(&traffic, is_well);
 
-    in_mid_traffic(&traffic, 40, || scanner.signal(Signal::Stop));
+    in_mid_traffic(&traffic, 12, || scanner.signal(Signal::Stop));
     assert_meant(&traffic.run(8));
     scanner.signal(Signal::Continue);
     until_well(&traffic, is_well);
 
     for manner in [Manner::Noise, Manner::Flood, Manner::HangUp] {
         let mut garbage = None;
-        in_mid_traffic(&traffic, 24, || {
+        in_mid_traffic(&traffic, 12, || {
             scanner.kill();
             garbage = Some(GarbageServer::start_on(port, manner));
         });
-        assert_meant(&traffic.run(16));
+        assert_meant(&traffic.run(8));
         drop(garbage);
         scanner.restart();
         until_well(&traffic, is_well);

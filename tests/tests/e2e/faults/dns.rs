@@ -33,23 +33,23 @@ fn fails(on_trouble: OnTrouble) {
         false => sent.is_accepted(),
     };
     let assert_meant = |sent: &[Sent]| sent.iter().for_each(|sent| on_trouble.assert_meant(sent));
-    for sent in traffic.run(60) {
+    for sent in traffic.run(150) {
         assert!(is_well(&sent), "{sent:?}");
     }
 
-    in_mid_traffic(&traffic, 60, || site.dns.kill());
-    assert_meant(&traffic.run(16));
+    in_mid_traffic(&traffic, 12, || site.dns.kill());
+    assert_meant(&traffic.run(8));
     site.dns.restart();
     until_well(&traffic, is_well);
 
-    in_mid_traffic(&traffic, 40, || site.dns.signal(Signal::Stop));
+    in_mid_traffic(&traffic, 12, || site.dns.signal(Signal::Stop));
     assert_meant(&traffic.run(8));
     site.dns.signal(Signal::Continue);
     until_well(&traffic, is_well);
 
     let port = site.dns.address().port();
     let mut garbage = None;
-    in_mid_traffic(&traffic, 40, || {
+    in_mid_traffic(&traffic, 12, || {
         site.dns.kill();
         garbage = Some(GarbageServer::start_on(port, Manner::Noise));
     });
