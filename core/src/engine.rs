@@ -9,6 +9,7 @@ mod facts;
 mod harvest;
 mod open;
 mod pending;
+mod rcpt;
 mod report;
 mod session;
 
@@ -18,20 +19,16 @@ pub use report::Report;
 
 use crate::{
     authentication::{Results, SpfResults},
-    config::sections::RefuseAt,
     explain::{Explanation, Stage},
-    lookup::{Deadline, Journal},
+    lookup::{Deadline, Journal, Outcome},
     malware,
     policy::{self, AuthenticationResults, Decision, Facts},
-    recipients::{
-        dha::Tally,
-        directory::{self, Membership},
-    },
+    recipients::dha::Tally,
     reputation::{self, Standing},
     score,
     session::{
-        Address, Bytes, Connection, Direction, Event, Overflow, RawMessage, Recipient, Recording, RefusedByMta,
-        ReversePath, Tls, Transaction,
+        Bytes, Connection, Direction, Event, Overflow, RawMessage, Recording, RefuseAt, RefusedByMta, ReversePath, Tls,
+        Transaction,
     },
     verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
@@ -39,7 +36,7 @@ use content::Content;
 use futures_util::FutureExt;
 use open::Open;
 use pending::{Panicked, Pending};
-use session::{overflow_finding, temporary_failure};
+use session::{overflow_finding, overflow_reply, temporary_failure};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 /// One SMTP session, driven by a door.
@@ -88,12 +85,14 @@ impl Engine {
 impl Session {
     /// A client has connected. Its address is looked up while it sends its next commands.
     pub async fn connect(&mut self, facts: ConnectFacts) -> Answer {
+        let refuse_at = self.options.refuse_at;
         self.record(|| Event::Connect {
             time: facts.time,
             client_ip: facts.client_ip,
             client_name: facts.client_name.clone(),
             mta_name: facts.mta_name.clone(),
             local_submission: facts.local_submission,
+            refuse_at: self.options.refuse_at,
         });
         self.standing = match facts.client_ip {
             None if !facts.local_submission => Standing::Unlisted,
@@ -219,7 +218,8 @@ impl Session {
     /// Plays one event of a recording, other than the end of a message and an abort.
     pub async fn replay(&mut self, event: Event) -> Answer {
         match event {
-            Event::Connect { time, client_ip, client_name, mta_name, local_submission } => {
+            Event::Connect { time, client_ip, client_name, mta_name, local_submission, refuse_at } => {
+                self.options.refuse_at = refuse_at;
                 self.connect(ConnectFacts { time, client_ip, client_name, mta_name, local_submission }).await
             }
             Event::Helo { name, tls } => {
@@ -286,7 +286,7 @@ impl Session {
         };
         self.tally.begin(transaction.sender.mailbox().is_none());
         let mut open = Open::new(transaction, reference);
-        if direction == Direction::Inbound && !self.is_trusted() {
+        if direction == Direction::Inbound && !self.is_relay() {
             open.spf = self.start_spf(&open.transaction.sender);
         }
         self.open = Some(open);
@@ -311,97 +311,14 @@ impl Session {
         // With a trial nobody is refused before the recipient is known.
         let refuse_at = if trial { RefuseAt::Rcpt } else { self.options.refuse_at };
         if refuse_at == at && self.direction() == Some(Direction::Inbound) {
-            let judgement = self.judge_client().await;
-            let reply = judgement.reply.clone();
-            if let Some(open) = &mut self.open {
-                open.client = Some(judgement);
+            if self.open.as_ref().is_some_and(|open| open.client.is_none()) {
+                let judgement = self.judge_client().await;
+                self.open.as_mut()?.client = Some(judgement);
             }
-            return reply.map(|reply| (reply, "reputation of the client"));
+            let reply = self.open.as_ref()?.client.as_ref()?.reply.clone()?;
+            return Some((reply, "reputation of the client"));
         }
         None
-    }
-
-    async fn judge_rcpt(&mut self, time: i64, recipient: &[u8], refused_by_mta: Option<RefusedByMta>) -> Answer {
-        let address = Address::parse(recipient);
-        if let Some(refused) = refused_by_mta {
-            if refused.is_unknown_recipient() {
-                let domain = address.map(|a| a.domain).unwrap_or_default();
-                // The MTA has answered already; a block shows at the next command.
-                self.count_unknown(time, &domain).await;
-            }
-            return Answer::default();
-        }
-        let address = match address {
-            Ok(address) => address,
-            Err(error) => {
-                tracing::debug!(%error, "malformed recipient");
-                let reply = Reply::fixed(501, (5, 1, 3), "Bad recipient address syntax");
-                return self.refuse(Stage::Rcpt, None, reply, "malformed address");
-            }
-        };
-        let acts = self.engine.policy.acts_for_address(&address);
-        let answer = self.judge_recipient(time, &address, acts).await;
-        if self.local_submission {
-            // A refusal would leave the mail stuck in the MTA's queue (MILTER_README, "Limitations").
-            return Answer::default();
-        }
-        answer
-    }
-
-    async fn judge_recipient(&mut self, time: i64, address: &Address, acts: bool) -> Answer {
-        let engine = Arc::clone(&self.engine);
-        if acts
-            && !address.is_postmaster_or_abuse()
-            && let Some((reply, because)) = self.early_refusal(time, Stage::Rcpt, RefuseAt::Rcpt).await
-        {
-            return self.refuse(Stage::Rcpt, Some(address), reply, because);
-        }
-        let Some(open) = &mut self.open else { return Answer::default() };
-        if open.transaction.recipients.len() >= engine.limits.recipients {
-            let reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
-            return self.refuse(Stage::Rcpt, Some(address), reply, "limit of recipients");
-        }
-        let groups = match self.membership(time, address).await {
-            Membership::NotOurs => Vec::new(),
-            Membership::Known { groups, .. } => {
-                self.tally.known();
-                groups
-            }
-            Membership::Unknown if acts => {
-                let (reply, delay) = self.count_unknown(time, &address.domain).await;
-                let (reply, because) = match reply {
-                    Some(reply) => (reply, "directory harvest"),
-                    None => (Reply::fixed(550, (5, 1, 1), "No such recipient here"), "unknown recipient"),
-                };
-                return self.refuse(Stage::Rcpt, Some(address), reply, because).after(delay);
-            }
-            Membership::Unknown => Vec::new(),
-            trouble @ Membership::Trouble { .. } => {
-                tracing::warn!(?trouble, "the directory cannot be asked");
-                let judgement = directory::judge(&trouble, &engine.directory_settings);
-                for finding in judgement.findings {
-                    self.find(finding);
-                }
-                if let Some(reply) = judgement.reply.filter(|_| acts) {
-                    return self.refuse(Stage::Rcpt, Some(address), reply, "directory in trouble");
-                }
-                Vec::new()
-            }
-        };
-        if acts && let Some(reply) = self.judge_bounce(time, address).await {
-            return self.refuse(Stage::Rcpt, Some(address), reply, "bounce");
-        }
-        let recipient = Recipient { address: address.clone(), groups };
-        if let Some(first) = self.open.as_ref().and_then(|o| o.transaction.recipients.first())
-            && self.policy_class(first) != self.policy_class(&recipient)
-        {
-            let reply = Reply::fixed(452, (4, 5, 3), "Please send this recipient a message of its own");
-            return self.refuse(Stage::Rcpt, Some(address), reply, "another policy class");
-        }
-        if let Some(open) = &mut self.open {
-            open.transaction.recipients.push(recipient);
-        }
-        Answer::default()
     }
 
     async fn judge_message(&mut self, time: i64, open: &mut Open) -> Judged {
@@ -421,15 +338,18 @@ impl Session {
         };
         let direction = open.transaction.direction;
         let content = content::judge(engine, &self.connection, &open.transaction, raw.clone(), time);
+        let content = deadline.bound(content);
         let clamd = self.journal.ask("clamd", malware::ask(&engine.malware, &raw, deadline));
         let unasked = SpfResults::default();
         let authentication = self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline);
         let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
-        let Ok(Content { facts, scan, findings, forged }) = content else {
-            return self.deferred(time, open, "internal.panic");
+        let Content { facts, scan, findings, forged } = match content {
+            Outcome::Done(Ok(content)) => content,
+            Outcome::Done(Err(Panicked)) => return self.deferred(time, open, "internal.panic"),
+            _ => return self.deferred(time, open, "deadline.message"),
         };
 
-        let mut judgement = Judgement { findings, reply: None };
+        let mut judgement = Judgement { findings, reply: overflow.and_then(overflow_reply) };
         judgement.findings.append(&mut open.findings);
         judgement.findings.extend(overflow.map(overflow_finding));
         let mut client = match open.client.take() {
@@ -443,7 +363,10 @@ impl Session {
             judgement.merge(engine.authenticator.judge_spf(spf));
         }
         if let Some(results) = &authentication {
-            judgement.merge(engine.authenticator.judge(results));
+            judgement.merge(match self.is_relay() {
+                true => engine.authenticator.judge(results).without("dmarc."),
+                false => engine.authenticator.judge(results),
+            });
         }
         judgement.merge(malware::judge(&engine.malware, &scan, clamd.as_ref()));
 

@@ -106,9 +106,21 @@ impl Parts {
     }
 }
 
-trait Stream: Read + Write + Send {}
-impl Stream for UnixStream {}
-impl Stream for TcpStream {}
+trait Stream: Read + Write + Send {
+    fn set_patience(&self, limit: Duration) -> io::Result<()>;
+}
+
+impl Stream for UnixStream {
+    fn set_patience(&self, limit: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(limit))
+    }
+}
+
+impl Stream for TcpStream {
+    fn set_patience(&self, limit: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(limit))
+    }
+}
 
 /// A connection to a filter. Commands are collected and sent when an answer is due, as Postfix does.
 pub struct MilterClient {
@@ -128,20 +140,18 @@ impl std::fmt::Debug for MilterClient {
 impl MilterClient {
     /// Connects to a unix socket and negotiates.
     pub fn unix(path: &Path) -> io::Result<MilterClient> {
-        let stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(READ_LIMIT))?;
-        MilterClient::negotiate(Box::new(stream))
+        MilterClient::negotiate(Box::new(UnixStream::connect(path)?))
     }
 
     /// Connects over TCP and negotiates.
     pub fn tcp(address: SocketAddr) -> io::Result<MilterClient> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(READ_LIMIT))?;
         MilterClient::negotiate(Box::new(stream))
     }
 
     fn negotiate(stream: Box<dyn Stream>) -> io::Result<MilterClient> {
+        stream.set_patience(READ_LIMIT)?;
         let mut client = MilterClient { stream, waiting: Vec::new(), options: 0, edits: Vec::new() };
         client.send(b'O', &[&6_u32.to_be_bytes(), &ACTIONS.to_be_bytes(), &OPTIONS.to_be_bytes()]);
         client.flush()?;
@@ -152,6 +162,14 @@ impl MilterClient {
             _ => return Err(io::Error::other(format!("no answer to the negotiation: {:?}", char::from(letter)))),
         }
         Ok(client)
+    }
+
+    /// How long one answer may take from now on; 60 s unless told.
+    ///
+    /// # Panics
+    /// If `limit` is zero.
+    pub fn set_patience(&mut self, limit: Duration) {
+        self.stream.set_patience(limit).expect("a timeout above zero can be set");
     }
 
     /// A client connects to the MTA and says EHLO.

@@ -1,7 +1,7 @@
 //! Sections that belong to no room: the doors, deadlines, limits, logging.
 
 use super::{diagnostic::Faults, reader::Table};
-use crate::session::Limits;
+use crate::session::{Limits, RefuseAt};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
@@ -40,18 +40,6 @@ impl std::fmt::Display for ListenAddress {
             ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
-}
-
-/// At which command a client of bad reputation is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RefuseAt {
-    /// When it connects. Authenticated clients on a bad address are refused too, postmaster@ cannot be reached.
-    Connect,
-    /// At MAIL, when authentication is known. postmaster@ cannot be reached.
-    Mail,
-    /// At each RCPT but those to postmaster@ and abuse@ (RFC 5321 §4.5.1, RFC 2142 §4).
-    Rcpt,
 }
 
 /// One socket that MTAs connect to.

@@ -42,7 +42,7 @@ pub struct Engine {
     pub(super) policy: policy::Settings,
     pub(super) shared: Shared,
     /// One permit for each processor: work of the CPU beyond that would only take turns.
-    pub(super) processors: Semaphore,
+    pub(super) processors: Arc<Semaphore>,
 }
 
 /// What outlives a reload: state on disk, what is in flight, the DNS cache.
@@ -180,7 +180,7 @@ impl Engine {
             score: config.score,
             policy: config.policy,
             shared,
-            processors: Semaphore::new(processors),
+            processors: Arc::new(Semaphore::new(processors)),
         })
     }
 

@@ -32,12 +32,14 @@ pub(super) async fn judge(
     raw: Bytes,
     now: i64,
 ) -> Result<Content, Panicked> {
-    let _turn = engine.processors.acquire().await;
+    // The permit goes with the work: a deadline that passes ends the wait, not the work.
+    let turn = Arc::clone(&engine.processors).acquire_owned().await;
     let engine = Arc::clone(engine);
     let connection = connection.clone();
     let (sender, recipients) = (transaction.sender.clone(), transaction.recipients.clone());
     let direction = transaction.direction;
     let work = move || {
+        let _turn = turn;
         let message = message::parse(&raw, &engine.bounds);
         let scan = engine.scanner.scan(&message);
         let at_end = AtEnd {

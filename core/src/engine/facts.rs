@@ -2,8 +2,7 @@
 
 use super::Report;
 use crate::{
-    config::sections::RefuseAt,
-    session::{Login, Tls},
+    session::{Login, RefuseAt, Tls},
     verdict::{Reference, Reply, Verdict},
 };
 use serde_json::Value;

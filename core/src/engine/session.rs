@@ -76,6 +76,11 @@ impl Session {
         self.local_submission || matches!(self.standing, Standing::Internal | Standing::Relay | Standing::Allowed)
     }
 
+    /// Relays hand over the mail of other clients: SPF and DMARC would judge the relay.
+    pub(super) fn is_relay(&self) -> bool {
+        matches!(self.standing, Standing::Relay)
+    }
+
     /// Whether this client's recipients count for directory harvest protection.
     pub(super) fn is_counted(&self) -> bool {
         !self.is_trusted() && self.connection.login.is_none() && self.connection.client_ip.is_some()
@@ -253,4 +258,14 @@ pub(super) fn overflow_finding(overflow: Overflow) -> Finding {
         Overflow::MessageBytes | Overflow::SiteBytes => "limit.message-bytes",
     };
     Finding::new(id, Points::ZERO, "[limits]")
+}
+
+/// The refusal of a message whose header is too large to be judged: what is behind it would not be looked at.
+pub(super) fn overflow_reply(overflow: Overflow) -> Option<Reply> {
+    match overflow {
+        Overflow::HeaderCount | Overflow::HeaderBytes => {
+            Some(Reply::fixed(552, (5, 3, 4), "Message header is too large"))
+        }
+        Overflow::MessageBytes | Overflow::SiteBytes => None,
+    }
 }

@@ -23,6 +23,18 @@ pub struct Connection {
     pub mta_name: Option<String>,
 }
 
+/// At which command a client of bad reputation is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefuseAt {
+    /// When it connects. Authenticated clients on a bad address are refused too, postmaster@ cannot be reached.
+    Connect,
+    /// At MAIL, when authentication is known. postmaster@ cannot be reached.
+    Mail,
+    /// At each RCPT but those to postmaster@ and abuse@ (RFC 5321 §4.5.1, RFC 2142 §4).
+    Rcpt,
+}
+
 /// An authenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {

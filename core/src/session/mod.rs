@@ -11,7 +11,7 @@ mod recording;
 mod transaction;
 
 pub use address::{Address, AddressError, ReversePath};
-pub use connection::{ClientNetwork, Connection, Login, Tls};
+pub use connection::{ClientNetwork, Connection, Login, RefuseAt, Tls};
 pub use limits::{InFlight, Limits, Ticket};
 pub use raw_message::{Overflow, RawMessage};
 pub use recording::{Bytes, Event, Recording, RecordingError};

@@ -3,7 +3,7 @@
 //! The file has one JSON object a line: first the events in their order, then the answers that lookups gave. Bytes
 //! that are UTF-8 stand as text, others as base64.
 
-use super::{Login, RefusedByMta, Tls};
+use super::{Login, RefuseAt, RefusedByMta, Tls};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -27,6 +27,8 @@ pub enum Event {
         mta_name: Option<String>,
         /// Mail of a program on the MTA's own host.
         local_submission: bool,
+        /// At which command this client is answered.
+        refuse_at: RefuseAt,
     },
     /// HELO or EHLO.
     Helo {
@@ -222,6 +224,7 @@ mod tests {
                     client_name: None,
                     mta_name: None,
                     local_submission: false,
+                    refuse_at: RefuseAt::Mail,
                 },
                 Event::Body(Bytes(b"caf\xe9\r\n".to_vec())),
                 Event::EndOfMessage { time: 6, queue_id: Some("ABC".into()) },

@@ -13,6 +13,15 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Without the findings of a family and the reply that follows from them.
+    #[must_use]
+    pub fn without(mut self, family: &str) -> Self {
+        let before = self.findings.len();
+        self.findings.retain(|finding| !finding.id.starts_with(family));
+        self.reply = self.reply.filter(|_| self.findings.len() == before);
+        self
+    }
+
     /// Adds what another room concludes. A deferral outweighs a refusal; among equals the earlier stands.
     pub fn merge(&mut self, other: Judgement) {
         self.findings.extend(other.findings);

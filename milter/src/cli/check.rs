@@ -8,10 +8,10 @@ use envelope::{envelope, wire_form};
 use indicatif::{ProgressBar, ProgressStyle};
 use input::{Input, Kind};
 use mailward_core::{
-    config::{Config, sections::RefuseAt},
+    config::Config,
     engine::{ConnectFacts, Engine, Judged, MailFacts, Report, Session, SessionOptions, Shared},
     lookup::dns::Zone,
-    session::{Address, Event, Login, Recording},
+    session::{Address, Event, Login, Recording, RefuseAt},
     verdict::{Action, Reference},
 };
 use std::{

@@ -6,9 +6,8 @@ use indymilter::{
     Actions, Callbacks, Context, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo, Status,
 };
 use mailward_core::{
-    config::sections::RefuseAt,
     engine::{Answer, ConnectFacts, MailFacts, Session, SessionOptions},
-    session::{Login, RefusedByMta, Tls},
+    session::{Login, RefuseAt, RefusedByMta, Tls},
     verdict::{Action, Reference, Reply},
 };
 use std::{

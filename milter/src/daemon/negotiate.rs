@@ -1,7 +1,7 @@
 //! What the daemon asks of the MTA at the start of each milter connection.
 
 use indymilter::{Actions, MacroStage, NegotiateContext, ProtoOpts, Status};
-use mailward_core::config::sections::RefuseAt;
+use mailward_core::session::RefuseAt;
 use std::ffi::CString;
 
 /// Edits that verdicts need. Without one the MTA would drop the filter at its first use.

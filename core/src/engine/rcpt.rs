@@ -1,0 +1,105 @@
+//! RCPT: who is it for, does that exist, and may this client ask.
+
+use super::{Answer, Session};
+use crate::{
+    explain::Stage,
+    recipients::directory::{self, Membership},
+    session::{Address, Recipient, RefuseAt, RefusedByMta},
+    verdict::Reply,
+};
+use std::sync::Arc;
+
+impl Session {
+    pub(super) async fn judge_rcpt(
+        &mut self,
+        time: i64,
+        recipient: &[u8],
+        refused_by_mta: Option<RefusedByMta>,
+    ) -> Answer {
+        let address = Address::parse(recipient);
+        if let Some(refused) = refused_by_mta {
+            if refused.is_unknown_recipient() {
+                let domain = address.map(|a| a.domain).unwrap_or_default();
+                // The MTA has answered already; a block shows at the next command.
+                self.count_unknown(time, &domain).await;
+            }
+            return Answer::default();
+        }
+        let address = match address {
+            Ok(address) => address,
+            Err(error) => {
+                tracing::debug!(%error, "malformed recipient");
+                let reply = Reply::fixed(501, (5, 1, 3), "Bad recipient address syntax");
+                return self.refuse(Stage::Rcpt, None, reply, "malformed address");
+            }
+        };
+        let acts = self.engine.policy.acts_for_address(&address);
+        if self.local_submission {
+            // A refusal would leave the mail stuck in the MTA's queue (MILTER_README, "Limitations").
+            let groups = self.membership(time, &address).await.groups().to_vec();
+            self.accept(Recipient { address, groups });
+            return Answer::default();
+        }
+        self.judge_recipient(time, &address, acts).await
+    }
+
+    async fn judge_recipient(&mut self, time: i64, address: &Address, acts: bool) -> Answer {
+        let engine = Arc::clone(&self.engine);
+        if acts
+            && !address.is_postmaster_or_abuse()
+            && let Some((reply, because)) = self.early_refusal(time, Stage::Rcpt, RefuseAt::Rcpt).await
+        {
+            return self.refuse(Stage::Rcpt, Some(address), reply, because);
+        }
+        let Some(open) = &mut self.open else { return Answer::default() };
+        if open.transaction.recipients.len() >= engine.limits.recipients {
+            let reply = Reply::fixed(452, (4, 5, 3), "Too many recipients");
+            return self.refuse(Stage::Rcpt, Some(address), reply, "limit of recipients");
+        }
+        let groups = match self.membership(time, address).await {
+            Membership::NotOurs => Vec::new(),
+            Membership::Known { groups, .. } => {
+                self.tally.known();
+                groups
+            }
+            Membership::Unknown if acts => {
+                let (reply, delay) = self.count_unknown(time, &address.domain).await;
+                let (reply, because) = match reply {
+                    Some(reply) => (reply, "directory harvest"),
+                    None => (Reply::fixed(550, (5, 1, 1), "No such recipient here"), "unknown recipient"),
+                };
+                return self.refuse(Stage::Rcpt, Some(address), reply, because).after(delay);
+            }
+            Membership::Unknown => Vec::new(),
+            trouble @ Membership::Trouble { .. } => {
+                tracing::warn!(?trouble, "the directory cannot be asked");
+                let judgement = directory::judge(&trouble, &engine.directory_settings);
+                for finding in judgement.findings {
+                    self.find(finding);
+                }
+                if let Some(reply) = judgement.reply.filter(|_| acts) {
+                    return self.refuse(Stage::Rcpt, Some(address), reply, "directory in trouble");
+                }
+                Vec::new()
+            }
+        };
+        if acts && let Some(reply) = self.judge_bounce(time, address).await {
+            return self.refuse(Stage::Rcpt, Some(address), reply, "bounce");
+        }
+        let recipient = Recipient { address: address.clone(), groups };
+        if let Some(first) = self.open.as_ref().and_then(|o| o.transaction.recipients.first())
+            && self.policy_class(first) != self.policy_class(&recipient)
+        {
+            let reply = Reply::fixed(452, (4, 5, 3), "Please send this recipient a message of its own");
+            return self.refuse(Stage::Rcpt, Some(address), reply, "another policy class");
+        }
+        self.accept(recipient);
+        Answer::default()
+    }
+
+    fn accept(&mut self, recipient: Recipient) {
+        if let Some(open) = &mut self.open {
+            open.transaction.recipients.push(recipient);
+        }
+    }
+}
