@@ -92,7 +92,7 @@ impl Session {
             client_name: facts.client_name.clone(),
             mta_name: facts.mta_name.clone(),
             local_submission: facts.local_submission,
-            refuse_at: self.options.refuse_at,
+            refuse_at,
         });
         self.standing = match facts.client_ip {
             None if !facts.local_submission => Standing::Unlisted,
