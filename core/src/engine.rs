@@ -300,11 +300,12 @@ impl Session {
     /// `at` says which of the two MAIL and RCPT this is.
     async fn early_refusal(&mut self, time: i64, stage: Stage, at: RefuseAt) -> Option<(Reply, &'static str)> {
         let trial = self.engine.policy.trial.is_some();
-        if let Some(reply) = &self.blocked {
+        if let Some(reply) = self.blocked.as_ref().filter(|_| stage == Stage::Rcpt || !trial) {
             return Some((reply.clone(), "directory harvest"));
         }
-        if (stage == Stage::Mail) != trial
-            && let Some(reply) = self.harvest_block(time).await
+        // A transaction that was open when another session brought the block on must not go on asking either.
+        if (stage == Stage::Rcpt || !trial)
+            && let Some(reply) = self.harvest_block(time, stage).await
         {
             return Some((reply, "directory harvest"));
         }

@@ -2,8 +2,9 @@
 
 use super::{Session, open::Open};
 use crate::{
+    explain::Stage,
     recipients::dha::{Observation, Standing},
-    session::Direction,
+    session::{Address, Direction},
     store::{Counters, Op, Window},
     verdict::Reply,
 };
@@ -17,12 +18,25 @@ const HISTORY: Window = Window { bucket: 86_400, keep: 30 * 86_400 };
 
 impl Session {
     /// The answer that a running block gives this client.
-    pub(super) async fn harvest_block(&mut self, time: i64) -> Option<Reply> {
+    pub(super) async fn harvest_block(&mut self, time: i64, stage: Stage) -> Option<Reply> {
         if !self.is_counted() {
             return None;
         }
         let live = self.engine.dha.blocked(self.network()?, time, self.reply_deadline());
-        self.journal.ask("dha.blocked", live).await.reply_at_mail()
+        let block = self.journal.ask("dha.blocked", live).await;
+        match stage {
+            Stage::Rcpt if self.engine.policy.trial.is_none() => block.reply_in_session(),
+            _ => block.reply_at_mail(),
+        }
+    }
+
+    /// Counts a recipient that exists, once in a transaction.
+    pub(super) fn count_known(&mut self, address: &Address) {
+        let recipients = self.open.as_ref().map(|open| &open.transaction.recipients[..]).unwrap_or_default();
+        let same = |known: &Address| known.domain == address.domain && known.local.eq_ignore_ascii_case(&address.local);
+        if !recipients.iter().any(|known| same(&known.address)) {
+            self.tally.known();
+        }
     }
 
     /// Counts a recipient that does not exist. The reply, if there is one, closes the session; the delay is the
@@ -51,7 +65,7 @@ impl Session {
 
     /// Counts the recipients of a transaction that ended, and a delivered message for the network's history.
     pub(super) async fn count_transaction(&mut self, time: i64, open: &Open, taken: bool) {
-        let Some(ended) = self.tally.end() else { return };
+        let Some(ended) = self.tally.end(taken) else { return };
         let domain = open.transaction.recipients.first().map(|r| r.address.domain.clone()).unwrap_or_default();
         let null_sender = open.transaction.sender.mailbox().is_none();
         if let Some(mut about) = self.observation(time, &domain).await {

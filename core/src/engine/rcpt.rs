@@ -4,7 +4,7 @@ use super::{Answer, Session};
 use crate::{
     explain::Stage,
     recipients::directory::{self, Membership},
-    session::{Address, Recipient, RefuseAt, RefusedByMta},
+    session::{Address, Direction, Recipient, RefuseAt, RefusedByMta},
     verdict::Reply,
 };
 use std::sync::Arc;
@@ -57,9 +57,13 @@ impl Session {
             return self.refuse(Stage::Rcpt, Some(address), reply, "limit of recipients");
         }
         let groups = match self.membership(time, address).await {
-            Membership::NotOurs => Vec::new(),
+            // The MTA knows its recipients itself, perhaps, and has taken this one: it counts beside those it refuses.
+            Membership::NotOurs => {
+                self.count_known(address);
+                Vec::new()
+            }
             Membership::Known { groups, .. } => {
-                self.tally.known();
+                self.count_known(address);
                 groups
             }
             Membership::Unknown if acts => {
@@ -77,7 +81,9 @@ impl Session {
                 for finding in judgement.findings {
                     self.find(finding);
                 }
-                if let Some(reply) = judgement.reply.filter(|_| acts) {
+                // Users' mail programs do not queue: their mail goes on, and the MTA's own maps decide.
+                let inbound = self.direction() == Some(Direction::Inbound);
+                if let Some(reply) = judgement.reply.filter(|_| acts && inbound) {
                     return self.refuse(Stage::Rcpt, Some(address), reply, "directory in trouble");
                 }
                 Vec::new()

@@ -73,7 +73,9 @@ fn with_details(mut table: Table<'_>, span: &Range<usize>, faults: &mut Faults<'
 }
 
 fn reply(code: u16, enhanced: (u8, u16, u16), text: &Spanned<String>, faults: &mut Faults<'_>) -> Option<Reply> {
-    let starts_with_code = text.get_ref().get(..3).is_some_and(|t| t.bytes().all(|b| b.is_ascii_digit()));
+    // "550 5.7.1 …" and "550-…" are codes, "100% …" is text.
+    let starts_with_code = matches!(text.get_ref().as_bytes(),
+        [b'4' | b'5', a, b, b' ' | b'-', ..] if a.is_ascii_digit() && b.is_ascii_digit());
     if starts_with_code {
         faults.at(text.span(), format!("write the text without codes; the reply will begin with {code}"));
         return None;

@@ -2,8 +2,9 @@
 //! block answers tells nothing about who exists.
 //!
 //! Clients are counted by network (IPv4 by address, IPv6 by /64), from our own refusals and from those the MTA
-//! reports. Unknown recipients count at once; existing ones are kept in the session's [`Tally`] and counted with the
-//! next unknown one or when the transaction ends, so that harvests in one session and in many look the same.
+//! reports. Unknown recipients count at once; existing ones are kept in the session's [`Tally`], stand beside the unknown
+//! ones of their transaction, and count for good when its message is taken: harvests in one session and in many look
+//! the same, and repeating a known address hides none.
 //! Sources of the numbers: the settings that Trend Micro (messages rule), Cisco (25 an hour), and Postfix (session)
 //! document.
 
@@ -200,8 +201,8 @@ impl Dha {
         if self.passes_over(about) {
             return DhaAnswer::default();
         }
-        let adds = vec![self.add(about, "u", 1), self.add(about, "k", u64::from(unknown.known_before))];
-        let (answer, history) = self.count(about, adds, deadline).await;
+        let adds = vec![self.add(about, "u", 1)];
+        let (answer, history) = self.count(about, adds, unknown.known, deadline).await;
         let Some((history, allowance)) = history else { return answer };
         if history.hour.unknown >= self.settings.distributed_unknown && history.hour.unknown_percent() >= 50 {
             let expires = about.now.saturating_add(seconds(self.settings.window));
@@ -225,20 +226,21 @@ impl Dha {
         answer
     }
 
-    /// Counts the existing recipients of a transaction that ended, whatever its end, and the message itself.
+    /// Counts a transaction that ended, whatever its end, and its existing recipients if its message was taken.
     pub async fn transaction_ended(&self, about: &Observation, ended: Ended, deadline: Deadline) -> DhaAnswer {
         if self.passes_over(about) {
             return DhaAnswer::default();
         }
         let counts = ended.transaction;
         let bad = counts.total() > self.settings.message_recipients && counts.unknown > self.settings.message_unknown;
-        let mut adds = vec![self.add(about, "k", u64::from(ended.known)), self.add(about, "m", 1)];
+        let known = if ended.delivered { counts.known } else { 0 };
+        let mut adds = vec![self.add(about, "k", known), self.add(about, "m", 1)];
         if !bad {
             let outcome = self.counters.apply(about.now, adds, deadline).await;
             return DhaAnswer { findings: not_counted(&outcome), ..DhaAnswer::default() };
         }
         adds.push(self.add(about, "b", 1));
-        let (answer, history) = self.count(about, adds, deadline).await;
+        let (answer, history) = self.count(about, adds, 0, deadline).await;
         let Some((history, allowance)) = history else { return answer };
         let enforces = self.enforces(about.now, deadline).await;
         self.block_if(about, answer, &history, allowance, enforces, deadline).await
@@ -277,11 +279,13 @@ impl Dha {
         Op::Add { key: counter_key(about, what), amount, window: self.window() }
     }
 
-    /// Applies the additions and reads what there is about the network. Without counters: an answer that says so.
+    /// Applies the additions and reads what there is about the network; `known_now` are existing recipients that are not
+    /// counted yet. Without counters: an answer that says so.
     async fn count(
         &self,
         about: &Observation,
         mut ops: Vec<Op>,
+        known_now: u64,
         deadline: Deadline,
     ) -> (DhaAnswer, Option<(History, Allowance)>) {
         let adds = ops.len();
@@ -300,8 +304,8 @@ impl Dha {
         };
         let number = |index: usize| answers.get(adds + index).map_or(0, Answer::number);
         let history = History {
-            hour: Counts { unknown: number(0), known: number(1) },
-            burst: Counts { unknown: number(2), known: number(3) },
+            hour: Counts { unknown: number(0), known: number(1).saturating_add(known_now) },
+            burst: Counts { unknown: number(2), known: number(3).saturating_add(known_now) },
             messages: number(4),
             bad_messages: number(5),
         };

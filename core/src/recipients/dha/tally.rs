@@ -37,14 +37,14 @@ pub struct Tally {
     mail: Counts,
     null: Counts,
     transaction: Counts,
-    unreported_known: u32,
 }
 
 /// An unknown recipient with what is to be counted along with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unknown {
-    /// Existing recipients of this transaction that were not counted before.
-    pub known_before: u32,
+    /// Existing recipients of the transaction so far. They count beside this one, but for good only when the message is
+    /// delivered: naming a known address again and again would otherwise hide a harvest.
+    pub known: u64,
     /// Of the session so far, this one included; null senders and others apart.
     pub session: Counts,
 }
@@ -52,8 +52,8 @@ pub struct Unknown {
 /// A transaction at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// Existing recipients that were not counted before.
-    pub known: u32,
+    /// Whether a message was taken: only then its existing recipients speak for the client.
+    pub delivered: bool,
     /// All of its recipients.
     pub transaction: Counts,
 }
@@ -63,29 +63,26 @@ impl Tally {
     pub fn begin(&mut self, null_sender: bool) {
         self.null_sender = null_sender;
         self.transaction = Counts::default();
-        self.unreported_known = 0;
     }
 
-    /// A recipient that exists.
+    /// A recipient that exists and was not named before in this transaction.
     pub fn known(&mut self) {
         self.session_mut().known += 1;
         self.transaction.known += 1;
-        self.unreported_known = self.unreported_known.saturating_add(1);
     }
 
     /// A recipient that does not.
     pub fn unknown(&mut self) -> Unknown {
         self.session_mut().unknown += 1;
         self.transaction.unknown += 1;
-        Unknown { known_before: std::mem::take(&mut self.unreported_known), session: *self.session_mut() }
+        Unknown { known: self.transaction.known, session: *self.session_mut() }
     }
 
     /// The transaction has ended: end of data, RSET, abort, a new MAIL, or the connection's end. `None` if it had no
     /// recipients, or if this was asked before.
-    pub fn end(&mut self) -> Option<Ended> {
+    pub fn end(&mut self, delivered: bool) -> Option<Ended> {
         let transaction = std::mem::take(&mut self.transaction);
-        let known = std::mem::take(&mut self.unreported_known);
-        (transaction.total() > 0).then_some(Ended { known, transaction })
+        (transaction.total() > 0).then_some(Ended { delivered, transaction })
     }
 
     fn session_mut(&mut self) -> &mut Counts {
@@ -98,16 +95,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn existing_recipients_are_reported_once() {
+    fn existing_recipients_of_the_transaction_stand_beside_each_unknown_one() {
         let mut tally = Tally::default();
         tally.begin(false);
         tally.known();
         tally.known();
-        assert_eq!(tally.unknown().known_before, 2);
-        assert_eq!(tally.unknown(), Unknown { known_before: 0, session: Counts { unknown: 2, known: 2 } });
+        assert_eq!(tally.unknown().known, 2);
+        assert_eq!(tally.unknown(), Unknown { known: 2, session: Counts { unknown: 2, known: 2 } });
         tally.known();
-        assert_eq!(tally.end(), Some(Ended { known: 1, transaction: Counts { unknown: 2, known: 3 } }));
-        assert_eq!(tally.end(), None);
+        let transaction = Counts { unknown: 2, known: 3 };
+        assert_eq!(tally.end(true), Some(Ended { delivered: true, transaction }));
+        assert_eq!(tally.end(true), None);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Client {
                         self.note(answer);
                     }
                 }
-                if let Some(ended) = tally.end() {
+                if let Some(ended) = tally.end(true) {
                     let answer = self.dha.transaction_ended(&self.about, ended, soon()).await;
                     self.note(answer);
                 }
@@ -87,6 +87,30 @@ async fn a_list_of_1000_with_100_stale_in_any_order_trips_nothing_in_one_session
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_known_address_named_again_and_again_without_a_message_hides_no_harvest() {
+    let mut client = Client::new(Standing::Neutral);
+    let mut tally = Tally::default();
+    for _ in 0..60 {
+        client.about.now += 20;
+        for exists in [true, true, true, false] {
+            tally.begin(false);
+            match exists {
+                true => tally.known(),
+                false => {
+                    let answer = client.dha.unknown_recipient(&client.about, tally.unknown(), soon()).await;
+                    client.note(answer);
+                }
+            }
+            if let Some(ended) = tally.end(false) {
+                let answer = client.dha.transaction_ended(&client.about, ended, soon()).await;
+                client.note(answer);
+            }
+        }
+    }
+    assert!(!client.blocks.is_empty());
 }
 
 #[tokio::test]
