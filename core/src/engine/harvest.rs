@@ -3,7 +3,7 @@
 use super::{Session, open::Open};
 use crate::{
     explain::Stage,
-    recipients::dha::{Observation, Standing},
+    recipients::dha::{Block, Observation, Standing},
     session::{Address, Direction},
     store::{Counters, Op, Window},
     verdict::Reply,
@@ -46,14 +46,7 @@ impl Session {
         let Some(about) = self.observation(time, domain).await else { return Default::default() };
         let live = self.engine.dha.unknown_recipient(&about, unknown, self.reply_deadline());
         let answer = self.journal.ask("dha.unknown", live).await;
-        if let Some(block) = &answer.block_set {
-            tracing::warn!(
-                network = block.network,
-                until = block.until,
-                enforced = block.enforced,
-                "directory harvest"
-            );
-        }
+        log_block(answer.block_set.as_ref());
         for finding in answer.findings {
             self.find(finding);
         }
@@ -68,18 +61,16 @@ impl Session {
         let Some(ended) = self.tally.end(taken) else { return };
         let domain = open.transaction.recipients.first().map(|r| r.address.domain.clone()).unwrap_or_default();
         let null_sender = open.transaction.sender.mailbox().is_none();
-        if let Some(mut about) = self.observation(time, &domain).await {
+        // Without unknown recipients nothing can be judged, so nothing more need be known about the client.
+        let about = match ended.transaction.unknown {
+            0 => self.plain_observation(time, &domain),
+            _ => self.observation(time, &domain).await,
+        };
+        if let Some(mut about) = about {
             about.null_sender = null_sender;
             let live = self.engine.dha.transaction_ended(&about, ended, self.reply_deadline());
             let answer = self.journal.ask("dha.ended", live).await;
-            if let Some(block) = &answer.block_set {
-                tracing::warn!(
-                    network = block.network,
-                    until = block.until,
-                    enforced = block.enforced,
-                    "directory harvest"
-                );
-            }
+            log_block(answer.block_set.as_ref());
         }
         if taken && open.transaction.direction == Direction::Inbound && self.is_counted() {
             self.remember_delivery(time).await;
@@ -102,13 +93,11 @@ impl Session {
         self.journal.ask("directory.suspect", live).await.is_some()
     }
 
+    /// Whom a count is about, with what is known of the client.
     async fn observation(&mut self, time: i64, domain: &str) -> Option<Observation> {
-        if !self.is_counted() {
-            return None;
-        }
-        let network = self.network()?;
+        let plain = self.plain_observation(time, domain)?;
+        let (key, counters) = (format!("delivered/{}", plain.network), &self.engine.shared.counters);
         let since = time.saturating_sub(HISTORY.keep);
-        let (key, counters) = (format!("delivered/{network}"), &self.engine.shared.counters);
         let live = counters.sum(&key, since, HISTORY, time, self.reply_deadline());
         let delivered = self.journal.ask("delivered", live).await.done().copied().unwrap_or(0);
         let bad = self.open.as_ref().and_then(|o| o.client.as_ref()).is_some_and(|client| client.reply.is_some());
@@ -117,14 +106,27 @@ impl Session {
             (false, TRUSTED_MESSAGES..) => Standing::Trusted,
             _ => Standing::Neutral,
         };
+        Some(Observation { standing, directory_suspect: self.directory_suspect(time).await, ..plain })
+    }
+
+    fn plain_observation(&self, time: i64, domain: &str) -> Option<Observation> {
+        if !self.is_counted() {
+            return None;
+        }
         Some(Observation {
-            network,
-            standing,
+            network: self.network()?,
+            standing: Standing::Neutral,
             exempt: false,
             null_sender: self.open.as_ref().is_some_and(|o| o.transaction.sender.mailbox().is_none()),
             domain: domain.to_owned(),
-            directory_suspect: self.directory_suspect(time).await,
+            directory_suspect: false,
             now: time,
         })
+    }
+}
+
+fn log_block(block: Option<&Block>) {
+    if let Some(Block { network, until, enforced, .. }) = block {
+        tracing::warn!(network, until, enforced, "directory harvest");
     }
 }

@@ -1,6 +1,6 @@
 //! `mailward dha list|release`.
 
-use super::{exit, fail, load, runtime};
+use super::{exit, fail, prepare};
 use mailward_core::{
     lookup::{Deadline, Outcome},
     recipients::dha::{Block, Dha, network_named},
@@ -33,12 +33,8 @@ enum Command {
 }
 
 pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
-    let config = match load(path.as_deref()) {
-        Ok(config) => config,
-        Err(code) => return code,
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
+    let (config, runtime) = match prepare(path.as_deref()) {
+        Ok(prepared) => prepared,
         Err(code) => return code,
     };
     let dha = Dha::new(config.dha, Counters::open(&config.state.dir));

@@ -1,6 +1,6 @@
 //! `mailward directory import|sync|lookup`.
 
-use super::{exit, fail, load, open_store, runtime};
+use super::{exit, fail, open_store, prepare};
 use mailward_core::{
     config::Config,
     engine::Shared,
@@ -46,12 +46,8 @@ enum Command {
 }
 
 pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
-    let config = match load(path.as_deref()) {
-        Ok(config) => config,
-        Err(code) => return code,
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
+    let (config, runtime) = match prepare(path.as_deref()) {
+        Ok(prepared) => prepared,
         Err(code) => return code,
     };
     match arguments.command {

@@ -1,6 +1,6 @@
 //! `mailward explain REF`.
 
-use super::{exit, fail, load, open_store, runtime};
+use super::{exit, fail, open_store, prepare};
 use mailward_core::{explain::Explanation, store::HistoryRow, verdict::Reference};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -20,16 +20,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
-    let config = match load(path.as_deref()) {
-        Ok(config) => config,
+    let (config, runtime) = match prepare(path.as_deref()) {
+        Ok(prepared) => prepared,
         Err(code) => return code,
     };
     let store = match open_store(&config) {
         Ok(store) => store,
-        Err(code) => return code,
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
         Err(code) => return code,
     };
     let Some(reference) = arguments.reference else {

@@ -132,6 +132,11 @@ fn fail(code: u8, message: impl std::fmt::Display) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Configuration and runtime of a command that waits on a service.
+fn prepare(path: Option<&Path>) -> Result<(Config, tokio::runtime::Runtime), ExitCode> {
+    Ok((load(path)?, runtime()?))
+}
+
 /// A runtime for commands that wait on the network.
 fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
     tokio::runtime::Builder::new_multi_thread()

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::Builder;
 
 /// Everything is inside a static root zone, so that a name which the test has not mentioned does not exist. Block lists
-/// are passed on to rbldnsd; answers from there are cached for a second at most.
+/// are passed on to rbldnsd; answers from there, and its silence while a test hangs unbound, are remembered for a second
+/// at most.
 pub(super) fn unbound(folder: &Path, port: u16, lists_port: u16, builder: &Builder, lists: &[String]) -> String {
     let folder = folder.display();
     let mut text = format!(
@@ -27,6 +28,7 @@ pub(super) fn unbound(folder: &Path, port: u16, lists_port: u16, builder: &Build
   cache-max-ttl: 1
   cache-max-negative-ttl: 1
   infra-cache-max-rtt: 400
+  infra-host-ttl: 1
   local-zone: \".\" static
   local-data: \". 1 IN SOA ns.test. hostmaster.test. 1 60 60 60 1\"
 "
