@@ -72,7 +72,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
     read(&source(path)?).0
 }
 
-/// Every key with its value in force, as TOML; keys without a value stand as comments.
+/// The file with the default of every key that it does not set, as TOML; keys without a value are named at the end.
 ///
 /// # Errors
 ///
@@ -84,20 +84,32 @@ pub fn show(path: Option<&Path>) -> Result<String, Vec<Diagnostic>> {
     };
     let (config, effective) = read(&source);
     config?;
-    let mut text = format!("# {}\n", source.name);
-    let mut table = String::new();
+    let mut table: toml::Table = source.text.parse().unwrap_or_default();
+    let mut unset = Vec::new();
     for (path, value) in effective {
-        let (owner, key) = path.rsplit_once('.').unwrap_or(("", &path));
-        if owner != table {
-            table = owner.to_owned();
-            text.push_str(&format!("\n[{table}]\n"));
-        }
         match value {
-            Some(value) => text.push_str(&format!("{key} = {value}\n")),
-            None => text.push_str(&format!("# {key} is not set\n")),
+            Some(value) => insert_default(&mut table, &path, &value),
+            None => unset.push(path),
         }
     }
-    Ok(text)
+    unset.retain(|path| !path.starts_with("policy.") && !path.starts_with("settings."));
+    let text = toml::to_string(&table).unwrap_or_default();
+    Ok(format!("# {}\n\n{text}\n# Not set: {}\n", source.name, unset.join(", ")))
+}
+
+/// Puts a default where the file says nothing. Lists of tables are the file's own: their entries need no defaults shown.
+fn insert_default(table: &mut toml::Table, path: &str, value: &str) {
+    let Some((first, rest)) = path.split_once('.') else {
+        let parsed = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
+        if let (false, Some(parsed)) = (table.contains_key(path), parsed) {
+            table.insert(path.to_owned(), parsed);
+        }
+        return;
+    };
+    let below = table.entry(first).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let toml::Value::Table(below) = below {
+        insert_default(below, rest, value);
+    }
 }
 
 fn source(path: &Path) -> Result<SourceText, Vec<Diagnostic>> {

@@ -62,11 +62,13 @@ impl Session {
                 self.count_known(address);
                 Vec::new()
             }
-            Membership::Known { groups, .. } => {
+            known @ Membership::Known { .. } => {
+                self.judge_membership(&known);
                 self.count_known(address);
-                groups
+                known.groups().to_vec()
             }
             Membership::Unknown if acts => {
+                self.judge_membership(&Membership::Unknown);
                 let (reply, delay) = self.count_unknown(time, &address.domain).await;
                 let (reply, because) = match reply {
                     Some(reply) => (reply, "directory harvest"),
@@ -77,13 +79,10 @@ impl Session {
             Membership::Unknown => Vec::new(),
             trouble @ Membership::Trouble { .. } => {
                 tracing::warn!(?trouble, "the directory cannot be asked");
-                let judgement = directory::judge(&trouble, &engine.directory_settings);
-                for finding in judgement.findings {
-                    self.find(finding);
-                }
+                let reply = self.judge_membership(&trouble);
                 // Users' mail programs do not queue: their mail goes on, and the MTA's own maps decide.
                 let inbound = self.direction() == Some(Direction::Inbound);
-                if let Some(reply) = judgement.reply.filter(|_| acts && inbound) {
+                if let Some(reply) = reply.filter(|_| acts && inbound) {
                     return self.refuse(Stage::Rcpt, Some(address), reply, "directory in trouble");
                 }
                 Vec::new()
@@ -101,6 +100,15 @@ impl Session {
         }
         self.accept(recipient);
         Answer::default()
+    }
+
+    /// Notes what the directory's answer says, and gives the reply that it means.
+    fn judge_membership(&mut self, membership: &Membership) -> Option<Reply> {
+        let judgement = directory::judge(membership, &self.engine.directory_settings);
+        for finding in judgement.findings {
+            self.find(finding);
+        }
+        judgement.reply
     }
 
     fn accept(&mut self, recipient: Recipient) {

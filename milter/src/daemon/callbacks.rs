@@ -19,17 +19,27 @@ use std::{
 pub(super) struct Client {
     daemon: Arc<Daemon>,
     session: Session,
-    /// Whether header values come and go with their leading blank.
-    leading_space: bool,
+    /// What was negotiated with the MTA.
+    options: ProtoOpts,
     /// Held while a transaction is open, so that a drain waits for it.
     open: Option<super::OpenTransaction>,
 }
 
 impl Client {
-    fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, leading_space: bool) -> Self {
-        let options = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), replay: None };
-        let session = daemon.engine.load().session(options);
-        Client { daemon, session, leading_space, open: None }
+    fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, options: ProtoOpts) -> Self {
+        let session = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), replay: None };
+        let session = daemon.engine.load().session(session);
+        Client { daemon, session, options, open: None }
+    }
+
+    /// Whether header values come and go with their leading blank.
+    fn has_leading_space(&self) -> bool {
+        self.options.contains(ProtoOpts::LEADING_SPACE)
+    }
+
+    /// The status where nothing is decided: no reply at all if the MTA does not wait for one.
+    fn nothing_to_say(&self, waived: ProtoOpts) -> Status {
+        if self.options.contains(waived) { Status::Noreply } else { Status::Continue }
     }
 
     async fn abort(&mut self) {
@@ -56,8 +66,7 @@ pub(super) fn callbacks(daemon: Arc<Daemon>, refuse_at: RefuseAt) -> Callbacks<C
             let daemon = Arc::clone(&daemon);
             Box::pin(async move {
                 let status = negotiate(cx, actions, options, refuse_at);
-                let leading_space = cx.requested_opts.contains(ProtoOpts::LEADING_SPACE);
-                cx.data = Some(Client::new(daemon, refuse_at, leading_space));
+                cx.data = Some(Client::new(daemon, refuse_at, cx.requested_opts));
                 status
             })
         })
@@ -106,15 +115,17 @@ async fn connect(cx: &mut Context<Client>, host: CString, socket: SocketInfo) ->
         mta_name: text(&cx.macros, c"j"),
     };
     let answer = client.session.connect(facts).await;
-    reply_with(&mut cx.reply, answer).await
+    match answer.reply {
+        None => client.nothing_to_say(ProtoOpts::NOREPLY_CONNECT),
+        Some(_) => reply_with(&mut cx.reply, answer).await,
+    }
 }
 
 async fn helo(cx: &mut Context<Client>, name: CString) -> Status {
     let tls = tls(&cx.macros);
-    if let Some(client) = &mut cx.data {
-        client.session.helo(name.as_bytes(), tls);
-    }
-    Status::Continue
+    let Some(client) = &mut cx.data else { return Status::Tempfail };
+    client.session.helo(name.as_bytes(), tls);
+    client.nothing_to_say(ProtoOpts::NOREPLY_HELO)
 }
 
 async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
@@ -150,26 +161,25 @@ async fn rcpt(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
 }
 
 async fn header(cx: &mut Context<Client>, name: CString, value: CString) -> Status {
-    if let Some(client) = &mut cx.data {
-        if client.leading_space {
-            client.session.header(name.as_bytes(), value.as_bytes());
-        } else {
-            client.session.header(name.as_bytes(), &[b" ", value.as_bytes()].concat());
-        }
+    let Some(client) = &mut cx.data else { return Status::Tempfail };
+    if client.has_leading_space() {
+        client.session.header(name.as_bytes(), value.as_bytes());
+    } else {
+        client.session.header(name.as_bytes(), &[b" ", value.as_bytes()].concat());
     }
-    Status::Continue
+    client.nothing_to_say(ProtoOpts::NOREPLY_HEADER)
 }
 
 async fn end_of_header(cx: &mut Context<Client>) -> Status {
-    if let Some(client) = &mut cx.data {
-        client.session.end_of_header();
-    }
-    Status::Continue
+    let Some(client) = &mut cx.data else { return Status::Tempfail };
+    client.session.end_of_header();
+    client.nothing_to_say(ProtoOpts::NOREPLY_EOH)
 }
 
 async fn body(cx: &mut Context<Client>, piece: Bytes) -> Status {
-    let more = cx.data.as_mut().is_some_and(|client| client.session.body(&piece));
-    if more { Status::Continue } else { Status::Skip }
+    let Some(client) = &mut cx.data else { return Status::Tempfail };
+    let more = client.session.body(&piece);
+    if !more && client.options.contains(ProtoOpts::SKIP) { Status::Skip } else { Status::Continue }
 }
 
 async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
@@ -177,12 +187,11 @@ async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
     let queue_id = text(&cx.macros, c"i");
     let started = std::time::Instant::now();
     let judged = client.session.end_of_message(super::now(), queue_id).await;
-    client.open = None;
     report::log(&judged.report, Some(started.elapsed()));
-    match &judged.verdict.action {
+    let status = match &judged.verdict.action {
         Action::Discard => Status::Discard,
         Action::Reply(reply) => set_reply(&mut cx.reply, Some((reply, reply.text_with(judged.report.reference)))),
-        Action::Accept => match edits::apply(&cx.actions, &judged.verdict.edits, client.leading_space).await {
+        Action::Accept => match edits::apply(&cx.actions, &judged.verdict.edits, client.has_leading_space()).await {
             Ok(()) => Status::Accept,
             Err(error) => {
                 // Part of the edits may be lost: better once more than half done.
@@ -190,7 +199,9 @@ async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
                 Status::Tempfail
             }
         },
-    }
+    };
+    client.open = None;
+    status
 }
 
 async fn reply_with(reply: &mut SmtpReply, answer: Answer) -> Status {

@@ -77,6 +77,11 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     for Listener { address, refuse_at } in &settings.listeners {
         let listener = match Hardy::bind(address, &settings, Arc::clone(&drain)).await {
             Ok(listener) => listener,
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                return fail(&format!(
+                    "cannot listen on {address}: another process listens there; end it, or set another listen in [milter]"
+                ));
+            }
             Err(error) => return fail(&format!("cannot listen on {address}: {error}")),
         };
         tracing::info!(%address, "listening");

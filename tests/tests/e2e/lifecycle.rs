@@ -200,6 +200,19 @@ fn daemon_survives_being_out_of_descriptors() {
 }
 
 #[test]
+fn healthy_mail_leaves_no_warning_in_the_log() {
+    let scratch = Scratch::new();
+    let mut site = Site::builder(&scratch, "").start();
+    for from in ["a@example.net", "b@example.net"] {
+        assert!(site.send(STRANGER, from, &[ALICE, BOB], message(from, "hello", "Hello")).is_accepted());
+    }
+    site.sink.wait_for(2);
+    assert!(site.mailward.terminate().success());
+    let loud: Vec<_> = site.mailward.log().into_iter().filter(|line| line["level"] != "INFO").collect();
+    assert!(loud.is_empty(), "{loud:#?}");
+}
+
+#[test]
 fn empty_configuration_is_a_working_one() {
     let scratch = Scratch::new();
     // Only what keeps the test on this machine and in its folder.
