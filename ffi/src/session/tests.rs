@@ -83,3 +83,37 @@ fn a_struct_may_be_shorter_or_longer_than_the_library_knows_it() {
     let facts = unsafe { sized::<ConnectFacts>(longer.as_ptr().cast(), "facts") };
     assert!(facts.is_err(), "a member that the library does not know is set");
 }
+
+#[test]
+fn one_engine_serves_many_threads_at_a_time() {
+    let mut engine = ptr::null_mut();
+    // SAFETY: NULL is allowed where it is given, and the place may be written.
+    assert_eq!(unsafe { mw_engine_open(ptr::null(), ptr::null(), &mut engine, ptr::null_mut()) }, 0);
+    // SAFETY: the engine is open until the end of this function.
+    let shared = unsafe { &*engine };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(move || {
+                // SAFETY: all texts are empty.
+                let facts = unsafe { none_of_it().read() }.expect("facts");
+                let mut session = Session::open(shared, facts).expect("a session");
+                let mail = engine::MailFacts { time: now(), sender: b"<>", parameters: vec![], login: None, tls: None };
+                assert!(session.mail(mail).expect("in order").is_none());
+                assert!(session.rcpt(b"a@example.com").expect("in order").is_none());
+                for byte in b"Subject: x\r\n\r\nhello\r\n" {
+                    session.write(&[*byte]).expect("in order");
+                }
+                let verdict = session.end_of_message(None).expect("a verdict");
+                // SAFETY: the verdict lives until the end of the block.
+                assert_eq!(unsafe { crate::mw_verdict_action(&verdict) }, 0);
+            });
+        }
+    });
+    // SAFETY: nobody uses the engine any more.
+    unsafe { mw_engine_free(engine) };
+}
+
+fn none_of_it() -> ConnectFacts {
+    // SAFETY: NULL means all zero.
+    unsafe { sized(ptr::null(), "facts") }.expect("zeros")
+}
