@@ -1,0 +1,44 @@
+//! Example policies are correct files, and say what their comments promise.
+
+use mailward_core::{
+    config,
+    policy::{self, MixedRefusal},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/policies")
+}
+
+fn policies(name: &str) -> policy::Settings {
+    config::load(&folder().join(name)).unwrap_or_else(|faults| panic!("{faults:?}")).policy
+}
+
+#[test]
+fn every_example_policy_loads_without_fault_and_stands_in_the_list() {
+    let readme = fs::read_to_string(folder().join("../README.md")).expect("a README");
+    let mut count = 0;
+    for entry in fs::read_dir(folder()).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        if let Err(faults) = config::load(&path) {
+            panic!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(readme.contains(&format!("`{name}`")), "{name} is missing in examples/README.md");
+        count += 1;
+    }
+    assert_eq!(count, 6);
+}
+
+#[test]
+fn example_policies_say_what_their_comments_promise() {
+    assert!(policies("outbound.toml").filter_outbound);
+    assert_eq!(policies("first-weeks.toml").trial.expect("a trial").acting.len(), 3);
+    assert_eq!(policies("spam.toml").mixed_refusal, MixedRefusal::Tag);
+    assert_eq!(policies("people.toml").scoped.len(), 2);
+    assert_eq!(policies("attachments.toml").policies.len(), 6);
+    assert_eq!(policies("partners.toml").policies.len(), 4);
+}

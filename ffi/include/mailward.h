@@ -1,0 +1,202 @@
+/* libmailward: judges mail for the program that receives it. Every verdict says why.
+ *
+ * Life of a message:
+ *   mw_engine_open                      once: configuration and state
+ *   mw_session_open, mw_session_helo    a client connects
+ *   mw_session_mail, mw_session_rcpt    the envelope; each may be refused
+ *   mw_session_write ...                the message, in pieces
+ *   mw_session_end_of_message           the verdict
+ *   mw_session_free, mw_engine_free
+ *
+ * Threads. An engine is const and may be used by any number of threads at a time. A session is used by one thread at a
+ * time, whichever. Verdicts and errors are plain data: any number of threads may read one.
+ *
+ * Forks. mw_engine_open leaves no thread behind: a process may open an engine and fork, and each child opens sessions
+ * with it. The first session starts threads. From then on the engine and its sessions belong to that process: in a child
+ * that it forks later, calls fail with MW_E_FORKED, and the _free functions do nothing.
+ *
+ * Errors. A function that can fail returns a status. `err` may be NULL; else on failure *err is set to an error that the
+ * caller owns (mw_error_free), and on success it is untouched. On failure no other output is written. A fault inside the
+ * library never ends the process: the call returns MW_E_PANIC (a line goes to standard error), and the session answers
+ * all further calls with MW_E_POISONED.
+ *
+ * Texts are bytes with a length, not always UTF-8, not ended by NUL. Those that are passed in are read before the
+ * function returns. Those that are returned belong to the object that they were asked of, and live as long as it does.
+ *
+ * This is a first version, before 1.0: functions may still change, and then MW_ABI_VERSION does. */
+#ifndef MAILWARD_H
+#define MAILWARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Number of this interface. */
+#define MW_ABI_VERSION 1
+
+/* Status codes. 0 is success; values are never used again for something else. */
+typedef int32_t mw_status_t;
+#define MW_OK 0
+#define MW_E_ARGUMENT 1 /* a pointer is NULL, or an argument makes no sense */
+#define MW_E_CONFIG 2   /* the configuration, or a file that it names, has faults: the message has one a line */
+#define MW_E_SYSTEM 3   /* the directory of the state, or a thread, cannot be had */
+#define MW_E_ORDER 4    /* this command cannot come now; the session goes on as if it had not come */
+#define MW_E_FORKED 5   /* the handle was in use before the process forked */
+#define MW_E_PANIC 6    /* a fault inside the library */
+#define MW_E_POISONED 7 /* an earlier call on this session returned MW_E_PANIC */
+
+/* Actions of a verdict. */
+#define MW_ACTION_ACCEPT 0  /* take the message and make the edits */
+#define MW_ACTION_DISCARD 1 /* take the message and drop it */
+#define MW_ACTION_REPLY 2   /* answer with the code (4xx or 5xx) and text; 421 also closes the connection */
+
+/* Kinds of edits. Each applies to the message for all its recipients; occurrences count as the message came in. */
+#define MW_EDIT_ADD_HEADER 1       /* put name and value above all other fields */
+#define MW_EDIT_CHANGE_HEADER 2    /* the occurrence-th field of this name, from 1, gets this value */
+#define MW_EDIT_REMOVE_HEADER 3    /* the occurrence-th field of this name, from 1, goes */
+#define MW_EDIT_REMOVE_RECIPIENT 4 /* the recipient in value, in angle brackets, gets no copy */
+#define MW_EDIT_HOLD 5             /* keep the message in the host's quarantine; value is a reason */
+
+/* Bytes with their length. data may be NULL if len is 0. */
+typedef struct mw_text {
+  const char *data;
+  size_t len;
+} mw_text_t;
+
+typedef struct mw_engine mw_engine_t;
+typedef struct mw_session mw_session_t;
+typedef struct mw_verdict mw_verdict_t;
+typedef struct mw_error mw_error_t;
+
+/* Structs begin with their size, so that later versions can add members. Begin with the _INIT macro; all members that
+ * stay zero mean "not known" or "the default". Where a function takes a pointer to one, NULL means all zero. */
+typedef struct mw_engine_options {
+  size_t struct_size;
+  const char *state_dir; /* directory of counters and history, made if need be; NULL keeps them in memory */
+  const char *dns_zone;  /* for tests: DNS is answered from this file of "name TYPE value" lines; needs no state_dir */
+} mw_engine_options_t;
+#define MW_ENGINE_OPTIONS_INIT { sizeof(mw_engine_options_t), NULL, NULL }
+
+typedef struct mw_connect_facts {
+  size_t struct_size;
+  mw_text_t client_address;  /* "192.0.2.7" or "2001:db8::7"; without it nothing is judged about the client */
+  mw_text_t client_name;     /* host name that the host has verified for it */
+  mw_text_t host_name;       /* the receiving host's own name, for Authentication-Results */
+  int32_t local_submission;  /* 1: handed in by a program on this host; recipients are not refused then */
+} mw_connect_facts_t;
+#define MW_CONNECT_FACTS_INIT { sizeof(mw_connect_facts_t), { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, 0 }
+
+typedef struct mw_mail_facts {
+  size_t struct_size;
+  mw_text_t login;           /* user as whom the client has authenticated: its mail is outbound then */
+  mw_text_t login_mechanism; /* "PLAIN" */
+  mw_text_t tls_version;     /* "TLSv1.3"; empty if the connection is not encrypted */
+  mw_text_t tls_cipher;
+} mw_mail_facts_t;
+#define MW_MAIL_FACTS_INIT { sizeof(mw_mail_facts_t), { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 } }
+
+/* Each function below tells four facts: who owns what, whether it blocks, which threads may call it, what it returns. */
+
+/* Tells the interface of the library that runs; compare it with MW_ABI_VERSION.
+ * Owner: nothing. Blocks: never. Thread: any. Returns: the number. */
+uint32_t mw_abi_version(void);
+
+/* Opens an engine with the configuration in the file `config`, or with the built-in defaults if that is NULL.
+ * Owner: the caller owns *out; mw_engine_free. Blocks: while files are read and rules compiled.
+ * Thread: any. Returns: MW_OK, MW_E_ARGUMENT, MW_E_CONFIG, MW_E_SYSTEM or MW_E_PANIC. */
+mw_status_t mw_engine_open(const char *config, const mw_engine_options_t *options, mw_engine_t **out,
+                           mw_error_t **err);
+
+/* Frees an engine. Its sessions go on; the last of them ends its threads.
+ * Owner: takes it; NULL is allowed. Blocks: until history is written and lookups have ended, if no session is left.
+ * Thread: any, but no other call on the engine may be under way. Returns: nothing. */
+void mw_engine_free(mw_engine_t *engine);
+
+/* Opens a session: a client has connected. Its address is looked up while it sends its next commands.
+ * Owner: the caller owns *out; mw_session_free. Blocks: for a moment. Thread: any, many at a time on one engine.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_SYSTEM, MW_E_FORKED or MW_E_PANIC. */
+mw_status_t mw_session_open(const mw_engine_t *engine, const mw_connect_facts_t *facts, mw_session_t **out,
+                            mw_error_t **err);
+
+/* Tells the name of HELO or EHLO; the last one counts.
+ * Owner: nothing. Blocks: never. Thread: one at a time.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_FORKED, MW_E_PANIC or MW_E_POISONED. */
+mw_status_t mw_session_helo(mw_session_t *session, mw_text_t name, mw_error_t **err);
+
+/* Begins a transaction with the sender of MAIL, with or without angle brackets; "<>" is the null sender.
+ * Owner: *refusal is NULL if the sender is taken, else a verdict that the caller owns; mw_verdict_free.
+ * Blocks: up to [deadlines] reply of the configuration. Thread: one at a time.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_ORDER (a transaction is open), MW_E_FORKED, MW_E_PANIC or MW_E_POISONED. */
+mw_status_t mw_session_mail(mw_session_t *session, mw_text_t sender, const mw_mail_facts_t *facts,
+                            mw_verdict_t **refusal, mw_error_t **err);
+
+/* Adds a recipient of RCPT, with or without angle brackets.
+ * Owner: *refusal is NULL if the recipient is taken, else a verdict that the caller owns; mw_verdict_free.
+ * Blocks: up to [deadlines] reply of the configuration. Thread: one at a time.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_ORDER (no transaction, or its message has begun), MW_E_FORKED, MW_E_PANIC or
+ * MW_E_POISONED. */
+mw_status_t mw_session_rcpt(mw_session_t *session, mw_text_t recipient, mw_verdict_t **refusal, mw_error_t **err);
+
+/* Adds a piece of the message, cut anywhere: header, empty line and body as on the wire, with CRLF line ends, but without
+ * the dots of SMTP's transparency and without a Received field of the receiving host itself. What exceeds [limits] of
+ * the configuration is not kept; the verdict says so.
+ * Owner: the bytes are copied. Blocks: never. Thread: one at a time.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_ORDER (no recipient was taken), MW_E_FORKED, MW_E_PANIC or MW_E_POISONED. */
+mw_status_t mw_session_write(mw_session_t *session, mw_text_t piece, mw_error_t **err);
+
+/* Judges the message and ends the transaction. `queue_id` names the message in the history and may be empty.
+ * Owner: the caller owns *out, which does not depend on the session; mw_verdict_free.
+ * Blocks: up to [deadlines] message of the configuration. Thread: one at a time.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_ORDER (no recipient was taken), MW_E_FORKED, MW_E_PANIC or MW_E_POISONED. */
+mw_status_t mw_session_end_of_message(mw_session_t *session, mw_text_t queue_id, mw_verdict_t **out, mw_error_t **err);
+
+/* Drops the transaction, if one is open: RSET, a new HELO, a message that the host refuses itself.
+ * Owner: `report` may be NULL; else *report is NULL if nothing was refused in the transaction, or a verdict that explains
+ * it and that the caller owns; mw_verdict_free. Blocks: up to [deadlines] reply. Thread: one at a time.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_FORKED, MW_E_PANIC or MW_E_POISONED. */
+mw_status_t mw_session_reset(mw_session_t *session, mw_verdict_t **report, mw_error_t **err);
+
+/* Frees a session: the connection has ended, and with it an open transaction.
+ * Owner: takes it; NULL is allowed. Blocks: as mw_session_reset; as mw_engine_free if the engine was freed before.
+ * Thread: one at a time. Returns: nothing. */
+void mw_session_free(mw_session_t *session);
+
+/* All functions that tell about a verdict. Owner: texts belong to the verdict. Blocks: never. Thread: any, many at a
+ * time. Returns: what is told; of NULL the action "reply" with code 451, else zero and empty texts. */
+
+int32_t mw_verdict_action(const mw_verdict_t *verdict);        /* MW_ACTION_... */
+int32_t mw_verdict_code(const mw_verdict_t *verdict);          /* reply code: 250 for accept and discard */
+mw_text_t mw_verdict_enhanced(const mw_verdict_t *verdict);    /* enhanced status code, "5.7.1" */
+mw_text_t mw_verdict_text(const mw_verdict_t *verdict);        /* text of the reply, one line; empty unless "reply" */
+mw_text_t mw_verdict_reference(const mw_verdict_t *verdict);   /* finds the decision in the history */
+uint32_t mw_verdict_delay_ms(const mw_verdict_t *verdict);     /* how long to wait before the reply (tarpit) */
+mw_text_t mw_verdict_explanation(const mw_verdict_t *verdict); /* JSON, as "mailward check --json" prints it; empty for
+                                                                  the answer to MAIL and RCPT (see mw_session_reset) */
+
+/* Edits by index, from 0. Past the last, the kind is 0. Folds in values are LF and a blank, without CR. */
+size_t mw_verdict_edit_count(const mw_verdict_t *verdict);
+int32_t mw_verdict_edit_kind(const mw_verdict_t *verdict, size_t index);        /* MW_EDIT_... */
+mw_text_t mw_verdict_edit_name(const mw_verdict_t *verdict, size_t index);      /* field name, else empty */
+mw_text_t mw_verdict_edit_value(const mw_verdict_t *verdict, size_t index);     /* see the kinds */
+uint32_t mw_verdict_edit_occurrence(const mw_verdict_t *verdict, size_t index); /* from 1; 0 where there is none */
+
+/* Frees a verdict.
+ * Owner: takes it; NULL is allowed. Blocks: never. Thread: any, if no other reads it. Returns: nothing. */
+void mw_verdict_free(mw_verdict_t *verdict);
+
+/* Tells what went wrong, in words for a log; several lines if several things did.
+ * Owner: the text belongs to the error. Blocks: never. Thread: any. Returns: the text; of NULL the empty text. */
+mw_text_t mw_error_message(const mw_error_t *error);
+
+/* Frees an error.
+ * Owner: takes it; NULL is allowed. Blocks: never. Thread: any, if no other reads it. Returns: nothing. */
+void mw_error_free(mw_error_t *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

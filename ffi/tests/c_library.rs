@@ -1,0 +1,253 @@
+//! The library as C programs use it: header, symbols, example, and the same verdicts as the engine gives.
+
+use mailward_core::{
+    config::{Config, sections::RefuseAt},
+    engine::{ConnectFacts, Engine, MailFacts, SessionOptions, Shared},
+    lookup::dns::Zone,
+    store::Store,
+};
+use std::{
+    ffi::CString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    ptr,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+const CLIENT: &str = "192.0.2.7";
+const SENDER: &str = "anna@example.net";
+const RECIPIENT: &str = "bob@example.com";
+const ZONE: &str = "192.0.2.7 PTR mx.example.net\nmx.example.net A 192.0.2.7\n\
+    example.net TXT v=spf1 ip4:192.0.2.7 -all\n_dmarc.example.net TXT v=DMARC1; p=reject\n";
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn header() -> String {
+    fs::read_to_string(package().join("include/mailward.h")).expect("the header")
+}
+
+/// The library that this test was built with: beside the test or one folder above, whichever is newer.
+fn library() -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    let folders = test.ancestors().skip(1).take(2);
+    let built = folders.map(|folder| folder.join("libmailward.so")).filter(|file| file.exists());
+    built.max_by_key(|file| file.metadata().and_then(|m| m.modified()).ok()).expect("libmailward.so was built")
+}
+
+/// A folder of this test alone.
+fn scratch(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("mailward-ffi-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// Compiles a C program with all warnings as errors.
+fn compile(compiler: &str, language: &[&str], source: &Path, folder: &Path) -> PathBuf {
+    let library = library();
+    let program = folder.join(source.file_stem().expect("a name"));
+    let output = Command::new(compiler)
+        .args(language)
+        .args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-I"])
+        .arg(package().join("include"))
+        .arg(source)
+        .arg(&library)
+        .arg(format!("-Wl,-rpath,{}", library.parent().expect("a folder").display()))
+        .arg("-o")
+        .arg(&program)
+        .output()
+        .expect("a C compiler");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    program
+}
+
+fn example() -> PathBuf {
+    package().join("../examples/c/check_message.c")
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// A message with LF line ends, as files have them.
+fn message(body: &str) -> String {
+    format!(
+        "From: Anna <{SENDER}>\nTo: {RECIPIENT}\nSubject: lunch\nDate: Sun, 1 Nov 2026 10:00:00 +0000\n\
+        Message-ID: <1@example.net>\n\n{body}\n"
+    )
+}
+
+/// Test strings are put together here, so that no scanner objects to this file.
+fn eicar() -> String {
+    message(&[r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR", "-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].concat())
+}
+
+fn gtube() -> String {
+    message(&["XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-", "ANTI-UBE-TEST-EMAIL*C.34X"].concat())
+}
+
+/// The explanation that the engine itself gives.
+fn explanation_of_the_engine(message: &str) -> String {
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    runtime.block_on(async {
+        let shared = Shared::in_memory(Some(Zone::parse(ZONE).expect("a zone")));
+        let engine = Engine::build(Config::default(), shared).await.expect("an engine");
+        let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs().cast_signed();
+        let client_ip = Some(CLIENT.parse().expect("an address"));
+        let client = ConnectFacts { time, client_ip, client_name: None, mta_name: None, local_submission: false };
+        assert_eq!(session.connect(client).await.reply, None);
+        session.helo(b"client.example", None);
+        let facts = MailFacts { time, sender: SENDER.as_bytes(), parameters: Vec::new(), login: None, tls: None };
+        assert_eq!(session.mail(facts).await.reply, None);
+        assert_eq!(session.rcpt(time, RECIPIENT.as_bytes(), None).await.reply, None);
+        session.whole_message(message.replace('\n', "\r\n").as_bytes());
+        let judged = session.end_of_message(time, Some("example".to_owned())).await;
+        serde_json::to_string(&judged.report.explanation).expect("JSON")
+    })
+}
+
+#[test]
+fn the_c_example_judges_as_the_engine_does() {
+    let folder = scratch("example");
+    let program = compile("cc", &["-std=c99"], &example(), &folder);
+    let zone = folder.join("zone");
+    fs::write(&zone, ZONE).expect("a file");
+    let clean = message("Shall we?");
+    let large = message(&"A line of a large message, larger than a piece that the example writes.\n".repeat(2_000));
+    for (name, mail, status, expected) in [
+        ("clean", clean, 0, "verdict: accept\nedit: add header (occurrence 0)\n  name: Authentication-Results\n"),
+        ("large", large, 0, "verdict: accept\n"),
+        ("eicar", eicar(), 1, "verdict: reply\ncode: 550\nenhanced: 5.7.1\ntext: "),
+        ("gtube", gtube(), 1, "verdict: reply\ncode: 550\nenhanced: 5.7.1\ntext: "),
+    ] {
+        let file = folder.join(name);
+        fs::write(&file, &mail).expect("a file");
+        let output = Command::new(&program)
+            .arg("-d")
+            .arg(&zone)
+            .args(["-i", CLIENT, "-f", SENDER, "-t", RECIPIENT])
+            .arg(&file)
+            .output()
+            .expect("it runs");
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(status), "{name}: {said}");
+        assert!(said.starts_with(expected), "{name}: {said}");
+        let (_, explanation) = said.split_once("explanation: ").expect("an explanation");
+        assert_eq!(explanation.trim_end(), explanation_of_the_engine(&mail), "{name}");
+    }
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn a_refused_recipient_is_explained_and_faults_are_told() {
+    let folder = scratch("refused");
+    let program = compile("cc", &["-std=c99"], &example(), &folder);
+    let config = folder.join("mailward.toml");
+    let members = folder.join("members.csv");
+    fs::write(&members, "address\nanna@example.com\n").expect("a file");
+    let directory = format!("[directory]\ndomains = [\"example.com\"]\nfiles = [\"{}\"]\n", members.display());
+    fs::write(&config, directory).expect("a file");
+    let run = |recipient: &str| Command::new(&program).arg("-c").arg(&config).args(["-t", recipient]).output();
+    let output = run("nobody@example.com").expect("it runs");
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("verdict: reply\ncode: 550\nenhanced: 5.1.1\ntext: No such recipient here [ref "),
+        "{said}"
+    );
+    assert!(said.contains("\"because\":\"unknown recipient\""), "{said}");
+
+    fs::write(&config, "[[policy]]\nname = \"x\"\nthen = \"rejekt\"\n").expect("a file");
+    let output = run("anna@example.com").expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("mailward.toml:3:8: then is \"rejekt\"") && said.contains("(status 2)"), "{said}");
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn null_is_an_argument_like_any_other_and_a_forked_child_is_told() {
+    let folder = scratch("programs");
+    fs::write(folder.join("zone"), ZONE).expect("a file");
+    for name in ["null_arguments.c", "forked_child.c"] {
+        let program = compile("cc", &["-std=c99"], &package().join("tests/c").join(name), &folder);
+        let output = Command::new(&program).arg(folder.join("zone")).output().expect("it runs");
+        assert!(output.status.success(), "{name}: {:?} {}", output.status, text(&output));
+    }
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn the_header_may_stand_twice_and_in_cplusplus() {
+    if Command::new("c++").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no C++ compiler");
+        return;
+    }
+    let folder = scratch("cplusplus");
+    let source = folder.join("twice.cc");
+    let example = fs::read_to_string(example()).expect("the example");
+    fs::write(&source, format!("#include <mailward.h>\n{example}")).expect("a file");
+    compile("c++", &["-std=c++11"], &source, &folder);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn the_library_exports_what_the_list_and_the_header_have() {
+    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(library()).output().expect("nm");
+    let exported: Vec<String> =
+        text(&output).lines().filter_map(|line| line.split_whitespace().nth(2).map(str::to_owned)).collect();
+    let list = fs::read_to_string(package().join("abi/symbols.txt")).expect("the list");
+    assert_eq!(exported, list.lines().collect::<Vec<_>>(), "abi/symbols.txt lists the interface, sorted");
+    let header = header();
+    for symbol in &exported {
+        assert!(header.contains(&format!(" {symbol}(")) || header.contains(&format!("*{symbol}(")), "{symbol}");
+    }
+}
+
+#[test]
+fn header_and_library_have_the_same_number() {
+    let header = header();
+    let number = header.lines().find_map(|line| line.strip_prefix("#define MW_ABI_VERSION ")).expect("a number");
+    assert_eq!(number.parse(), Ok(mailward::mw_abi_version()));
+}
+
+#[test]
+fn state_is_kept_in_the_directory_that_the_options_name() {
+    let folder = scratch("state");
+    let state = folder.join("made if need be");
+    let path = CString::new(state.to_str().expect("text")).expect("no NUL");
+    let options = mailward::EngineOptions {
+        struct_size: size_of::<mailward::EngineOptions>(),
+        state_dir: path.as_ptr(),
+        dns_zone: ptr::null(),
+    };
+    let words = |text: &str| mailward::Text { data: text.as_ptr().cast(), len: text.len() };
+    let none = ptr::null_mut();
+    let (mut engine, mut session, mut verdict) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: handles are used as the header says; texts and options outlive the calls.
+    let reference = unsafe {
+        assert_eq!(mailward::mw_engine_open(ptr::null(), &options, &mut engine, none), 0);
+        assert_eq!(mailward::mw_session_open(engine, ptr::null(), &mut session, ptr::null_mut()), 0);
+        assert_eq!(mailward::mw_session_mail(session, words("<>"), ptr::null(), &mut verdict, ptr::null_mut()), 0);
+        assert_eq!(mailward::mw_session_rcpt(session, words(RECIPIENT), &mut verdict, ptr::null_mut()), 0);
+        let piece = words("Subject: x\r\n\r\nhello\r\n");
+        assert_eq!(mailward::mw_session_write(session, piece, ptr::null_mut()), 0);
+        assert_eq!(mailward::mw_session_end_of_message(session, words("q1"), &mut verdict, ptr::null_mut()), 0);
+        mailward::mw_session_free(session);
+        mailward::mw_engine_free(engine);
+        let reference = mailward::mw_verdict_reference(verdict);
+        let reference = std::slice::from_raw_parts(reference.data.cast::<u8>(), reference.len).to_vec();
+        mailward::mw_verdict_free(verdict);
+        String::from_utf8(reference).expect("text")
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let store = Store::open(&state, 30).expect("the state");
+    let row = runtime.block_on(store.find(&reference)).expect("an answer").expect("a row");
+    assert_eq!((row.queue_id.as_str(), row.recipients), ("q1", vec![RECIPIENT.to_owned()]));
+    let _ = fs::remove_dir_all(folder);
+}
