@@ -27,8 +27,7 @@ use crate::{
     reputation::{self, Standing},
     score,
     session::{
-        Bytes, Connection, Direction, Event, Overflow, RawMessage, Recording, RefuseAt, RefusedByMta, ReversePath, Tls,
-        Transaction,
+        Bytes, Connection, Direction, Event, Overflow, RawMessage, Recording, RefuseAt, RefusedByMta, Tls, Transaction,
     },
     verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
@@ -47,6 +46,7 @@ pub struct Session {
     events: Vec<Event>,
     connection: Connection,
     local_submission: bool,
+    command: Deadline,
     standing: Standing,
     reputation: Pending<reputation::Answers>,
     tally: Tally,
@@ -72,6 +72,7 @@ impl Engine {
             events: Vec::new(),
             connection: Connection::default(),
             local_submission: false,
+            command: Deadline::after(self.deadlines.reply),
             standing: Standing::Unlisted,
             reputation: Pending::Never,
             tally: Tally::default(),
@@ -85,6 +86,7 @@ impl Engine {
 impl Session {
     /// A client has connected. Its address is looked up while it sends its next commands.
     pub async fn connect(&mut self, facts: ConnectFacts) -> Answer {
+        self.begin_command();
         let refuse_at = self.options.refuse_at;
         self.record(|| Event::Connect {
             time: facts.time,
@@ -110,7 +112,9 @@ impl Session {
         };
         self.reputation = match facts.client_ip {
             Some(ip) if !self.is_trusted() => {
-                let (engine, journal, deadline) = (self.engine.clone(), self.journal.clone(), self.reply_deadline());
+                // Half of a reply's time: the directory, which is asked later, keeps the rest.
+                let deadline = Deadline::after(self.engine.deadlines.reply / 2);
+                let (engine, journal) = (Arc::clone(&self.engine), Arc::clone(&self.journal));
                 Pending::start(async move {
                     journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
                 })
@@ -144,12 +148,14 @@ impl Session {
             login: facts.login.clone(),
             tls: facts.tls.clone(),
         });
+        self.begin_command();
         self.guarded(|session| session.judge_mail(facts).boxed()).await
     }
 
     /// RCPT. `refused_by_mta` is set if the MTA has refused this recipient itself: then it is only counted.
     pub async fn rcpt(&mut self, time: i64, recipient: &[u8], refused_by_mta: Option<RefusedByMta>) -> Answer {
         self.record(|| Event::Rcpt { time, recipient: Bytes::from(recipient), refused_by_mta: refused_by_mta.clone() });
+        self.begin_command();
         self.guarded(|session| session.judge_rcpt(time, recipient, refused_by_mta).boxed()).await
     }
 
@@ -200,6 +206,7 @@ impl Session {
     /// RSET, a new HELO, or the end of the connection: the transaction is dropped whole. The report tells of commands
     /// that were refused in it.
     pub async fn abort(&mut self, time: i64) -> Option<Report> {
+        self.begin_command();
         let Some(open) = self.open.take() else { return self.refused.take() };
         self.record(|| Event::Abort);
         self.count_transaction(time, &open, false).await;
@@ -261,7 +268,7 @@ impl Session {
             self.connection.tls = facts.tls;
         }
         let reference = engine.reference();
-        let sender = match ReversePath::parse(facts.sender) {
+        let sender = match self.reverse_path(facts.sender) {
             Ok(sender) => sender,
             Err(error) => {
                 tracing::debug!(%error, "malformed sender");
@@ -291,7 +298,13 @@ impl Session {
         }
         self.open = Some(open);
         match self.early_refusal(facts.time, Stage::Mail, RefuseAt::Mail).await {
-            Some((reply, because)) => self.refuse(Stage::Mail, None, reply, because),
+            Some((reply, because)) => {
+                // No message will follow: its place among those in flight is free.
+                if let Some(open) = &mut self.open {
+                    drop(open.transaction.message.take());
+                }
+                self.refuse(Stage::Mail, None, reply, because)
+            }
             None => Answer::default(),
         }
     }
@@ -333,6 +346,10 @@ impl Session {
             return self.deferred(time, open, "limit.bytes-in-flight");
         }
 
+        if open.transaction.recipients.is_empty() {
+            return self.deferred(time, open, "internal.no-recipient");
+        }
+
         let spf = match open.spf.answer().await {
             Ok(spf) => spf.cloned(),
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
@@ -342,7 +359,14 @@ impl Session {
         let content = deadline.bound(content);
         let clamd = self.journal.ask("clamd", malware::ask(&engine.malware, &raw, deadline));
         let unasked = SpfResults::default();
-        let authentication = self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline);
+        // Without the end of the body nothing can be said about its signatures, nor by DMARC.
+        let whole = overflow.is_none();
+        let authentication = async {
+            match whole {
+                true => self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline).await,
+                false => None,
+            }
+        };
         let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
         let Content { facts, scan, findings, forged } = match content {
             Outcome::Done(Ok(content)) => content,
@@ -365,7 +389,7 @@ impl Session {
         }
         if let Some(results) = &authentication {
             judgement.merge(match self.is_relay() {
-                true => engine.authenticator.judge(results).without("dmarc."),
+                true => engine.authenticator.judge(results).without("dmarc.").without("from."),
                 false => engine.authenticator.judge(results),
             });
         }
@@ -399,6 +423,7 @@ impl Session {
 
     async fn finish(&mut self, time: i64, open: &Open, mut explanation: Explanation, decision: Decision) -> Judged {
         explanation.recipients.extend(open.refused_recipients());
+        self.begin_command();
         let taken = decision.verdict.action == Action::Accept;
         self.count_transaction(time, open, taken).await;
         let queue_id = open.transaction.queue_id.clone();
@@ -413,14 +438,21 @@ impl Session {
             self.engine.shared.record(judged.report.row());
             return judged;
         }
-        match self.engine.shared.commit(judged.report.row()).await {
-            Ok(()) => judged,
-            Err(error) => {
-                tracing::error!(%error, "a discarded message could not be recorded; deferring it instead");
+        let deadline = Deadline::after(self.engine.deadlines.reply);
+        let error = match deadline.bound(self.engine.shared.commit(judged.report.row())).await {
+            Outcome::Done(Ok(())) => None,
+            Outcome::Done(Err(error)) => Some(error.to_string()),
+            other => other.trouble(),
+        };
+        match error {
+            None => judged,
+            Some(error) => {
+                tracing::error!(error, "a discarded message could not be recorded; deferring it instead");
                 let Judged { verdict, mut report } = judged;
                 let reply = temporary_failure();
                 report.explanation.verdict = "defer".to_owned();
                 report.explanation.reply = Some(reply.to_string());
+                self.engine.shared.record(report.row());
                 let verdict = Verdict { action: Action::Reply(reply), edits: Vec::new(), ..verdict };
                 Judged { verdict, report }
             }

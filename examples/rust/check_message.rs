@@ -3,8 +3,9 @@
 //!     cargo run -p mailward-core --example check_message -- mail.eml sender@example.net recipient@example.com
 
 use mailward_core::{
-    config::{Config, sections::RefuseAt},
+    config::Config,
     engine::{ConnectFacts, Engine, MailFacts, SessionOptions, Shared},
+    session::RefuseAt,
 };
 use std::{
     error::Error,

@@ -16,8 +16,8 @@ use crate::{
     verdict::{Verdict, json},
 };
 use mailward_core::{
-    config::sections::RefuseAt,
     engine::{self, Answer, Session as Core, SessionOptions},
+    session::RefuseAt,
     verdict::{Reference, Reply},
 };
 use std::{

@@ -1,9 +1,10 @@
 //! The library as C programs use it: header, symbols, example, and the same verdicts as the engine gives.
 
 use mailward_core::{
-    config::{Config, sections::RefuseAt},
+    config::Config,
     engine::{ConnectFacts, Engine, MailFacts, SessionOptions, Shared},
     lookup::dns::Zone,
+    session::RefuseAt,
     store::Store,
 };
 use std::{

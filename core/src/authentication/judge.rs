@@ -68,6 +68,11 @@ impl Authenticator {
         } else if results.from.fields > 1 || results.from.domains.len() > 1 {
             let finding = Finding::new("from.multiple", points.from_multiple, source);
             judgement.findings.push(results.from.domains.iter().fold(finding, |finding, domain| finding.fact(domain)));
+            // DMARC says nothing about such a message, while a reader sees the first author (RFC 9989 §11).
+            let enforced = self.settings.dmarc == DmarcMode::Enforce;
+            if enforced && results.from.fields > 1 && results.from.domains.len() > 1 {
+                judgement.reply = Some(Reply::fixed(550, (5, 7, 1), "Message names more than one author"));
+            }
         }
     }
 

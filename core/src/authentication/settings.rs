@@ -99,7 +99,7 @@ impl Default for ResultPoints {
             dmarc_reject: Points::hundredths(800),
             dmarc_permerror: Points::hundredths(50),
             from_missing: Points::hundredths(300),
-            from_multiple: Points::hundredths(300),
+            from_multiple: Points::hundredths(600),
             arc_fail: Points::ZERO,
         }
     }

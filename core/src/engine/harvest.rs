@@ -53,7 +53,8 @@ impl Session {
         if let Some(reply) = &answer.reply {
             self.blocked = Some(reply.clone());
         }
-        (answer.reply, answer.delay.min(self.engine.deadlines.reply / 2))
+        let longest = (self.engine.deadlines.reply / 2).min(self.reply_deadline().remaining());
+        (answer.reply, answer.delay.min(longest))
     }
 
     /// Counts the recipients of a transaction that ended, and a delivered message for the network's history.

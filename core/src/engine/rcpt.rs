@@ -16,7 +16,7 @@ impl Session {
         recipient: &[u8],
         refused_by_mta: Option<RefusedByMta>,
     ) -> Answer {
-        let address = Address::parse(recipient);
+        let address = self.forward_path(recipient);
         if let Some(refused) = refused_by_mta {
             if refused.is_unknown_recipient() {
                 let domain = address.map(|a| a.domain).unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::{
     policy::PolicyClass,
     recipients::{bounces, directory::Membership},
     reputation::{Answers, ReverseDns, Standing},
-    session::{Address, ClientNetwork, Direction, Event, Overflow, Recipient, ReversePath},
+    session::{Address, AddressError, ClientNetwork, Direction, Event, Overflow, Recipient, ReversePath},
     verdict::{Action, Edit, Finding, Judgement, Points, Reference, Reply, Verdict},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -59,8 +59,14 @@ impl Session {
         }
     }
 
+    /// When the reply to the command under way is due: one deadline for all that it waits for.
     pub(super) fn reply_deadline(&self) -> Deadline {
-        Deadline::after(self.engine.deadlines.reply)
+        self.command
+    }
+
+    /// A command begins.
+    pub(super) fn begin_command(&mut self) {
+        self.command = Deadline::after(self.engine.deadlines.reply);
     }
 
     pub(super) fn network(&self) -> Option<ClientNetwork> {
@@ -84,6 +90,26 @@ impl Session {
     /// Whether this client's recipients count for directory harvest protection.
     pub(super) fn is_counted(&self) -> bool {
         !self.is_trusted() && self.connection.login.is_none() && self.connection.client_ip.is_some()
+    }
+
+    /// The recipient of RCPT. Own machines may leave the domain out; the MTA adds it behind us.
+    pub(super) fn forward_path(&self, path: &[u8]) -> Result<Address, AddressError> {
+        match self.may_be_unqualified() {
+            true => Address::parse_unqualified(path),
+            false => Address::parse(path),
+        }
+    }
+
+    /// The sender of MAIL, likewise.
+    pub(super) fn reverse_path(&self, path: &[u8]) -> Result<ReversePath, AddressError> {
+        match ReversePath::parse(path) {
+            Err(_) if self.may_be_unqualified() => Address::parse_unqualified(path).map(ReversePath::Mailbox),
+            other => other,
+        }
+    }
+
+    fn may_be_unqualified(&self) -> bool {
+        self.connection.login.is_some() || self.local_submission || matches!(self.standing, Standing::Internal)
     }
 
     /// Notes a refusal and gives it to the client.
@@ -126,6 +152,9 @@ impl Session {
 
     /// What the client's address and its HELO name say. Waits for the lookups begun at connect.
     pub(super) async fn judge_client(&mut self) -> Judgement {
+        if self.connection.login.is_some() {
+            return Judgement::default();
+        }
         let names: Vec<String> = self.connection.mta_name.iter().cloned().collect();
         let mut judgement = match self.reputation.answer().await {
             Ok(Some(answers)) => self.engine.reputation.judge(&self.standing, answers),
@@ -165,7 +194,11 @@ impl Session {
             let (engine, raw, spf) = (Arc::clone(&self.engine), raw.clone(), spf.clone());
             let runtime = tokio::runtime::Handle::current();
             let work = move || runtime.block_on(engine.authenticator.verify(&raw, &spf, deadline));
-            tokio::task::spawn_blocking(work).await.unwrap_or_default()
+            match tokio::task::spawn_blocking(work).await {
+                Ok(results) => results,
+                // A panic goes on here, where it becomes a deferral.
+                Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
+            }
         };
         Some(self.journal.ask("authentication", live).await)
     }

@@ -10,8 +10,8 @@ pub struct Address {
     pub raw: String,
     /// Local part without quoting; its case is kept (RFC 5321 §2.4).
     pub local: String,
-    /// Domain in lower case and ASCII (IDNA, RFC 5891), or an address literal such as `[192.0.2.1]`. Empty only for
-    /// `<postmaster>` (RFC 5321 §4.1.1.3).
+    /// Domain in lower case and ASCII (IDNA, RFC 5891), or an address literal such as `[192.0.2.1]`. Empty for
+    /// `<postmaster>` (RFC 5321 §4.1.1.3) and for addresses that own machines leave unqualified.
     pub domain: String,
 }
 
@@ -54,6 +54,17 @@ impl Address {
     ///
     /// If the bytes are not an address.
     pub fn parse(bytes: &[u8]) -> Result<Self, AddressError> {
+        let address = Self::parse_unqualified(bytes)?;
+        let qualified = !address.domain.is_empty() || address.local.eq_ignore_ascii_case("postmaster");
+        if qualified { Ok(address) } else { Err(AddressError::Syntax) }
+    }
+
+    /// The same, but the domain may be left out, as programs and devices of a site do (RFC 6409 §8.1 lets the MTA add it).
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not an address.
+    pub fn parse_unqualified(bytes: &[u8]) -> Result<Self, AddressError> {
         if bytes.len() > ADDRESS_BYTES {
             return Err(AddressError::TooLong);
         }
@@ -71,9 +82,6 @@ impl Address {
             None => raw,
         };
         let (local, domain) = split_mailbox(mailbox)?;
-        if domain.is_empty() && !local.eq_ignore_ascii_case("postmaster") {
-            return Err(AddressError::Syntax);
-        }
         Ok(Address { raw: raw.to_owned(), local, domain: normal_domain(domain)? })
     }
 
@@ -214,6 +222,7 @@ mod tests {
     fn postmaster_needs_no_domain_and_others_do() {
         assert_eq!(key("<Postmaster>").as_deref(), Ok("postmaster"));
         assert_eq!(key("<bob>"), Err(AddressError::Syntax));
+        assert_eq!(Address::parse_unqualified(b"<bob>").map(|a| a.key()).as_deref(), Ok("bob"));
     }
 
     #[test]

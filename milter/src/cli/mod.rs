@@ -34,7 +34,7 @@ discarded or held; lookup: unknown recipient); 2 wrong arguments, faulty configu
 3 a service is unreachable.";
 
 /// The configuration that is read when `--config` is not given.
-const DEFAULT_CONFIG: &str = "/etc/mailward/mailward.toml";
+pub(crate) const DEFAULT_CONFIG: &str = "/etc/mailward/mailward.toml";
 
 /// Mail filter for Postfix and Sendmail: refuses bad senders early, stops directory harvests, verifies SPF, DKIM, ARC
 /// and DMARC, finds spam and malware, and applies the site's policies.

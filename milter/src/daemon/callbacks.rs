@@ -110,7 +110,11 @@ async fn connect(cx: &mut Context<Client>, host: CString, socket: SocketInfo) ->
         client_ip,
         // Postfix plays mail of sendmail(1) as a connection from localhost, port 0; a refusal there would leave the
         // mail stuck in its queue (MILTER_README, "Limitations").
-        local_submission: client_ip.is_none_or(|ip| ip.is_loopback()) && port.is_none_or(|p| p == 0),
+        // Sendmail gives its own programs no address, but this name.
+        local_submission: match client_ip {
+            Some(ip) => ip.is_loopback() && port == Some(0),
+            None => host.as_bytes().eq_ignore_ascii_case(b"localhost"),
+        },
         client_name,
         mta_name: text(&cx.macros, c"j"),
     };
@@ -147,6 +151,9 @@ async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
         tls: tls(&cx.macros),
     };
     let answer = client.session.mail(facts).await;
+    if answer.reply.is_some() {
+        client.open = None;
+    }
     reply_with(&mut cx.reply, answer).await
 }
 

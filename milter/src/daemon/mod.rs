@@ -9,7 +9,10 @@ mod report;
 use arc_swap::ArcSwap;
 use listener::Hardy;
 use mailward_core::{
-    config::{self, Config, sections::Listener},
+    config::{
+        self, Config,
+        sections::{Listener, MilterSettings},
+    },
     engine::{Engine, Shared},
 };
 use std::{
@@ -93,7 +96,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
         }));
     }
 
-    wait_for_signals(&daemon, path.as_deref(), &shared, &settings.listeners).await;
+    wait_for_signals(&daemon, path.as_deref(), &shared, &settings).await;
     daemon.draining.store(true, Ordering::Release);
     drain.notify_waiters();
     tracing::info!(open = daemon.open.load(Ordering::Acquire), "draining");
@@ -105,7 +108,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     ExitCode::SUCCESS
 }
 
-async fn wait_for_signals(daemon: &Daemon, path: Option<&Path>, shared: &Shared, listeners: &[Listener]) {
+async fn wait_for_signals(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &MilterSettings) {
     let signals = (signal(SignalKind::hangup()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)) = signals else {
         tracing::error!("cannot watch signals");
@@ -113,7 +116,7 @@ async fn wait_for_signals(daemon: &Daemon, path: Option<&Path>, shared: &Shared,
     };
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(daemon, path, shared, listeners).await,
+            _ = hangup.recv() => reload(daemon, path, shared, milter).await,
             _ = terminate.recv() => return,
             _ = interrupt.recv() => return,
         }
@@ -121,7 +124,9 @@ async fn wait_for_signals(daemon: &Daemon, path: Option<&Path>, shared: &Shared,
 }
 
 /// A checked swap: sessions under way keep the engine that they began with; a faulty file changes nothing.
-async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, listeners: &[Listener]) {
+async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &MilterSettings) {
+    let default = Path::new(crate::cli::DEFAULT_CONFIG);
+    let path = path.or_else(|| default.exists().then_some(default));
     let config = match path.map(config::load).transpose() {
         Ok(config) => config.unwrap_or_default(),
         Err(diagnostics) => {
@@ -132,8 +137,11 @@ async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, listeners
             return;
         }
     };
-    if config.milter.listeners != listeners {
+    if config.milter.listeners != milter.listeners {
         tracing::warn!("[milter] listen has changed: restart to listen elsewhere");
+    }
+    if config.milter.connections != milter.connections || config.milter.drain != milter.drain {
+        tracing::warn!("[milter] connections or drain has changed: they hold from the next start on");
     }
     match Engine::build(config, shared.clone()).await {
         Ok(engine) => {
