@@ -124,7 +124,8 @@ impl Session {
         if self.options.refuse_at == RefuseAt::Connect {
             let judgement = self.judge_client().await;
             if let Some(reply) = judgement.reply.clone() {
-                return self.refuse_connection(facts.time, judgement, reply);
+                let because = "reputation of the client";
+                return self.refuse_early(facts.time, Stage::Connect, &judgement.findings, reply, because);
             }
         }
         Answer::default()
@@ -267,20 +268,18 @@ impl Session {
         if facts.tls.is_some() {
             self.connection.tls = facts.tls;
         }
-        let reference = engine.reference();
         let sender = match self.reverse_path(facts.sender) {
             Ok(sender) => sender,
             Err(error) => {
                 tracing::debug!(%error, "malformed sender");
-                return Answer::reply(Reply::fixed(501, (5, 1, 7), "Bad sender address syntax"), reference);
+                let reply = Reply::fixed(501, (5, 1, 7), "Bad sender address syntax");
+                return self.refuse_early(facts.time, Stage::Mail, &[], reply, "malformed address");
             }
         };
         let Some(ticket) = engine.shared.in_flight.admit(&engine.limits) else {
             tracing::warn!("messages in flight are at their limit; deferring");
-            return Answer::reply(
-                Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later"),
-                reference,
-            );
+            let reply = Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later");
+            return self.refuse_early(facts.time, Stage::Mail, &[], reply, "limit of messages in flight");
         };
         let outbound = self.connection.login.is_some() || matches!(self.standing, Standing::Internal);
         let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
@@ -292,7 +291,7 @@ impl Session {
             message: RawMessage::new(Some(ticket)),
         };
         self.tally.begin(transaction.sender.mailbox().is_none());
-        let mut open = Open::new(transaction, reference);
+        let mut open = Open::new(transaction, engine.reference());
         if direction == Direction::Inbound && !self.is_relay() {
             open.spf = self.start_spf(&open.transaction.sender);
         }

@@ -258,6 +258,30 @@ async fn a_missing_or_ambiguous_author_is_noticed() {
     }
 }
 
+#[tokio::test]
+async fn a_second_author_field_does_not_lead_around_dmarc() {
+    let two = "From: ceo@author.test\r\nFrom: x@other.test\r\n\r\n";
+    let room = room(Settings::default(), "_dmarc.author.test TXT v=DMARC1; p=reject\n");
+    let reply = room.judge(&verified(&room, two, "<x@other.test>").await).reply;
+    assert_eq!(reply.map(|reply| reply.code()), Some(550));
+    let observing =
+        Authenticator::new(Settings { dmarc: DmarcMode::Observe, ..Settings::default() }, room.resolver().clone());
+    assert_eq!(observing.judge(&verified(&observing, two, "<x@other.test>").await).reply, None);
+}
+
+#[tokio::test]
+async fn a_signature_that_names_thousands_of_fields_is_not_worked_on() {
+    let fields: Vec<String> = (0..5_000).map(|n| format!("x-{n}")).collect();
+    let message = format!(
+        "DKIM-Signature: v=1; a=ed25519-sha256; d=author.test; s=s; h=from:{}; bh=AAAA; b=AAAA\r\n{PLAIN}",
+        fields.join(":")
+    );
+    let room = room(Settings::default(), "");
+    let results = verified(&room, &message, "<>").await;
+    assert!(results.signatures.iter().all(|signature| signature.result != DkimResult::Pass), "{results:?}");
+    assert!(results.signatures.iter().any(|signature| signature.result == DkimResult::Neutral), "{results:?}");
+}
+
 fn sealed(key: &Key, sealer: &str, verdict: &str, message: &str) -> String {
     // The sealer's own results are written by hand: mail-auth writes only what it has verified.
     let parsed = AuthenticatedMessage::parse(message.as_bytes()).expect("a message");

@@ -3,7 +3,10 @@
 use crate::{
     authentication::{Authenticator, Resolver},
     config::{Config, sections::Deadlines},
-    lookup::dns::{Dns, DnsSettings, Zone},
+    lookup::{
+        Deadline,
+        dns::{Dns, DnsSettings, Zone},
+    },
     malware::{self, Scanner},
     message::Bounds,
     policy,
@@ -16,7 +19,7 @@ use crate::{
     score,
     session::{InFlight, Limits},
     spam,
-    store::{Counters, HistoryRow, Store, StoreError},
+    store::{Counters, HistoryRow, Op, Store, StoreError},
     verdict::Reference,
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,6 +96,14 @@ impl Shared {
     /// The shared counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Forgets what was counted: for `mailward check`, where messages of a pile have nothing to do with each other.
+    pub async fn forget_counts(&self, now: i64, deadline: Deadline) {
+        let all = Op::Clear { prefix: String::new() };
+        if let Some(why) = self.counters.apply(now, vec![all], deadline).await.trouble() {
+            tracing::warn!(why, "counts of an earlier message were not forgotten");
+        }
     }
 
     /// Messages and bytes in flight.

@@ -125,18 +125,25 @@ impl Session {
         Answer::reply(reply, open.reference)
     }
 
-    /// A refusal before there is a transaction.
-    pub(super) fn refuse_connection(&mut self, time: i64, judgement: Judgement, reply: Reply) -> Answer {
+    /// A refusal before there is a transaction. The report waits for the next [`Session::abort`].
+    pub(super) fn refuse_early(
+        &mut self,
+        time: i64,
+        stage: Stage,
+        findings: &[Finding],
+        reply: Reply,
+        because: &'static str,
+    ) -> Answer {
         let reference = self.engine.reference();
         let explanation = Explanation::of_refusal(&Refusal {
-            stage: Stage::Connect,
+            stage,
             connection: &self.connection,
             direction: None,
             sender: None,
             recipient: None,
-            findings: &judgement.findings,
+            findings,
             reply: &reply,
-            because: "reputation of the client",
+            because,
         });
         let report = Report { reference, time, queue_id: None, explanation };
         self.engine.shared.record(report.row());

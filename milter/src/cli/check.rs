@@ -10,8 +10,8 @@ use input::{Input, Kind};
 use mailward_core::{
     config::Config,
     engine::{ConnectFacts, Engine, Judged, MailFacts, Report, Session, SessionOptions, Shared},
-    lookup::dns::Zone,
-    session::{Address, Event, Login, Recording, RefuseAt},
+    lookup::{Deadline, dns::Zone},
+    session::{Address, Event, Login, Recording, RefuseAt, ReversePath},
     verdict::{Action, Reference},
 };
 use std::{
@@ -20,8 +20,11 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// How long forgetting the counts of a message may take. Unit: time. Source: our own limit.
+const FORGET: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args)]
 #[command(
@@ -84,7 +87,8 @@ async fn check(arguments: Arguments, config: Config) -> ExitCode {
         Ok(zone) => zone,
         Err(problems) => return fail(exit::USAGE, problems),
     };
-    let engine = match Engine::build(config, Shared::in_memory(zone)).await {
+    let shared = Shared::in_memory(zone);
+    let engine = match Engine::build(config, shared.clone()).await {
         Ok(engine) => engine,
         Err(problems) => return fail(exit::USAGE, problems.join("\nmailward: ")),
     };
@@ -100,7 +104,10 @@ async fn check(arguments: Arguments, config: Config) -> ExitCode {
         for input in input::walk(file) {
             bar.inc(1);
             match input {
-                Ok(input) => judge(&engine, &arguments, input, &mut totals).await,
+                Ok(input) => {
+                    judge(&engine, &arguments, input, &mut totals).await;
+                    shared.forget_counts(crate::daemon::now(), Deadline::after(FORGET)).await;
+                }
                 Err(error) => {
                     totals.unreadable += 1;
                     eprintln!("mailward: {error}");
@@ -164,7 +171,8 @@ async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]
     if let Some(helo) = &arguments.helo {
         session.helo(helo.as_bytes(), None);
     }
-    let sender = arguments.from.clone().or(envelope.sender).unwrap_or_default();
+    let guessed = envelope.sender.filter(|path| ReversePath::parse(path.as_bytes()).is_ok());
+    let sender = arguments.from.clone().or(guessed).unwrap_or_default();
     let login = arguments.login.clone().map(|name| Login { name, mechanism: "PLAIN".to_owned() });
     let facts = MailFacts { time: now, sender: sender.as_bytes(), parameters: Vec::new(), login, tls: None };
     let mut refused = session.mail(facts).await.reply.is_some();

@@ -53,6 +53,29 @@ fn files_directories_mailboxes_and_standard_input_are_judged_alike() {
 }
 
 #[test]
+fn messages_of_a_pile_are_judged_apart_and_each_gets_a_verdict() {
+    let scratch = Scratch::new();
+    let config = folder(&scratch);
+    scratch.dir("pile");
+    let bounce = "Return-Path: <>\nFrom: mailer-daemon@example.net\nTo: alice@rig.test\nSubject: returned\n\nSorry\n";
+    for n in 0..40 {
+        scratch.file(&format!("pile/{n:02}-bounce.eml"), bounce);
+    }
+    scratch
+        .file("pile/40-odd-path.eml", format!("Return-Path: <a b@@c>\n{}", bounce.split_once('\n').expect("lines").1));
+    let base = ["check", "--json", "--config", &config, "--dns", "zone", "--client-ip", "198.51.100.7"];
+    let (_, output, errors) = mailward(scratch.path(), &[&base[..], &["pile"]].concat());
+    let verdicts = objects(&output);
+    assert_eq!(verdicts.len(), 41, "{errors}");
+    assert!(verdicts.iter().all(|o| o["verdict"] == "deliver"), "{output}");
+
+    let (code, output, _) =
+        mailward(scratch.path(), &[&base[..], &["--from", "a b@@c", "pile/00-bounce.eml"]].concat());
+    let refused = objects(&output);
+    assert_eq!((code, &refused[0]["stage"], &refused[0]["verdict"]), (1, &"mail".into(), &"reject".into()), "{output}");
+}
+
+#[test]
 fn json_has_every_field_that_is_promised() {
     let scratch = Scratch::new();
     let config = folder(&scratch);
