@@ -41,41 +41,33 @@ fn is_rule(id: &str, place: Range<usize>, faults: &mut Faults<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::diagnostic::SourceText, *};
+    use super::{super::testing::read_text, *};
     use crate::verdict::Points;
-    use toml::de::DeTable;
-
-    fn checked(text: &str) -> (Settings, Vec<String>) {
-        let source = SourceText { name: "m.toml".into(), text: text.into() };
-        let mut faults = Faults::new(&source);
-        let (root, errors) = DeTable::parse_recoverable(&source.text);
-        assert!(errors.is_empty(), "{errors:?}");
-        let settings = read(&mut Table::root(root), &mut faults);
-        (settings, faults.into_diagnostics().iter().map(ToString::to_string).collect())
-    }
 
     #[test]
     fn a_good_table_is_read() {
-        let (settings, faults) = checked("[spam]\ndisabled = [\"html.only\"]\n[spam.points]\n\"link.shortened\" = 2\n");
+        let (settings, faults) =
+            read_text("[spam]\ndisabled = [\"html.only\"]\n[spam.points]\n\"link.shortened\" = 2\n", read);
         assert_eq!(faults, [""; 0]);
         assert!(settings.disabled.contains("html.only"));
         assert_eq!(settings.overrides.get("link.shortened"), Some(&Points::hundredths(200)));
-        assert_eq!(checked("").0, Settings::default());
+        assert_eq!(read_text("", read).0, Settings::default());
     }
 
     #[test]
     fn an_unknown_rule_is_a_fault_with_advice() {
-        let (settings, faults) = checked(
+        let (settings, faults) = read_text(
             "[spam]\ndisabled = [\"html.onyl\"]\npoint = 1\n[spam.points]\n\"link.shortend\" = 2\n\"html.form\" = \"x\"\n",
+            read,
         );
         assert_eq!(settings, Settings::default());
         assert_eq!(
             faults,
             [
-                "m.toml:2:13: no content rule is named \"html.onyl\"; did you mean \"html.only\"?",
-                "m.toml:3:1: unknown key \"point\"; did you mean \"points\"?",
-                "m.toml:5:1: no content rule is named \"link.shortend\"; did you mean \"link.shortened\"?",
-                "m.toml:6:15: spam.points.html.form is \"x\", must be a number of points such as 2.5",
+                "test.toml:2:13: no content rule is named \"html.onyl\"; did you mean \"html.only\"?",
+                "test.toml:3:1: unknown key \"point\"; did you mean \"points\"?",
+                "test.toml:5:1: no content rule is named \"link.shortend\"; did you mean \"link.shortened\"?",
+                "test.toml:6:15: spam.points.html.form is \"x\", must be a number of points such as 2.5",
             ]
         );
     }

@@ -13,6 +13,6 @@ mod transaction;
 pub use address::{Address, AddressError, ReversePath};
 pub use connection::{ClientNetwork, Connection, Login, RefuseAt, Tls};
 pub use limits::{InFlight, Limits, Ticket};
-pub use raw_message::{Overflow, RawMessage};
+pub use raw_message::{Overflow, RawMessage, push_with_crlf};
 pub use recording::{Bytes, Event, Recording, RecordingError};
 pub use transaction::{Direction, Recipient, RefusedByMta, Transaction};

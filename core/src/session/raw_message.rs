@@ -134,8 +134,8 @@ impl RawMessage {
     }
 }
 
-/// Copies header text, each bare LF made CRLF: MTAs hand folds over as LF (milter8.c, `smfi_addheader` manual).
-fn push_with_crlf(out: &mut Vec<u8>, text: &[u8]) {
+/// Copies text, each bare LF made CRLF: MTAs hand folds over as LF (milter8.c, `smfi_addheader` manual), files have LF.
+pub fn push_with_crlf(out: &mut Vec<u8>, text: &[u8]) {
     let mut previous = 0;
     for &byte in text {
         if byte == b'\n' && previous != b'\r' {

@@ -1,6 +1,9 @@
 //! The wire form of a file, and an envelope guessed from the header where the caller names none.
 
-use mailward_core::message::{Bounds, parse};
+use mailward_core::{
+    message::{Bounds, parse},
+    session::push_with_crlf,
+};
 
 /// What the header says about the envelope.
 pub(super) struct Envelope {
@@ -23,14 +26,7 @@ pub(super) fn envelope(raw: &[u8]) -> Envelope {
 /// CRLF line ends, as DKIM hashes and the wire need them; lines that have them keep them.
 pub(super) fn wire_form(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 32);
-    let mut previous = 0;
-    for &byte in bytes {
-        if byte == b'\n' && previous != b'\r' {
-            out.push(b'\r');
-        }
-        out.push(byte);
-        previous = byte;
-    }
+    push_with_crlf(&mut out, bytes);
     out
 }
 
