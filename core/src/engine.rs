@@ -6,6 +6,7 @@
 mod build;
 mod content;
 mod facts;
+mod greylist;
 mod harvest;
 mod open;
 mod pending;
@@ -375,6 +376,7 @@ impl Session {
 
         let mut judgement = Judgement { findings, reply: overflow.and_then(overflow_reply) };
         judgement.findings.append(&mut open.findings);
+        judgement.merge(Judgement { findings: Vec::new(), reply: open.refuse_message.take() });
         judgement.findings.extend(overflow.map(overflow_finding));
         let mut client = match open.client.take() {
             Some(client) => client,

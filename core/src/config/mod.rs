@@ -2,11 +2,13 @@
 //! readers here give every key one owner.
 
 mod authentication;
+mod batv;
 mod bounces;
 mod dha;
 pub mod diagnostic;
 mod directory;
 mod dns;
+mod greylist;
 mod malware;
 mod policy;
 pub mod reader;
@@ -49,6 +51,10 @@ pub struct Config {
     pub directory: crate::recipients::directory::Settings,
     /// `[dha]`.
     pub dha: crate::recipients::dha::Settings,
+    /// `[greylist]`.
+    pub greylist: crate::recipients::greylist::Settings,
+    /// `[batv]`.
+    pub batv: crate::recipients::batv::Settings,
     /// `[bounces]`.
     pub bounces: crate::recipients::bounces::Settings,
     /// `[authentication]`.
@@ -146,6 +152,8 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         reputation,
         directory: directory::read(&mut root, &mut faults),
         dha: dha::read(&mut root, &mut faults),
+        greylist: greylist::read(&mut root, &mut faults),
+        batv: batv::read(&mut root, &mut faults),
         bounces: bounces::read(&mut root, &mut faults),
         authentication: authentication::read(&mut root, &mut faults),
         malware: malware::read(&mut root, &mut faults),

@@ -11,9 +11,11 @@ use crate::{
     message::Bounds,
     policy,
     recipients::{
+        batv::Batv,
         bounces,
         dha::Dha,
         directory::{self, Directory},
+        greylist::Greylist,
     },
     reputation::Reputation,
     score,
@@ -37,6 +39,8 @@ pub struct Engine {
     pub(super) directory: Directory,
     pub(super) directory_settings: directory::Settings,
     pub(super) dha: Dha,
+    pub(super) greylist: Greylist,
+    pub(super) batv: Batv,
     pub(super) bounces: bounces::Settings,
     pub(super) malware: malware::Settings,
     pub(super) scanner: Scanner,
@@ -160,6 +164,7 @@ impl Engine {
         let mut problems = Vec::new();
         let mut keep = |problem: Vec<String>| problems.extend(problem);
         let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
+        let batv = Batv::load(config.batv).map_err(&mut keep).ok();
         let scanner = Scanner::load(&config.malware).map_err(&mut keep).ok();
         let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
         let directory_settings = config.directory.clone();
@@ -167,7 +172,8 @@ impl Engine {
         for fault in faults {
             tracing::warn!(%fault, "a line of a directory file is left out");
         }
-        let (Some(reputation), Some(scanner), Some(resolver)) = (reputation, scanner, resolver) else {
+        let (Some(reputation), Some(batv), Some(scanner), Some(resolver)) = (reputation, batv, scanner, resolver)
+        else {
             return Err(problems);
         };
         for warning in scanner.warnings() {
@@ -184,6 +190,8 @@ impl Engine {
             directory,
             directory_settings,
             dha: Dha::new(config.dha, shared.counters.clone()),
+            greylist: Greylist::new(config.greylist),
+            batv,
             bounces: config.bounces,
             malware: config.malware,
             scanner,

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod batv;
 mod check;
 mod config;
 mod dha;
@@ -21,7 +22,8 @@ use std::{
 pub(crate) mod exit {
     /// Done; `check`: every message is delivered, perhaps with marks.
     pub(crate) const OK: u8 = 0;
-    /// `check`: a message is refused, deferred, discarded or held; `lookup`: the recipient is unknown.
+    /// `check`: a message is refused, deferred, discarded or held; `lookup`: the recipient is unknown; `batv check`: a tag is not
+    /// valid.
     pub(crate) const NEGATIVE: u8 = 1;
     /// Wrong arguments, a faulty configuration, or a file that cannot be read.
     pub(crate) const USAGE: u8 = 2;
@@ -30,7 +32,7 @@ pub(crate) mod exit {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done (check: delivered); 1 negative (check: a message is refused, deferred, \
-discarded or held; lookup: unknown recipient); 2 wrong arguments, faulty configuration or unreadable file; \
+discarded or held; lookup: unknown recipient; batv check: no valid tag); 2 wrong arguments, faulty configuration or unreadable file; \
 3 a service is unreachable.";
 
 /// The configuration that is read when `--config` is not given.
@@ -60,6 +62,8 @@ enum Command {
     Directory(directory::Arguments),
     /// List or release networks blocked for directory harvesting.
     Dha(dha::Arguments),
+    /// Tag senders, or check the tag of a bounce's recipient (BATV).
+    Batv(batv::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
 }
@@ -74,6 +78,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(command) => config::run(command, path),
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),
+        Command::Batv(command) => batv::run(command, path),
         Command::Explain(command) => explain::run(command, path),
     }
 }

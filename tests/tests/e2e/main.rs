@@ -1,10 +1,12 @@
 //! Mailward against the real programs of a site. One module a topic; the first checks the rig itself.
 
 mod authentication;
+mod bounces;
 mod commands;
 mod content;
 mod dha;
 mod faults;
+mod greylist;
 mod lifecycle;
 mod limits;
 mod mail_flow;
