@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod dha;
 mod directory;
+mod doctor;
 mod explain;
 mod milter;
 
@@ -64,6 +65,8 @@ enum Command {
     Dha(dha::Arguments),
     /// Tag senders, or check the tag of a bounce's recipient (BATV).
     Batv(batv::Arguments),
+    /// Check that all that Mailward leans on works, and advise: DNS, block lists, directory, clamd, MTA, sockets, files.
+    Doctor(doctor::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
 }
@@ -79,6 +82,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),
         Command::Batv(command) => batv::run(command, path),
+        Command::Doctor(command) => doctor::run(command, path),
         Command::Explain(command) => explain::run(command, path),
     }
 }

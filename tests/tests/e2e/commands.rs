@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod directory;
+mod doctor;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -34,7 +35,7 @@ fn offline(scratch: &Scratch, more: &str) -> String {
     format!("{more}\n[dns]\nservers = [\"127.0.0.1:1\"]\n[state]\ndir = \"{}\"\n", state.display())
 }
 
-const SUBCOMMANDS: [&[&str]; 13] = [
+const SUBCOMMANDS: [&[&str]; 17] = [
     &[],
     &["milter"],
     &["check"],
@@ -47,6 +48,10 @@ const SUBCOMMANDS: [&[&str]; 13] = [
     &["directory", "sync"],
     &["directory", "lookup"],
     &["dha"],
+    &["batv"],
+    &["batv", "tag"],
+    &["batv", "check"],
+    &["doctor"],
     &["explain"],
 ];
 

@@ -159,3 +159,9 @@ async fn configuration(config: Arc<Config>, path: Option<PathBuf>) -> Vec<Check>
         }
     }
 }
+
+/// A word that nobody has used before.
+fn random_word() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:012x}", RandomState::new().hash_one(std::process::id()) >> 16)
+}

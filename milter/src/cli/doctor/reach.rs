@@ -29,7 +29,8 @@ pub(super) async fn check(config: Arc<Config>, dns: Dns) -> Vec<Check> {
     let mut hosts: Vec<String> = Vec::new();
     let deadline = Deadline::after(QUICK);
     let domains = config.directory.domains.iter().take(TRIED);
-    let answers = all(domains.map(|domain| async { (domain, dns.mx(domain, deadline).await) })).await;
+    let dns = &dns;
+    let answers = all(domains.map(|domain| async move { (domain, dns.mx(domain, deadline).await) })).await;
     for (domain, answer) in answers {
         match answer {
             Outcome::Done(found) if found.iter().all(|(_, host)| host.is_empty()) => checks.push(Check::warning(
@@ -52,7 +53,7 @@ pub(super) async fn check(config: Arc<Config>, dns: Dns) -> Vec<Check> {
     hosts.sort();
     hosts.dedup();
     hosts.truncate(TRIED);
-    let reached = all(hosts.iter().map(|host| async { (host, reach(host, &dns).await) })).await;
+    let reached = all(hosts.iter().map(|host| async move { (host, reach(host, dns).await) })).await;
     let all_silent = !reached.is_empty() && reached.iter().all(|(_, reached)| matches!(reached, Ok(Reached::Silent)));
     if all_silent {
         checks.push(Check::warning(
@@ -101,8 +102,11 @@ async fn reach(host: &str, dns: &Dns) -> Result<Reached, String> {
     for outcome in all(addresses.iter().map(|&ip| connect(ip))).await {
         match outcome {
             Ok(()) => return Ok(Reached::Yes),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
-            Err(error) => best = Reached::Refused(error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                best = Reached::Refused(error.to_string());
+            }
+            // No way there, or no answer.
+            Err(_) => {}
         }
     }
     Ok(best)
