@@ -319,6 +319,16 @@ mod tests {
     }
 
     #[test]
+    fn tags_that_exim_made_are_valid() {
+        // Exim 4.96: exim -be '${prvs{Bob@x.test}{0123456789abcdef}{0}}'
+        let batv = batv(Mode::Enforce, &["0123456789abcdef"]);
+        let then = 1_795_322_464;
+        for made in ["prvs=07864b3386=Bob@x.test", "prvs=0786321bf7=bob@x.test"] {
+            assert_eq!(batv.check(&address(made), then), Tag::Valid(7), "{made}");
+        }
+    }
+
+    #[test]
     fn a_tag_is_good_for_seven_days_and_whatever_case_it_comes_back_in() {
         let batv = batv(Mode::Enforce, &["0123456789abcdef"]);
         let mail = tagged(&batv, "Bob@x.test", NOW);

@@ -154,11 +154,28 @@ fn replayed_deferral_is_the_same_without_the_counters() {
         let files = std::fs::read_dir(&records).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
         let done = |path: &std::path::PathBuf| {
             let text = std::fs::read_to_string(path).unwrap_or_default();
-            path.extension().is_some_and(|e| e == "session") && text.contains("a@example.net") && text.contains("answers")
+            path.extension().is_some_and(|e| e == "session")
+                && text.contains("a@example.net")
+                && text.contains("answers")
         };
         let files: Vec<_> = files.filter(done).collect();
         (files.len() == 2).then_some(files)
     });
+    let mail = scratch.file("mail.eml", message("b@example.net", "checked", "Hello"));
+    let output = site.mailward.command(&[
+        "check",
+        "--json",
+        mail.to_str().expect("UTF-8"),
+        "--client-ip",
+        STRANGER,
+        "--from",
+        "b@example.net",
+        "--to",
+        ALICE,
+    ]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("greylist.would-defer"), "a message alone is judged, not sent away: {text}");
+    assert_eq!(output.status.code(), Some(0), "{text}");
     files.sort();
     for file in files {
         let output = site.mailward.command(&["check", "--json", file.to_str().expect("UTF-8")]);

@@ -56,7 +56,8 @@ fn chrony(tracking: &str) -> Check {
 
 /// State that was written in the future tells of a clock that was set back.
 fn newer_than_now(state: &Path) -> Option<Check> {
-    let newest = fs::read_dir(state).ok()?.flatten().filter_map(|entry| entry.metadata().ok()?.modified().ok()).max()?;
+    let newest =
+        fs::read_dir(state).ok()?.flatten().filter_map(|entry| entry.metadata().ok()?.modified().ok()).max()?;
     let ahead = newest.duration_since(SystemTime::now()).unwrap_or_default();
     (ahead > Duration::from_secs(OFF as u64)).then(|| {
         Check::problem(

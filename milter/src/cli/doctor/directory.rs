@@ -42,7 +42,11 @@ async fn ask_server(ldap: &LdapSettings, settings: &directory::Settings) -> Vec<
         Outcome::Done(false) => {
             let advice = "see [directory.ldap] base and filter, and what the bind_dn may read; until then every \
                           recipient is deferred";
-            return vec![Check::problem(AREA, format!("{urls} answers, but knows nobody below \"{}\"", ldap.base), advice)];
+            return vec![Check::problem(
+                AREA,
+                format!("{urls} answers, but knows nobody below \"{}\"", ldap.base),
+                advice,
+            )];
         }
         trouble => {
             let why = trouble.trouble().unwrap_or_default();
@@ -62,7 +66,10 @@ async fn ask_server(ldap: &LdapSettings, settings: &directory::Settings) -> Vec<
             ),
             trouble => Check::problem(
                 AREA,
-                format!("the search for an unknown recipient at {domain} fails: {}", trouble.trouble().unwrap_or_default()),
+                format!(
+                    "the search for an unknown recipient at {domain} fails: {}",
+                    trouble.trouble().unwrap_or_default()
+                ),
                 "the server must say \"no entry\", not an error: see the rights of the bind_dn and the filter",
             ),
         });
@@ -98,7 +105,10 @@ fn of_files(settings: &directory::Settings) -> Check {
     match faults.first() {
         Some(fault) => Check::warning(
             AREA,
-            format!("{fault}{}", if faults.len() > 1 { format!(" and {} more faults", faults.len() - 1) } else { String::new() }),
+            format!(
+                "{fault}{}",
+                if faults.len() > 1 { format!(" and {} more faults", faults.len() - 1) } else { String::new() }
+            ),
             "correct the file; a line with a fault is left out",
         ),
         None if settings.files.is_empty() => {
@@ -113,7 +123,8 @@ async fn share_of_unknown(config: &Config) -> Option<Check> {
     if config.directory.ldap.is_none() || !config.state.dir.join(counters::FILE).exists() {
         return None;
     }
-    let sample = |mark: &str| Op::Sample { prefix: "directory/".to_owned(), value_prefix: mark.to_owned(), limit: 1000 };
+    let sample =
+        |mark: &str| Op::Sample { prefix: "directory/".to_owned(), value_prefix: mark.to_owned(), limit: 1000 };
     let counters = Counters::open(&config.state.dir);
     let answers = counters.apply(crate::daemon::now(), vec![sample("k"), sample("u")], Deadline::after(QUICK)).await;
     let Outcome::Done(answers) = answers else { return None };

@@ -37,8 +37,10 @@ const CHECK: Duration = Duration::from_secs(20);
 const QUICK: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
-#[command(after_help = "Exit codes: 0 no problem (perhaps warnings); 1 at least one problem; 2 wrong arguments or faulty \
-configuration.\n\nExample: mailward doctor --json | jq 'select(.state != \"ok\")'")]
+#[command(
+    after_help = "Exit codes: 0 no problem (perhaps warnings); 1 at least one problem; 2 wrong arguments or faulty \
+configuration.\n\nExample: mailward doctor --json | jq 'select(.state != \"ok\")'"
+)]
 pub(super) struct Arguments {
     /// Print one JSON object a line.
     #[arg(long)]
@@ -154,7 +156,8 @@ async fn configuration(config: Arc<Config>, path: Option<PathBuf>) -> Vec<Check>
     match Engine::build(Config::clone(&config), Shared::in_memory(None)).await {
         Ok(_) => vec![Check::ok("configuration", format!("{name} is valid; its lists, rules and keys load"))],
         Err(problems) => {
-            let advice = "correct the file that is named; the daemon does not start with it, and a reload changes nothing";
+            let advice =
+                "correct the file that is named; the daemon does not start with it, and a reload changes nothing";
             problems.into_iter().map(|problem| Check::problem("configuration", problem, advice)).collect()
         }
     }

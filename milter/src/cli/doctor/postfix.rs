@@ -232,7 +232,9 @@ mod tests {
     fn sockets_are_the_same_in_every_notation() {
         let root = Path::new("/var/spool/postfix");
         let unix = ListenAddress::Unix("/var/spool/postfix/milter/mailward.sock".into());
-        for name in ["unix:milter/mailward.sock", "unix:/milter/mailward.sock", "unix:/var/spool/postfix/milter/mailward.sock"] {
+        for name in
+            ["unix:milter/mailward.sock", "unix:/milter/mailward.sock", "unix:/var/spool/postfix/milter/mailward.sock"]
+        {
             assert!(same_socket(name, &unix, root), "{name}");
         }
         let any = ListenAddress::Inet("0.0.0.0:8891".into());

@@ -54,7 +54,8 @@ fn judge(config: &Config, text: &str) -> Vec<Check> {
     };
     let name = filter.name;
     let mut checks = Vec::new();
-    let used = text.lines().filter_map(|line| line.strip_prefix("O InputMailFilters=")).flat_map(|l| l.split([',', ';']));
+    let used =
+        text.lines().filter_map(|line| line.strip_prefix("O InputMailFilters=")).flat_map(|l| l.split([',', ';']));
     checks.push(match used.map(str::trim).any(|used| used == name) {
         true => Check::ok(AREA, format!("filter {name} is asked")),
         false => Check::problem(
@@ -67,7 +68,10 @@ fn judge(config: &Config, text: &str) -> Vec<Check> {
         "T" | "4" => Check::ok(AREA, "while Mailward does not answer, mail waits (F=T)"),
         other => Check::warning(
             AREA,
-            format!("while Mailward does not answer, mail {}", if other == "R" { "is refused" } else { "passes unfiltered" }),
+            format!(
+                "while Mailward does not answer, mail {}",
+                if other == "R" { "is refused" } else { "passes unfiltered" }
+            ),
             "set F=T: senders keep their mail and try again",
         ),
     });
@@ -75,11 +79,15 @@ fn judge(config: &Config, text: &str) -> Vec<Check> {
         [("R", REPLY, config.deadlines.reply, "reply"), ("E", END, config.deadlines.message, "message")]
     {
         checks.push(match filter.wait(which, default) {
-            Some(wait) if wait > ours => Check::ok(AREA, format!("T={which} is above our [deadlines] {key} of {ours:?}")),
+            Some(wait) if wait > ours => {
+                Check::ok(AREA, format!("T={which} is above our [deadlines] {key} of {ours:?}"))
+            }
             _ => Check::problem(
                 AREA,
                 format!("T={which} is not above our [deadlines] {key} of {ours:?}"),
-                format!("raise {which}: in T= of the filter, or lower [deadlines] {key}: else Sendmail gives up before us"),
+                format!(
+                    "raise {which}: in T= of the filter, or lower [deadlines] {key}: else Sendmail gives up before us"
+                ),
             ),
         });
     }
