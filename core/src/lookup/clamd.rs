@@ -136,7 +136,9 @@ impl Clamd {
 async fn one_word(mut stream: impl AsyncRead + AsyncWrite + Unpin, word: &str) -> io::Result<Vec<u8>> {
     stream.write_all(format!("z{word}\0").as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES).read_to_end(&mut answer).await?;
+    let mut stream = stream.take(ANSWER_BYTES);
+    // What is no clamd may answer a line and wait for more.
+    while !answer.iter().any(|b| matches!(b, 0 | b'\n')) && stream.read_buf(&mut answer).await? > 0 {}
     Ok(answer)
 }
 

@@ -6,7 +6,7 @@ use mailward_core::{
     lookup::{Deadline, Outcome, all, dns::Dns},
 };
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
 const AREA: &str = "mx";
 /// Longest wait for a connection. Unit: time. Source: our own limit; hosts answer within a round trip.
@@ -18,6 +18,8 @@ const TRIED: usize = 20;
 enum Reached {
     Yes,
     Refused(String),
+    /// Takes the connection and says nothing.
+    Mute,
     Silent,
 }
 
@@ -71,6 +73,11 @@ pub(super) async fn check(config: Arc<Config>, dns: Dns) -> Vec<Check> {
 fn told(host: &str, reached: Result<Reached, String>) -> Check {
     match reached {
         Ok(Reached::Yes) => Check::ok(AREA, format!("{host} answers on port 25")),
+        Ok(Reached::Mute) => Check::warning(
+            AREA,
+            format!("{host} takes connections on port 25, but does not greet"),
+            "its server hangs or waits long before it greets, or a firewall answers in its place",
+        ),
         Ok(Reached::Silent) => Check::warning(
             AREA,
             format!("{host} does not answer on port 25"),
@@ -101,7 +108,8 @@ async fn reach(host: &str, dns: &Dns) -> Result<Reached, String> {
     let mut best = Reached::Silent;
     for outcome in all(addresses.iter().map(|&ip| connect(ip))).await {
         match outcome {
-            Ok(()) => return Ok(Reached::Yes),
+            Ok(true) => return Ok(Reached::Yes),
+            Ok(false) => best = Reached::Mute,
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 best = Reached::Refused(error.to_string());
             }
@@ -112,9 +120,13 @@ async fn reach(host: &str, dns: &Dns) -> Result<Reached, String> {
     Ok(best)
 }
 
-async fn connect(ip: IpAddr) -> io::Result<()> {
-    match Deadline::after(CONNECT).bound(TcpStream::connect((ip, 25))).await {
-        Outcome::Done(result) => result.map(|_| ()),
-        _ => Err(io::ErrorKind::TimedOut.into()),
-    }
+/// Whether a server greets (RFC 5321 §3.1): a firewall or proxy may take any connection.
+async fn connect(ip: IpAddr) -> io::Result<bool> {
+    let mut stream = match Deadline::after(CONNECT).bound(TcpStream::connect((ip, 25))).await {
+        Outcome::Done(connected) => connected?,
+        _ => return Err(io::ErrorKind::TimedOut.into()),
+    };
+    let mut code = [0; 3];
+    let greeted = Deadline::after(CONNECT).bound(stream.read_exact(&mut code)).await;
+    Ok(matches!(greeted, Outcome::Done(Ok(_))) && code.iter().all(u8::is_ascii_digit))
 }
