@@ -119,8 +119,7 @@ async fn examine(config: &Arc<Config>, path: Option<&Path>, arguments: &Argument
         ("directory", Box::pin(directory::check(Arc::clone(config))) as Job),
         ("clamd", Box::pin(clamd::check(Arc::clone(config)))),
         ("listener", Box::pin(listener::check(Arc::clone(config)))),
-        ("postfix", blocking(config, move |config| postfix::check(config, postfix.as_deref()))),
-        ("sendmail", blocking(config, move |config| sendmail::check(config, &sendmail))),
+        ("mta", blocking(config, move |config| mta(config, postfix.as_deref(), &sendmail))),
     ]);
     let running: Vec<_> = jobs.into_iter().map(|(area, job)| (area, tokio::spawn(job))).collect();
     let deadline = Deadline::after(CHECK + QUICK);
@@ -144,6 +143,18 @@ fn blocking(config: &Arc<Config>, check: impl FnOnce(&Config) -> Vec<Check> + Se
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     })
+}
+
+/// Both MTAs. Where one asks us, the other is there for something else, or no more.
+fn mta(config: &Config, postfix: Option<&Path>, sendmail: &Path) -> Vec<Check> {
+    let (mut postfix, mut sendmail) = (postfix::check(config, postfix), sendmail::check(config, sendmail));
+    let asks = |checks: &[Check]| checks.iter().any(|check| check.state == State::Ok);
+    match (asks(&postfix), asks(&sendmail)) {
+        (true, false) => sendmail = vec![Check::skipped("sendmail", "Sendmail does not ask Mailward; Postfix does")],
+        (false, true) => postfix = vec![Check::skipped("postfix", "Postfix does not ask Mailward; Sendmail does")],
+        _ => {}
+    }
+    [postfix, sendmail].concat()
 }
 
 fn no_resolver(why: &str) -> Check {

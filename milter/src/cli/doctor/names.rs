@@ -27,7 +27,7 @@ const PUBLIC: [&str; 10] = [
 
 pub(super) async fn check(config: Arc<Config>) -> Vec<Check> {
     if config.dns.servers.is_empty() {
-        return examine("the system's resolvers".to_owned(), &config.dns).await;
+        return examine("the system's resolver".to_owned(), &config.dns).await;
     }
     let one = |&server: &SocketAddr| {
         let settings = DnsSettings { servers: vec![server], ..config.dns.clone() };

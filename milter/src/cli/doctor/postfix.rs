@@ -36,9 +36,40 @@ pub(super) fn check(config: &Config, folder: Option<&Path>) -> Vec<Check> {
     let (true, Ok(values)) = (output.status.success(), <[&str; NAMES.len()]>::try_from(values)) else {
         let why = String::from_utf8_lossy(&output.stderr);
         let why = why.lines().next().unwrap_or("an answer that is not understood").to_owned();
-        return vec![Check::problem(AREA, format!("postconf: {why}"), "see \"postfix check\"")];
+        if folder.is_none() && why.contains("main.cf: No such file") {
+            return vec![Check::skipped(AREA, "Postfix is installed, but not configured")];
+        }
+        return vec![Check::problem(AREA, why, "see \"postfix check\"")];
     };
-    judge(config, &values)
+    let mut checks = judge(config, &values);
+    let mut command = Command::new("postconf");
+    if let Some(folder) = folder {
+        command.arg("-c").arg(folder);
+    }
+    if let Ok(output) = command.args(["-Px", "*/inet/smtpd_milters"]).output() {
+        checks.extend(judge_services(config, &String::from_utf8_lossy(&output.stdout), Path::new(values[6])));
+    }
+    checks
+}
+
+/// Services of master.cf for strangers that set milters of their own: `smtp/inet/smtpd_milters = …`. Others, such as the
+/// way back from a content filter, may well go without.
+fn judge_services(config: &Config, listing: &str, queue: &Path) -> Vec<Check> {
+    let own = listing.lines().filter_map(|line| line.split_once("/inet/smtpd_milters ="));
+    let public = own.filter(|(service, _)| matches!(service.rsplit(':').next(), Some("smtp" | "25")));
+    let unfiltered = public.filter(|(_, value)| {
+        let listeners = &config.milter.listeners;
+        !milters(value).iter().any(|m| listeners.iter().any(|l| same_socket(m.socket, &l.address, queue)))
+    });
+    unfiltered
+        .map(|(service, value)| {
+            Check::problem(
+                AREA,
+                format!("service {service} has smtpd_milters ={value}, without Mailward: its mail passes unfiltered"),
+                "take \"-o smtpd_milters=...\" out of that service in master.cf",
+            )
+        })
+        .collect()
 }
 
 /// One entry of `smtpd_milters`, with what it sets for itself in braces.
@@ -225,6 +256,18 @@ mod tests {
             let (found, says) = with(index, value);
             assert_eq!(found, state, "{value}");
             assert!(says.contains(advice), "{value}: {says}");
+        }
+    }
+
+    #[test]
+    fn service_for_strangers_that_goes_without_is_noticed() {
+        let judged = |listing: &str| judge_services(&Config::default(), listing, Path::new("/var/spool/postfix"));
+        let good = "smtp/inet/smtpd_milters = inet:localhost:8891\n127.0.0.1:10025/inet/smtpd_milters =\n";
+        assert_eq!(judged(good), []);
+        for bad in ["smtp/inet/smtpd_milters =\n", "192.0.2.1:25/inet/smtpd_milters = inet:localhost:11332\n"] {
+            let found = judged(bad);
+            assert_eq!(found.len(), 1, "{bad}");
+            assert!(found[0].advice.contains("master.cf"), "{found:?}");
         }
     }
 

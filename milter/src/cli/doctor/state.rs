@@ -47,14 +47,13 @@ fn room(dir: &Path) -> Option<Check> {
     let output = Command::new("df").arg("-Pk").arg(dir).env("LC_ALL", "C").output().ok()?;
     let free = free_of(&String::from_utf8_lossy(&output.stdout))?;
     let says = format!("{} MiB free in {}", free >> 10, dir.display());
-    Some(match free {
-        ..=FULL => Check::problem(
-            AREA,
-            says,
-            "free some: without room nothing is counted, and messages that must be stored are deferred",
-        ),
-        ..=TIGHT => Check::warning(AREA, says, "free some: the counters alone may need 1 GiB"),
-        _ => Check::ok(AREA, says),
+    let full = "free some: without room nothing is counted, and messages that must be stored are deferred";
+    Some(if free <= FULL {
+        Check::problem(AREA, says, full)
+    } else if free <= TIGHT {
+        Check::warning(AREA, says, "free some: the counters alone may need 1 GiB")
+    } else {
+        Check::ok(AREA, says)
     })
 }
 

@@ -1,6 +1,6 @@
 //! `mailward doctor`: green on a sound site, and its own advice for each fault.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -186,6 +186,35 @@ fn forging_resolver() -> SocketAddr {
     address
 }
 
+/// A scanner that calls everything clean, with signatures of 2024.
+fn useless_scanner() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut asked = Vec::new();
+            let mut buffer = [0; 65_536];
+            let ends = |asked: &[u8]| match asked.starts_with(b"zINSTREAM\0") {
+                true => asked.len() > 10 && asked.ends_with(&[0; 4]),
+                false => asked.ends_with(b"\0"),
+            };
+            while !ends(&asked) {
+                match stream.read(&mut buffer) {
+                    Ok(length) if length > 0 => asked.extend_from_slice(&buffer[..length]),
+                    _ => break,
+                }
+            }
+            let answer: &[u8] = match asked.get(..5) {
+                Some(b"zPING") => b"PONG\0",
+                Some(b"zVERS") => b"ClamAV 1.0.7/27300/Mon Jun  3 08:20:30 2024\0",
+                _ => b"stream: OK\0",
+            };
+            let _ = stream.write_all(answer);
+        }
+    });
+    address
+}
+
 #[test]
 fn sound_site_is_green_and_each_fault_of_its_services_has_its_own_advice() {
     let mut site = Sound::start();
@@ -235,6 +264,9 @@ fn sound_site_is_green_and_each_fault_of_its_services_has_its_own_advice() {
     let socket = format!("unix:{}", site.clamd.socket().display());
     let noise = site.doctor(&site.with(&socket, &format!("inet:{}", garbage.address())));
     noise.finds("problem", "clamd", "not PONG", "names the socket of clamd");
+    let useless = site.doctor(&site.with(&socket, &format!("inet:{}", useless_scanner())));
+    useless.finds("problem", "clamd", "does not find the EICAR test file", "run freshclam");
+    useless.finds("warning", "clamd", "days old", "whether freshclam runs");
     let large = site.doctor(&site.with("clamd_stream_max = \"1 MiB\"", "clamd_stream_max = \"25 MiB\""));
     large.finds("problem", "clamd", "does not take messages", "StreamMaxLength");
     site.clamd.kill();
@@ -270,6 +302,9 @@ fn sound_site_is_green_and_each_fault_of_its_services_has_its_own_advice() {
     hung.finds("problem", "listener", "does not answer", "hangs or another program");
     hung.finds("problem", "postfix", "mail passes unfiltered", "add Mailward to smtpd_milters");
     hung.finds("problem", "sendmail", "mail passes unfiltered", "INPUT_MAIL_FILTER");
+    write(&site.sendmail, "O InputMailFilters=other\n");
+    let one = site.doctor(&site.config);
+    assert!(one.bad().iter().all(|check| check["check"] != "sendmail"), "Postfix asks, so Sendmail need not: {one:?}");
 }
 
 #[test]
