@@ -149,9 +149,14 @@ fn blocking(config: &Arc<Config>, check: impl FnOnce(&Config) -> Vec<Check> + Se
 fn mta(config: &Config, postfix: Option<&Path>, sendmail: &Path) -> Vec<Check> {
     let (mut postfix, mut sendmail) = (postfix::check(config, postfix), sendmail::check(config, sendmail));
     let asks = |checks: &[Check]| checks.iter().any(|check| check.state == State::Ok);
+    let faulty = |checks: &[Check]| !asks(checks) && checks.iter().any(|check| check.state > State::Skipped);
     match (asks(&postfix), asks(&sendmail)) {
-        (true, false) => sendmail = vec![Check::skipped("sendmail", "Sendmail does not ask Mailward; Postfix does")],
-        (false, true) => postfix = vec![Check::skipped("postfix", "Postfix does not ask Mailward; Sendmail does")],
+        (true, _) if faulty(&sendmail) => {
+            sendmail = vec![Check::skipped("sendmail", "Sendmail does not ask Mailward; Postfix does")]
+        }
+        (_, true) if faulty(&postfix) => {
+            postfix = vec![Check::skipped("postfix", "Postfix does not ask Mailward; Sendmail does")]
+        }
         _ => {}
     }
     [postfix, sendmail].concat()

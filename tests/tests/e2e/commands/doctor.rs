@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};
 
 use mailward_tests::clamd::Clamd;
+use mailward_tests::disk::TinyDisk;
 use mailward_tests::dns::Dns;
 use mailward_tests::garbage::{GarbageServer, Manner};
 use mailward_tests::mailward::Mailward;
@@ -281,6 +282,16 @@ fn sound_site_is_green_and_each_fault_of_its_services_has_its_own_advice() {
     let everybody =
         site.doctor(&site.with("[directory.ldap]\n", "[directory.ldap]\nfilter = \"(objectClass=inetOrgPerson)\"\n"));
     everybody.finds("problem", "directory", "address of chance", "matches everybody");
+    let strangers: Vec<_> = (0..120).map(|n| format!("stranger{n}@rig.test")).collect();
+    let strangers: Vec<_> = strangers.iter().map(String::as_str).collect();
+    let asked = site.mailward.command(&[&["directory", "lookup"], &strangers[..]].concat());
+    assert_eq!(asked.status.code(), Some(1), "{asked:?}");
+    site.doctor(&site.config).finds(
+        "warning",
+        "directory",
+        "of the recipients asked for lately are unknown",
+        "dha list",
+    );
     site.slapd.remove("postmaster");
     site.doctor(&site.config).finds("warning", "directory", "postmaster@rig.test", "accepted all the same");
     site.slapd.remove_everybody();
@@ -370,6 +381,13 @@ fn each_fault_of_files_and_of_the_wiring_has_its_own_advice() {
     let missing = site.doctor(&site.with("/state\"", "/elsewhere\""));
     missing.finds("warning", "state", "is not there", "when the daemon starts");
     assert!(!site.scratch.path().join("elsewhere").exists(), "the doctor makes nothing");
+
+    let disk = TinyDisk::mount(&site.scratch, 512);
+    let other = format!("dir = \"{}\"", disk.path().display());
+    let tiny = site.config.replace(&format!("dir = \"{}\"", state.display()), &other);
+    site.doctor(&tiny).finds("problem", "state", "0 MiB free", "free some");
+    disk.make_read_only();
+    site.doctor(&tiny).finds("problem", "state", "cannot be written", "give that user the directory");
 
     let faulty = site.doctor(&format!("{}\n[limits]\nx = 1\n", site.config));
     assert_eq!(faulty.code, 2);
