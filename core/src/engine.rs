@@ -7,6 +7,7 @@ mod build;
 mod content;
 mod facts;
 mod harvest;
+mod learned;
 mod open;
 mod pending;
 mod rcpt;
@@ -55,6 +56,8 @@ pub struct Session {
     open: Option<Open>,
     /// A refusal of the whole connection, for the log.
     refused: Option<Report>,
+    /// Messages of this connection that have taught something about its client.
+    experiences: u64,
 }
 
 impl Engine {
@@ -79,6 +82,7 @@ impl Engine {
             blocked: None,
             open: None,
             refused: None,
+            experiences: 0,
         }
     }
 }
@@ -114,9 +118,12 @@ impl Session {
             Some(ip) if !self.is_trusted() => {
                 // Half of a reply's time: the directory, which is asked later, keeps the rest.
                 let deadline = Deadline::after(self.engine.deadlines.reply / 2);
-                let (engine, journal) = (Arc::clone(&self.engine), Arc::clone(&self.journal));
+                let (engine, journal, time) = (Arc::clone(&self.engine), Arc::clone(&self.journal), facts.time);
                 Pending::start(async move {
-                    journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
+                    let learned = engine.reputation.learned();
+                    let history = learned.ask(learned.client(ip), &engine.shared.ledger, time, deadline);
+                    let answers = engine.reputation.ask(ip, &engine.dns, deadline);
+                    journal.ask("reputation", learned::with_history(answers, history)).await
                 })
             }
             _ => Pending::Never,
@@ -393,6 +400,9 @@ impl Session {
             });
         }
         judgement.merge(malware::judge(&engine.malware, &scan, clamd.as_ref()));
+        let authenticated = (spf.as_ref(), authentication.as_ref());
+        let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
+        judgement.findings.extend(findings);
 
         let card = score::add_up(judgement.findings, &engine.score.overrides);
         let facts = Facts {
@@ -407,6 +417,8 @@ impl Session {
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
         let explanation = Explanation::of_message(&facts, &decision);
+        let message = facts.message;
+        self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept {
             decision.verdict.edits.extend(
                 forged

@@ -9,11 +9,13 @@ pub mod counters;
 pub mod durable;
 pub mod history;
 pub mod roster;
+pub mod site_key;
 mod sqlite;
 
 pub use counters::{Answer, Counters, Entry, Op, Window};
 pub use durable::Store;
 pub use history::HistoryRow;
+pub use site_key::SiteKey;
 pub use roster::{Member, Shrink};
 pub use sqlite::StoreError;
 
