@@ -107,6 +107,7 @@ impl Session {
         self.local_submission = facts.local_submission;
         self.tally = Tally::default();
         self.blocked = None;
+        self.experiences = 0;
         self.open = None;
         self.connection = Connection {
             client_ip: facts.client_ip,
@@ -120,8 +121,8 @@ impl Session {
                 let deadline = Deadline::after(self.engine.deadlines.reply / 2);
                 let (engine, journal, time) = (Arc::clone(&self.engine), Arc::clone(&self.journal), facts.time);
                 Pending::start(async move {
-                    let learned = engine.reputation.learned();
-                    let history = learned.ask(learned.client(ip), &engine.shared.ledger, time, deadline);
+                    let room = engine.reputation.learned();
+                    let history = room.ask(room.client(ip), &engine.shared.ledger, time, deadline);
                     let answers = engine.reputation.ask(ip, &engine.dns, deadline);
                     journal.ask("reputation", learned::with_history(answers, history)).await
                 })
@@ -405,19 +406,19 @@ impl Session {
         judgement.findings.extend(findings);
 
         let card = score::add_up(judgement.findings, &engine.score.overrides);
+        let message = &facts;
         let facts = Facts {
             direction: open.transaction.direction,
             sender: &open.transaction.sender,
             connection: &self.connection,
             recipients: &open.transaction.recipients,
             card: &card,
-            message: &facts,
+            message,
             authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: judgement.reply.as_ref(),
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
         let explanation = Explanation::of_message(&facts, &decision);
-        let message = facts.message;
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept {
             decision.verdict.edits.extend(

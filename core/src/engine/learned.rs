@@ -1,6 +1,7 @@
 //! What this site has learned about senders, as the stages use it: asked before the verdict, fed by it.
 
 use super::{Session, open::Open};
+use crate::lookup::Deadline;
 use crate::{
     authentication::{DkimResult, DmarcResult, Results, SpfResult, SpfResults},
     message::MessageFacts,
@@ -15,7 +16,6 @@ use crate::{
     spam,
     verdict::{Action, Card, Disposition, Finding, Points},
 };
-use crate::lookup::Deadline;
 
 /// Fields of mail that no person writes to another, beside Auto-Submitted (RFC 3834 §5) and Precedence.
 const AUTOMATIC: &[&str] = &["list-id", "list-unsubscribe", "x-autoreply", "x-autorespond", "x-auto-response-suppress"];
@@ -169,7 +169,8 @@ fn experience(card: &Card, decision: &Decision, thresholds: Thresholds) -> Optio
     if matches!(&verdict.action, Action::Reply(reply) if reply.is_temporary()) {
         return None;
     }
-    let learned = |finding: &&Finding| finding.id.starts_with("reputation.learned.") || finding.id.starts_with("correspondent.");
+    let learned =
+        |finding: &&Finding| finding.id.starts_with("reputation.learned.") || finding.id.starts_with("correspondent.");
     let total: Points = card.findings.iter().filter(|finding| !learned(finding)).map(|finding| finding.points).sum();
     let all_want = |wanted: &Disposition| verdict.recipients.iter().all(|recipient| recipient.wanted == *wanted);
     let bad = total >= thresholds.tag || card.findings.iter().any(Finding::is_malware);
@@ -231,7 +232,11 @@ mod tests {
     fn what_was_learned_about_a_sender_confirms_nothing() {
         let learned = ("reputation.learned.network", 300);
         let marked = Disposition::Tag(Tag::default());
-        assert_eq!(judged(&[learned, ("spam.x", 250)], marked.clone(), Action::Accept), None, "marked, but not by itself");
+        assert_eq!(
+            judged(&[learned, ("spam.x", 250)], marked.clone(), Action::Accept),
+            None,
+            "marked, but not by itself"
+        );
         assert_eq!(judged(&[learned, ("spam.x", 0)], Disposition::Deliver, Action::Accept), Some(Experience::Good));
         let praise = [("correspondent.known", -200), ("reputation.learned.domain", -200), ("spam.x", 600)];
         assert_eq!(judged(&praise, marked, Action::Accept), Some(Experience::Bad));
@@ -259,11 +264,9 @@ mod tests {
         assert!(!proven(&claimed, &spf("spammer.test", SpfResult::Pass)), "SPF of another domain");
         assert!(!proven(&claimed, &spf("bank.test", SpfResult::Softfail)));
         assert!(proven(&claimed, &spf("bounce.bank.test", SpfResult::Pass)));
-        for (aligned, result, expected) in [
-            (true, DkimResult::Pass, true),
-            (false, DkimResult::Pass, false),
-            (true, DkimResult::Fail, false),
-        ] {
+        for (aligned, result, expected) in
+            [(true, DkimResult::Pass, true), (false, DkimResult::Pass, false), (true, DkimResult::Fail, false)]
+        {
             let signed = Results { signatures: vec![signature(aligned, result)], ..claimed.clone() };
             assert_eq!(proven(&signed, &nothing), expected, "{aligned} {result:?}");
         }

@@ -109,11 +109,7 @@ impl Correspondents {
     }
 
     /// What is to be read about an author: site, domain, each recipient. Nothing if nothing is learned.
-    pub(super) fn keys<'a>(
-        &self,
-        author: &Address,
-        recipients: impl IntoIterator<Item = &'a Address>,
-    ) -> Vec<String> {
+    pub(super) fn keys<'a>(&self, author: &Address, recipients: impl IntoIterator<Item = &'a Address>) -> Vec<String> {
         if !self.settings.enabled {
             return Vec::new();
         }
@@ -184,7 +180,13 @@ mod tests {
         (room, Ledger::new(Counters::in_memory()))
     }
 
-    async fn known(room: &Correspondents, ledger: &Ledger, author: &str, recipients: &[&str], now: i64) -> Acquaintance {
+    async fn known(
+        room: &Correspondents,
+        ledger: &Ledger,
+        author: &str,
+        recipients: &[&str],
+        now: i64,
+    ) -> Acquaintance {
         let recipients: Vec<Address> = recipients.iter().map(|r| address(r)).collect();
         let deadline = Deadline::after(Duration::from_secs(5));
         let answer = room.ask(ledger, &address(author), &recipients, now, deadline).await;

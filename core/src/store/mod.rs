@@ -8,6 +8,7 @@
 pub mod counters;
 pub mod durable;
 pub mod history;
+pub mod ledger;
 pub mod roster;
 pub mod site_key;
 mod sqlite;
@@ -15,8 +16,9 @@ mod sqlite;
 pub use counters::{Answer, Counters, Entry, Op, Window};
 pub use durable::Store;
 pub use history::HistoryRow;
-pub use site_key::SiteKey;
+pub use ledger::{Buckets, Ledger};
 pub use roster::{Member, Shrink};
+pub use site_key::SiteKey;
 pub use sqlite::StoreError;
 
 use std::path::PathBuf;

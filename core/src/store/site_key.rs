@@ -38,7 +38,8 @@ impl SiteKey {
         match secret.len() {
             BYTES => Ok(SiteKey::of(&secret)),
             other => {
-                let why = format!("{}: {other} bytes instead of {BYTES}; remove it to have it made anew", path.display());
+                let why =
+                    format!("{}: {other} bytes instead of {BYTES}; remove it to have it made anew", path.display());
                 Err(io::Error::new(io::ErrorKind::InvalidData, why))
             }
         }

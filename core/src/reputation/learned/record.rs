@@ -33,19 +33,19 @@ impl Experience {
 }
 
 impl Learned {
-    /// Counts one message of a client. `client` is what was asked about it at connect, `sender` by what else the sender
-    /// is known, `earlier` how many messages of this connection were counted since.
+    /// Counts one message of a client. `client` is what was asked about it at connect, `sender` what was asked at the end of
+    /// the message, `earlier` how many messages of this connection were counted since.
     pub fn record_message(
         &self,
         ledger: &Ledger,
         client: &History,
-        sender: &[Identity],
+        sender: &History,
         experience: Experience,
         earlier: u64,
         now: i64,
     ) {
         let speaks = self.today(client, experience, now).saturating_add(earlier) < SPOKESMAN;
-        let identities = client.known.iter().map(|known| &known.identity).chain(sender);
+        let identities = client.known.iter().chain(&sender.known).map(|known| &known.identity);
         for identity in identities.filter(|identity| speaks || !identity.kind.is_shared()) {
             self.record(ledger, identity, experience, 1, now);
         }
