@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(read_learned("").0, learned::Settings::default());
         let (long, faults) = read_learned("[learned]\nhalf_life = \"60d\"\n");
         assert_eq!((long.remember, faults.len()), (60 * DAY, 0), "counts live at least as long as their half-life");
-        let bad = "[learned]\nhalf_life = \"1h\"\nconfidence = 0\nmax_points = -1\nasn = \"x\"\n";
+        let bad = "[learned]\nhalf_life = \"1h\"\nconfidence = 0\nmax_points = -1\nasn_databse = \"x\"\n";
         let (_, faults) = read_learned(bad);
         assert_eq!(faults.len(), 4, "{faults:?}");
         assert!(faults.iter().any(|fault| fault.contains("did you mean \"asn_database\"?")), "{faults:?}");

@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -18,6 +18,9 @@ const BYTES: usize = 32;
 /// Length of a pseudonym. Unit: bytes. Source: RFC 2104 §5 allows half of the hash; two of 2^32 names meet by chance once in
 /// 2^64.
 const PSEUDONYM: usize = 16;
+
+/// Who may read the file: its owner and the group.
+const MODE: u32 = 0o640;
 
 /// A secret by which names become pseudonyms (HMAC-SHA-256).
 #[derive(Clone)]
@@ -83,9 +86,12 @@ impl fmt::Debug for SiteKey {
 /// Writes a new secret for the group of the directory. It appears whole or not at all; of several processes the first one
 /// decides.
 fn create(dir: &Path, path: &Path) -> io::Result<Vec<u8>> {
-    let draft = dir.join(format!(".{FILE}-{}", std::process::id()));
-    let _ = fs::remove_file(&draft);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&draft)?;
+    let mut name = [0; 8];
+    aws_lc_rs::rand::fill(&mut name).map_err(|_| io::Error::other("no random numbers"))?;
+    let draft = dir.join(format!(".{FILE}-{:016x}", u64::from_le_bytes(name)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&draft)?;
+    // Whatever the umask says: the group of the directory shares the state.
+    file.set_permissions(fs::Permissions::from_mode(MODE))?;
     file.write_all(&random())?;
     file.sync_all()?;
     let linked = fs::hard_link(&draft, path);

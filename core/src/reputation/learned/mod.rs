@@ -114,7 +114,9 @@ impl Learned {
 
     /// What the histories of one sender say. Points only, never a reply.
     pub fn judge(&self, histories: &[&History]) -> Vec<Finding> {
-        let weighed = self.weigh(histories);
+        let mut weighed = self.weigh(histories);
+        // An address and its network share a finding, though a name in HELO is more specific than the network.
+        weighed.sort_by_key(|one| one.known.identity.kind.finding());
         let days = self.settings.remember.as_secs() / DAY.unsigned_abs();
         let mut findings: Vec<Finding> = Vec::new();
         for family in weighed.chunk_by(|a, b| a.known.identity.kind.finding() == b.known.identity.kind.finding()) {
@@ -125,6 +127,11 @@ impl Learned {
             Finding::new("reputation.learned.trouble", Points::ZERO, "the counters did not answer").fact(why)
         }));
         findings
+    }
+
+    /// The same as a sum, for decisions before there is a card.
+    pub fn points(&self, histories: &[&History]) -> Points {
+        self.weigh(histories).iter().map(|one| one.points).sum()
     }
 
     fn window(&self) -> Window {
