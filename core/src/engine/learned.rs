@@ -20,7 +20,16 @@ use crate::{
 /// Fields of mail that no person writes to another, beside Auto-Submitted (RFC 3834 §5) and Precedence.
 const AUTOMATIC: &[&str] = &["list-id", "list-unsubscribe", "x-autoreply", "x-autorespond", "x-auto-response-suppress"];
 
+/// From here on the history of a client's network is bad. Source: our own limit, half of the most points by default.
+const BAD_HISTORY: Points = Points::hundredths(150);
+
 impl Session {
+    /// Whether this site has seen so much spam of the client's network that its mistakes are no accidents.
+    pub(super) async fn has_bad_history(&mut self) -> bool {
+        let Ok(Some(client)) = self.reputation.answer().await else { return false };
+        self.engine.reputation.learned().points(&[&client.learned]) >= BAD_HISTORY
+    }
+
     /// What is known of the sender of an inbound message, and what it is worth.
     pub(super) async fn judge_sender(
         &mut self,
@@ -120,6 +129,15 @@ impl Session {
             }
         }
     }
+}
+
+/// What a client's address has taught, for [`Answers`].
+pub(super) async fn with_history(
+    answers: impl Future<Output = Answers>,
+    history: impl Future<Output = History>,
+) -> Answers {
+    let (answers, learned) = tokio::join!(answers, history);
+    Answers { learned, ..answers }
 }
 
 /// Names that DNS confirms for the client: by our own lookup, and by the MTA's.
@@ -290,13 +308,4 @@ mod tests {
         assert!(!is_automatic(&message("Auto-Submitted", " no")));
         assert!(!is_automatic(&message("Precedence", "first-class")));
     }
-}
-
-/// What a client's address has taught, for [`Answers`].
-pub(super) async fn with_history(
-    answers: impl Future<Output = Answers>,
-    history: impl Future<Output = History>,
-) -> Answers {
-    let (answers, learned) = tokio::join!(answers, history);
-    Answers { learned, ..answers }
 }

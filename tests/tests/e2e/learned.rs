@@ -103,6 +103,31 @@ fn network_that_sent_spam_is_suspected_and_one_that_sent_good_mail_is_favoured()
 }
 
 #[test]
+fn network_that_sent_spam_may_ask_for_fewer_unknown_recipients() {
+    let scratch = Scratch::new();
+    let people = scratch.file("people.csv", format!("{ALICE}\n"));
+    let config = format!(
+        "{SPAM_RULE}[directory]\ndomains = [\"rig.test\"]\nfiles = [\"{}\"]\n\
+         [dha]\nmode = \"enforce\"\nsession_delay = \"0s\"\n",
+        people.display()
+    );
+    let site = Site::builder(&scratch, &config).start();
+    send_many(&site, SPAMMER, "spam.example", 16, spam);
+    send_many(&site, STRANGER, "good.example", 16, clean);
+    let asked_until_block = |client: &str| {
+        let passes = |number: &u32| {
+            let mut connection = site.postfix.client_from(client);
+            let mail = connection.mail("guess@x.example");
+            assert!(mail.is_positive() || mail.code == 450, "{mail}");
+            mail.is_positive() && !connection.rcpt(&format!("guess{number}@rig.test")).is_positive()
+        };
+        (0..40).take_while(passes).count()
+    };
+    let (spammer, other) = (asked_until_block(SPAMMER), asked_until_block(STRANGER));
+    assert!(spammer < other && other < 40, "{spammer} and {other}");
+}
+
+#[test]
 fn two_daemons_on_one_state_directory_learn_together() {
     let scratch = Scratch::new();
     let site = Site::builder(&scratch, SPAM_RULE).start();
