@@ -239,6 +239,8 @@ fn autonomous_systems_count_if_the_site_has_a_database_and_a_wrong_one_is_named(
     assert!(site.send(ELSEWHERE, "a@x.example", &[ALICE], clean("a@x.example")).is_accepted());
     assert!(points(&site, "a@x.example", ASN) > 1.0, "{:?}", site.line_about("a@x.example"));
     assert!(!site.line_about("a@x.example").found(NETWORK));
+    assert!(site.send(NEIGHBOUR, "n@x.example", &[ALICE], clean("n@x.example")).is_accepted());
+    assert!(points(&site, "n@x.example", NETWORK) > 1.0, "a stranger among bad neighbours is suspected");
 
     let broken = scratch.file("country.mmdb", mmdb::database("Test-Country", "geoname_id", &networks));
     let text = std::fs::read_to_string(site.mailward.config_file()).expect("the configuration can be read");

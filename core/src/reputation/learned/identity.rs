@@ -131,10 +131,9 @@ impl Identity {
             let both = [Identity::address(network.addr()), Identity::network(network.addr())];
             return both.into_iter().filter(|identity| identity.name == network.trunc().to_string()).collect();
         }
-        if let Some(number) = text.get(2..).filter(|_| text.get(..2).is_some_and(|a| a.eq_ignore_ascii_case("as"))) {
-            if let Ok(number) = number.parse() {
-                return vec![Identity::asn(number)];
-            }
+        let system = text.get(..2).filter(|start| start.eq_ignore_ascii_case("as")).and_then(|_| text.get(2..));
+        if let Some(Ok(number)) = system.map(str::parse) {
+            return vec![Identity::asn(number)];
         }
         let name = registered(text);
         let both = [Kind::Domain, Kind::Helo];
