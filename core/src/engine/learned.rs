@@ -1,9 +1,9 @@
 //! What this site has learned about senders, as the stages use it: asked before the verdict, fed by it.
 
 use super::{Session, open::Open};
-use crate::lookup::Deadline;
 use crate::{
     authentication::{DkimResult, DmarcResult, Results, SpfResult, SpfResults},
+    lookup::Deadline,
     message::MessageFacts,
     policy::Decision,
     reputation::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Fields of mail that no person writes to another, beside Auto-Submitted (RFC 3834 §5) and Precedence.
-const AUTOMATIC: &[&str] = &["list-id", "list-unsubscribe", "x-autoreply", "x-autorespond", "x-auto-response-suppress"];
+const AUTOMATIC: &[&str] = &["list-id", "list-unsubscribe", "x-autoreply", "x-autorespond"];
 
 /// From here on the history of a client's network is bad. Source: our own limit, half of the most points by default.
 const BAD_HISTORY: Points = Points::hundredths(150);

@@ -5,9 +5,10 @@ use mailward_tests::dkim::Signer;
 use mailward_tests::dns::{self, Dns};
 use mailward_tests::mailward::Mailward;
 use mailward_tests::mmdb;
-use mailward_tests::postfix::Postfix;
+use mailward_tests::postfix::{HOST, PASSWORD, Postfix, USER};
 use mailward_tests::scratch::Scratch;
-use mailward_tests::smtp::Xclient;
+use mailward_tests::smtp::{Client, Xclient};
+use mailward_tests::tls::Authority;
 use serde_json::Value;
 
 use crate::recording::{comparable, recording};
@@ -298,6 +299,34 @@ fn answers_of_those_to_whom_users_write_are_expected() {
             assert!(!holds(b"friend@") && !holds(b"alice@rig"), "addresses of correspondents are not kept: {path:?}");
         }
     }
+}
+
+#[test]
+fn forwarded_mail_makes_no_acquaintance_and_that_of_users_who_have_logged_in_does() {
+    let scratch = Scratch::new();
+    let authority = Authority::new(&scratch);
+    let identity = authority.identity(HOST);
+    let people = scratch.file("people.csv", format!("{ALICE}\n"));
+    let config = format!("[directory]\ndomains = [\"rig.test\"]\nfiles = [\"{}\"]\n", people.display());
+    let site =
+        Site::builder(&scratch, &config).dns(outside()).postfix(|postfix| postfix.certificate(&identity)).start();
+    let forwarded =
+        site.postfix.client().send("a@forwarder.example", &["spammer@outside.example"], clean("a@x.example"));
+    assert!(forwarded.is_accepted(), "{forwarded:?}");
+    site.line_about("a@forwarder.example");
+    let answer = |from: &str| {
+        assert!(site.send(STRANGER, from, &[ALICE], clean(from)).is_accepted());
+        site.line_about(from).points_of("correspondent.known")
+    };
+    assert_eq!(answer("spammer@outside.example"), None);
+
+    let mut user = Client::connect_as(site.postfix.submission(), &Xclient::address(ELSEWHERE), "laptop");
+    assert_eq!(user.start_tls(&authority, HOST).code, 220);
+    user.ehlo("laptop");
+    assert_eq!(user.auth_plain(USER, PASSWORD).code, 235);
+    assert!(user.send(ALICE, &["friend@outside.example"], clean(ALICE)).is_accepted());
+    site.line_about(ALICE);
+    assert_eq!(answer("friend@outside.example").as_deref(), Some("-2.00"));
 }
 
 #[test]
