@@ -9,6 +9,7 @@ pub mod diagnostic;
 mod directory;
 mod dns;
 mod greylist;
+mod learned;
 mod malware;
 mod policy;
 pub mod reader;
@@ -47,6 +48,8 @@ pub struct Config {
     pub dns: crate::lookup::dns::DnsSettings,
     /// `[networks]` and `[reputation]`.
     pub reputation: crate::reputation::Settings,
+    /// `[correspondents]`.
+    pub correspondents: crate::reputation::correspondents::Settings,
     /// `[directory]`.
     pub directory: crate::recipients::directory::Settings,
     /// `[dha]`.
@@ -150,6 +153,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         limits: sections::limits(&mut root, &mut faults),
         dns: dns::read(&mut root, &mut faults),
         reputation,
+        correspondents: learned::read_correspondents(&mut root, &mut faults),
         directory: directory::read(&mut root, &mut faults),
         dha: dha::read(&mut root, &mut faults),
         greylist: greylist::read(&mut root, &mut faults),

@@ -7,21 +7,15 @@ use crate::{
         batv::{RefuseAt, Tag},
         greylist::{Attempt, Client, untold},
     },
-    reputation::ReverseDns,
+    reputation::{ReverseDns, correspondents::Acquaintance},
     session::{Address, Direction},
     verdict::{Judgement, Points, Reply},
 };
 use std::sync::Arc;
 
 impl Session {
-    /// Whether the client is to try again later. `known_sender`: the recipient has had to do with the sender before.
-    pub(super) async fn judge_greylist(
-        &mut self,
-        time: i64,
-        recipient: &Address,
-        acts: bool,
-        known_sender: bool,
-    ) -> Option<Reply> {
+    /// Whether the client is to try again later.
+    pub(super) async fn judge_greylist(&mut self, time: i64, recipient: &Address, acts: bool) -> Option<Reply> {
         let engine = Arc::clone(&self.engine);
         if engine.greylist.is_off() || self.is_trusted() || self.direction() != Some(Direction::Inbound) {
             return None;
@@ -47,9 +41,21 @@ impl Session {
             points: found.clone().map(|finding| finding.points).sum(),
             on_allow_list: found.clone().any(|f| f.id.starts_with("dnswl.") && f.points < Points::ZERO),
         };
-        let attempt = Attempt { client, sender: &open.transaction.sender, recipient, known_sender };
+        let deadline = self.command;
+        let sender = &open.transaction.sender;
+        let attempt = Attempt { client, sender, recipient };
         let subject = engine.greylist.subject(&attempt)?;
-        let (counters, deadline) = (&engine.shared.counters, self.reply_deadline());
+        if let Some(author) = sender.mailbox().filter(|_| engine.correspondents.is_enabled()) {
+            let live = engine.correspondents.ask(&engine.shared.ledger, author, [recipient], time, deadline);
+            let known = self.journal.ask("greylist.correspondent", live).await;
+            let authentic = spf_domain == Some(author.domain.as_str());
+            match known.done() {
+                Some(Acquaintance::Recipient | Acquaintance::Site) => return None,
+                Some(Acquaintance::Domain) if authentic => return None,
+                _ => {}
+            }
+        }
+        let counters = &engine.shared.counters;
         let live = engine.greylist.ask(&subject, counters, time, deadline);
         let answers = self.journal.ask("greylist", live).await;
         // Where nothing lasts (`mailward check`), nobody could come back; a replay says what was said.

@@ -98,7 +98,7 @@ impl Session {
         if acts && let Some(reply) = self.judge_bounce(time, address).await {
             return self.refuse(Stage::Rcpt, Some(address), reply, "bounce");
         }
-        if let Some(reply) = self.judge_greylist(time, address, acts, false).await {
+        if let Some(reply) = self.judge_greylist(time, address, acts).await {
             return self.refuse(Stage::Rcpt, Some(address), reply, "greylisting");
         }
         let recipient = Recipient { address: address.clone(), groups };

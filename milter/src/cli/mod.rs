@@ -8,6 +8,7 @@ mod directory;
 mod doctor;
 mod explain;
 mod milter;
+mod reputation;
 
 use clap::{Parser, Subcommand};
 use mailward_core::{
@@ -67,6 +68,8 @@ enum Command {
     Batv(batv::Arguments),
     /// Check that all that Mailward leans on works, and advise: DNS, block lists, directory, clamd, MTA, sockets, files.
     Doctor(doctor::Arguments),
+    /// Show or forget what this site has learned of senders.
+    Reputation(reputation::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
 }
@@ -83,6 +86,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Dha(command) => dha::run(command, path),
         Command::Batv(command) => batv::run(command, path),
         Command::Doctor(command) => doctor::run(command, path),
+        Command::Reputation(command) => reputation::run(command, path),
         Command::Explain(command) => explain::run(command, path),
     }
 }

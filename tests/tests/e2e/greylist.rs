@@ -120,6 +120,20 @@ fn good_exempt_and_own_clients_desks_and_unknown_recipients_are_not_greylisted()
 }
 
 #[test]
+fn sender_to_whom_somebody_here_has_written_is_not_greylisted() {
+    let scratch = Scratch::new();
+    let site = Site::builder(&scratch, LONG).start();
+    assert!(is_deferred(&try_once(&site, STRANGER, "friend@example.net", ALICE).rcpt[0]));
+    let written = message(ALICE, "question", "Dear friend, how are you?");
+    assert!(site.send("127.0.0.1", ALICE, &["friend@example.net"], written).is_accepted());
+    wait_for(PATIENCE, "the friend is known", || {
+        try_once(&site, STRANGER, "friend@example.net", ALICE).is_accepted().then_some(())
+    });
+    assert!(try_once(&site, ELSEWHERE, "friend@example.net", BOB).is_accepted(), "a friend of the site");
+    assert!(is_deferred(&try_once(&site, STRANGER, "other@example.net", ALICE).rcpt[0]));
+}
+
+#[test]
 fn client_without_points_is_spared_where_only_suspicious_ones_are_asked() {
     let scratch = Scratch::new();
     let dns = Dns::builder().host("203.0.113.9", "mail.example.org");

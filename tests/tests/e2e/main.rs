@@ -7,6 +7,7 @@ mod content;
 mod dha;
 mod faults;
 mod greylist;
+mod learned;
 mod lifecycle;
 mod limits;
 mod mail_flow;

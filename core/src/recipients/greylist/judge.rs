@@ -58,8 +58,7 @@ impl Greylist {
     /// The attempt as it is to be remembered; `None` if it is spared.
     pub fn subject(&self, attempt: &Attempt<'_>) -> Option<Subject> {
         let client = &attempt.client;
-        let spared = attempt.known_sender
-            || attempt.recipient.is_postmaster_or_abuse()
+        let spared = attempt.recipient.is_postmaster_or_abuse()
             || client.on_allow_list
             || client.points < self.settings.from_points
             || self.exempt.contains(client.ip)

@@ -46,8 +46,6 @@ pub struct Attempt<'a> {
     pub sender: &'a ReversePath,
     /// The recipient.
     pub recipient: &'a Address,
-    /// Whether the recipient has written to this sender, or had mail from it before.
-    pub known_sender: bool,
 }
 
 /// The greylist of a site.

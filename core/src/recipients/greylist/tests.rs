@@ -21,7 +21,7 @@ impl Site {
     /// The way of the engine: ask, judge, note.
     async fn attempt(&self, client: Client<'_>, from: &str, to: &str, now: i64) -> Ruling {
         let (sender, recipient) = envelope(from, to);
-        let attempt = Attempt { client, sender: &sender, recipient: &recipient, known_sender: false };
+        let attempt = Attempt { client, sender: &sender, recipient: &recipient };
         let Some(subject) = self.greylist.subject(&attempt) else { return Ruling::default() };
         let deadline = Deadline::after(Duration::from_secs(5));
         let answers = self.greylist.ask(&subject, &self.counters, now, deadline).await;
@@ -110,7 +110,7 @@ async fn who_came_back_five_times_is_asked_no_more() {
 }
 
 #[test]
-fn known_senders_good_clients_exempt_ones_and_desks_are_spared() {
+fn good_clients_exempt_ones_and_desks_are_spared() {
     let greylist = Greylist::new(Settings {
         mode: Mode::Enforce,
         from_points: Points::hundredths(100),
@@ -120,7 +120,7 @@ fn known_senders_good_clients_exempt_ones_and_desks_are_spared() {
     });
     let (sender, bob) = envelope("a@example.net", "bob@x.test");
     let bad = Client { points: Points::hundredths(100), ..stranger("192.0.2.7") };
-    let attempt = |client| Attempt { client, sender: &sender, recipient: &bob, known_sender: false };
+    let attempt = |client| Attempt { client, sender: &sender, recipient: &bob };
     assert!(greylist.subject(&attempt(bad)).is_some());
     for client in [
         Client { points: Points::hundredths(99), ..bad },
@@ -133,7 +133,6 @@ fn known_senders_good_clients_exempt_ones_and_desks_are_spared() {
     }
     let false_friend = Client { spf_domain: Some("notpartner.example"), ..bad };
     assert!(greylist.subject(&attempt(false_friend)).is_some());
-    assert!(greylist.subject(&Attempt { known_sender: true, ..attempt(bad) }).is_none());
     let (_, desk) = envelope("a@example.net", "Postmaster@x.test");
     assert!(greylist.subject(&Attempt { recipient: &desk, ..attempt(bad) }).is_none());
 }
@@ -148,7 +147,7 @@ async fn observing_and_recipients_outside_the_trial_only_find() {
     let site = Site::enforcing();
     let (sender, bob) = envelope("a@example.net", "bob@x.test");
     let client = stranger("192.0.2.7");
-    let attempt = Attempt { client, sender: &sender, recipient: &bob, known_sender: false };
+    let attempt = Attempt { client, sender: &sender, recipient: &bob };
     let subject = site.greylist.subject(&attempt).expect("a subject");
     let never = Answers { seen: Outcome::Done(Seen::Never), passes: 0 };
     let outside = site.greylist.judge(&subject, &never, false, NOW).judgement;
@@ -160,7 +159,7 @@ fn counters_in_trouble_and_clocks_set_back_keep_no_mail_out() {
     let site = Greylist::new(Settings { mode: Mode::Enforce, ..Settings::default() });
     let (sender, bob) = envelope("a@example.net", "bob@x.test");
     let client = stranger("192.0.2.7");
-    let attempt = Attempt { client, sender: &sender, recipient: &bob, known_sender: false };
+    let attempt = Attempt { client, sender: &sender, recipient: &bob };
     let subject = site.subject(&attempt).expect("a subject");
     let trouble = site.judge(&subject, &Answers { seen: Outcome::TimedOut, passes: 0 }, true, NOW);
     assert_eq!((trouble.judgement.reply, trouble.note), (None, None));
@@ -176,7 +175,7 @@ fn the_reply_says_when_to_come_back() {
         let (sender, bob) = envelope("a@example.net", "bob@x.test");
         let client = stranger("192.0.2.7");
         let greylist = Greylist::new(settings);
-        let attempt = Attempt { client, sender: &sender, recipient: &bob, known_sender: false };
+        let attempt = Attempt { client, sender: &sender, recipient: &bob };
         let subject = greylist.subject(&attempt).expect("a subject");
         let never = Answers { seen: Outcome::Done(Seen::Never), passes: 0 };
         let reply: Reply = greylist.judge(&subject, &never, true, NOW).judgement.reply.expect("a reply");
