@@ -1,7 +1,7 @@
 //! Files that the configuration names: secrets nobody else may read, and lists and rules that go out of date.
 
 use super::report::Check;
-use mailward_core::{config::Config, lookup::ldap::Password};
+use mailward_core::{config::Config, lookup::ldap::Password, store::site_key};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -20,7 +20,8 @@ pub(super) fn secrets(config: &Config) -> Vec<Check> {
         Some(Password::File(path)) => Some(path),
         _ => None,
     };
-    let files: Vec<&PathBuf> = password.into_iter().chain(&config.batv.keys).collect();
+    let own = Some(config.state.dir.join(site_key::FILE)).filter(|path| path.exists());
+    let files: Vec<&PathBuf> = password.into_iter().chain(&config.batv.keys).chain(&own).collect();
     if files.is_empty() {
         return vec![Check::skipped(AREA, "no file with a secret is configured")];
     }
