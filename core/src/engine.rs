@@ -7,6 +7,7 @@ mod build;
 mod content;
 mod facts;
 mod harvest;
+mod judges;
 mod learned;
 mod open;
 mod pending;

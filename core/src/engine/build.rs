@@ -1,5 +1,6 @@
 //! From checked settings to an engine, and what engines of one process share.
 
+use super::judges::Judges;
 use crate::{
     authentication::{Authenticator, Resolver},
     config::{Config, sections::Deadlines},
@@ -40,7 +41,7 @@ pub struct Engine {
     pub(super) dha: Dha,
     pub(super) bounces: bounces::Settings,
     pub(super) malware: malware::Settings,
-    pub(super) scanner: Scanner,
+    pub(super) judges: Judges,
     pub(super) spam: spam::Settings,
     pub(super) score: score::Settings,
     pub(super) policy: policy::Settings,
@@ -198,7 +199,7 @@ impl Engine {
             dha: Dha::new(config.dha, shared.counters.clone()),
             bounces: config.bounces,
             malware: config.malware,
-            scanner,
+            judges: Judges::new(scanner, processors),
             spam: config.spam,
             score: config.score,
             policy: config.policy,

@@ -3,7 +3,7 @@
 use super::{Engine, pending::Panicked};
 use crate::{
     authentication::forged,
-    malware::ScanReport,
+    malware::{ScanReport, WarmScanner},
     message::{self, MessageFacts},
     session::{Connection, Transaction},
     spam::{self, AtEnd},
@@ -34,14 +34,14 @@ pub(super) async fn judge(
 ) -> Result<Content, Panicked> {
     // The permit goes with the work: a deadline that passes ends the wait, not the work.
     let turn = Arc::clone(&engine.processors).acquire_owned().await;
-    let engine = Arc::clone(engine);
+    let (judges, engine) = (&engine.judges, Arc::clone(engine));
     let connection = connection.clone();
     let (sender, recipients) = (transaction.sender.clone(), transaction.recipients.clone());
     let direction = transaction.direction;
-    let work = move || {
+    let work = move |scanner: &mut WarmScanner<'_>| {
         let _turn = turn;
         let message = message::parse(&raw, &engine.bounds);
-        let scan = engine.scanner.scan(&message);
+        let scan = scanner.scan(&message);
         let at_end = AtEnd {
             connection: &connection,
             sender: &sender,
@@ -58,8 +58,5 @@ pub(super) async fn judge(
             scan,
         }
     };
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "a check of the content panicked");
-        Panicked
-    })
+    judges.run(work).await
 }
