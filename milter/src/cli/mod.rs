@@ -6,6 +6,7 @@ mod dha;
 mod directory;
 mod explain;
 mod milter;
+mod rules;
 
 use clap::{Parser, Subcommand};
 use mailward_core::{
@@ -62,6 +63,8 @@ enum Command {
     Dha(dha::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
+    /// List the content rules.
+    Rules(rules::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -75,6 +78,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),
         Command::Explain(command) => explain::run(command, path),
+        Command::Rules(command) => rules::run(command, path),
     }
 }
 
