@@ -54,7 +54,7 @@ pub struct HtmlFacts {
     pub torn_words: u32,
     /// Pieces of Latin text that are displayed from right to left.
     pub reversed_runs: u32,
-    /// Comments, except those for Outlook (`<!--[if mso]>`). Unit: bytes.
+    /// Comments of words: without markup, styles and conditions for Outlook (`<!--[if mso]>`). Unit: bytes.
     pub comment_bytes: u32,
     /// ASCII letters written as numbers (`&#97;`).
     pub numbered_letters: u32,

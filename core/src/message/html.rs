@@ -102,7 +102,7 @@ impl Walker<'_, '_> {
             CallbackEvent::CloseStartTag { .. } => self.start_tag(),
             CallbackEvent::EndTag { name } => self.end_tag(name),
             CallbackEvent::String { value } => self.string(value),
-            CallbackEvent::Comment { value } if !value.trim_ascii_start().starts_with(b"[if") => {
+            CallbackEvent::Comment { value } if !value.iter().any(|b| matches!(b, b'<' | b'{' | b'[')) => {
                 let bytes = u32::try_from(value.len()).unwrap_or(u32::MAX);
                 self.out.html.comment_bytes = self.out.html.comment_bytes.saturating_add(bytes);
             }

@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "body.large-sum",
-        75,
+        50,
         "our own observation: strangers who write of millions have none",
         "A letter without a list names a sum of money of a million or more.",
         large_sum,
@@ -50,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "body.reply-elsewhere",
-        75,
+        50,
         "our own observation: the account that sends is not the one that reads",
         "The text asks for an answer to a free mail address that is neither From nor Reply-To.",
         reply_elsewhere,
@@ -166,7 +166,8 @@ fn large_sum(facts: &Facts<'_>) -> Option<Seen> {
 }
 
 fn reply_elsewhere(facts: &Facts<'_>) -> Option<Seen> {
-    if facts.is_list || facts.has("In-Reply-To") || facts.has("References") || facts.has("List-Unsubscribe") {
+    let bounce = facts.sender.mailbox().is_none();
+    if bounce || facts.is_list || ["In-Reply-To", "References", "List-Unsubscribe"].iter().any(|name| facts.has(name)) {
         return None;
     }
     let message = facts.message;

@@ -12,7 +12,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "from.cheap-suffix",
-        50,
+        80,
         "our own observation: names under these top-level domains are bought by the thousand",
         "The sender's domain is under a top-level domain whose names cost next to nothing.",
         cheap_suffix,
@@ -26,7 +26,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "from.encoded-ascii",
-        30,
+        10,
         "RFC 2047 §1: encoded words are for text that is not ASCII",
         "The sender's name is ASCII, but encoded in base64.",
         encoded_ascii,
@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "from.missing",
-        200,
+        150,
         "RFC 5322 §3.6.2: exactly one From with an address",
         "There is no From field with an address.",
         missing,

@@ -25,7 +25,7 @@ pub(super) const RULES: &[Rule] = &[
         "There is a Date field that no date can be read from.",
         malformed_date,
     ),
-    rule("header.date-missing", 50, "RFC 5322 §3.6: Date is required", "There is no Date field.", no_date),
+    rule("header.date-missing", 40, "RFC 5322 §3.6: Date is required", "There is no Date field.", no_date),
     rule(
         "header.date-old",
         50,
@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "header.date-zone",
-        100,
+        75,
         "RFC 5322 §3.3; zones reach from -12:00 to +14:00 in quarters of an hour",
         "The date names a time zone that does not exist.",
         impossible_zone,
@@ -56,7 +56,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "header.no-recipient",
-        50,
+        40,
         "RFC 5322 §3.6.3: To and Cc name the recipients",
         "Neither To nor Cc names an address.",
         no_recipient,
@@ -70,9 +70,9 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "header.post-without-link",
-        50,
+        20,
         "RFC 8058 §3.1: List-Unsubscribe-Post belongs to an https link in List-Unsubscribe",
-        "The message promises to unsubscribe by one click, but there is no link for it.",
+        "The message promises to unsubscribe by one click, but names no web page for it.",
         post_without_link,
     ),
     rule(
@@ -112,14 +112,14 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "header.urgent",
-        30,
+        40,
         "our own observation: honest senders rarely mark mail to strangers",
         "The message is marked as of highest priority.",
         urgent,
     ),
     rule(
         "message-id.from-recipient",
-        100,
+        75,
         "RFC 5322 §3.6.4: the identifier names the host that made it",
         "The Message-ID claims to be made at the recipient's domain, the sender is elsewhere.",
         id_of_recipient,
@@ -131,14 +131,7 @@ pub(super) const RULES: &[Rule] = &[
         "The Message-ID is not of the form <left@right>.",
         malformed_id,
     ),
-    rule("message-id.missing", 40, "RFC 5322 §3.6.4: every message should have one", "There is no Message-ID.", no_id),
-    rule(
-        "message-id.no-domain",
-        30,
-        "RFC 5322 §3.6.4: the right side should be a domain",
-        "The right side of the Message-ID is no domain name.",
-        id_without_domain,
-    ),
+    rule("message-id.missing", 30, "RFC 5322 §3.6.4: every message should have one", "There is no Message-ID.", no_id),
 ];
 
 const DAY: i64 = 86_400;
@@ -194,18 +187,13 @@ pub(super) fn id_domain(facts: &Facts<'_>) -> Option<String> {
     Some(id.trim_end_matches('>').rsplit_once('@')?.1.to_lowercase())
 }
 
-fn id_without_domain(facts: &Facts<'_>) -> Option<Seen> {
-    let domain = id_domain(facts)?;
-    let whole = !domain.is_empty() && !domain.contains('.') && !domain.starts_with('[');
-    whole.then_some(Seen::Fact(domain))
-}
-
 fn id_of_recipient(facts: &Facts<'_>) -> Option<Seen> {
     let domain = id_domain(facts)?;
     let site = hosts::registered(&domain);
     let of_recipient = facts.recipients.iter().any(|to| hosts::registered(&to.address.domain) == site);
     let answers = facts.has("In-Reply-To") || facts.has("References");
-    let elsewhere = site != facts.from_site && !hosts::is_freemail(site) && !facts.is_list && !answers;
+    let bounce = facts.sender.mailbox().is_none();
+    let elsewhere = !bounce && site != facts.from_site && !hosts::is_freemail(site) && !facts.is_list && !answers;
     (of_recipient && elsewhere).then(|| Seen::Fact(domain.clone()))
 }
 
@@ -276,11 +264,8 @@ fn no_unsubscribe(facts: &Facts<'_>) -> Option<Seen> {
 
 fn post_without_link(facts: &Facts<'_>) -> Option<Seen> {
     facts.message.headers.first("List-Unsubscribe-Post")?;
-    let link = facts
-        .message
-        .headers
-        .all("List-Unsubscribe")
-        .any(|(_, header)| header.value.to_ascii_lowercase().windows(8).any(|w| w == b"https://"));
+    // Some senders write the field as encoded words, and some use http.
+    let link = facts.message.headers.all("List-Unsubscribe").any(|(_, header)| header.decoded().contains("http"));
     (!link).then_some(Seen::Absence)
 }
 

@@ -6,14 +6,14 @@ use crate::message::LinkKind;
 pub(super) const RULES: &[Rule] = &[
     rule(
         "html.base",
-        50,
+        20,
         "HTML §4.2.3: the element changes where every relative link leads",
         "The HTML changes the base of its links.",
         base,
     ),
     rule(
         "html.comment-filler",
-        75,
+        40,
         "our own observation: text that readers never see feeds filters",
         "Comments of the HTML are longer than its text.",
         comment_filler,
@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("html.form", 50, "mail programs do not send forms", "The HTML holds a form.", form),
     rule(
         "html.frame",
-        75,
+        40,
         "mail programs load no pages inside a message",
         "The HTML loads another page or object into itself.",
         frame,
@@ -49,14 +49,14 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "html.many-hidden",
-        50,
+        20,
         "our own observation: one hidden line is a preview, twenty are filler",
         "The HTML holds many pieces of hidden text.",
         many_hidden,
     ),
     rule(
         "html.numbered-letters",
-        150,
+        75,
         "HTML §13.5: character references; readable letters need none",
         "Ordinary letters are written as numbers.",
         numbered_letters,
@@ -162,7 +162,7 @@ fn many_hidden(facts: &Facts<'_>) -> Option<Seen> {
 }
 
 /// Fewest letters written as numbers that count. Source: our own limit.
-const NUMBERED_LETTERS: u32 = 20;
+const NUMBERED_LETTERS: u32 = 60;
 
 fn numbered_letters(facts: &Facts<'_>) -> Option<Seen> {
     let count = facts.message.html.numbered_letters;

@@ -1,7 +1,7 @@
 //! Rules over what a letter wants, by phrases that such letters share.
 //!
-//! One phrase proves nothing; several different ones about the same subject do. Mail of lists is left out where its
-//! subscribers may talk about such letters.
+//! One phrase proves nothing; several different ones about the same subject do. Answers on
+//! lists are left out, because subscribers talk about such letters.
 
 use super::{Rule, Seen, coin, facts::Facts, phrases::About, rules::rule};
 
@@ -43,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "body.document-lure",
-        75,
+        40,
         "our own observation: a file is said to wait behind a link, in no one's name",
         "The text says that a document or recording waits behind a link.",
         document_lure,
@@ -78,7 +78,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "body.greeting",
-        30,
+        20,
         "our own observation: who knows his customers calls them by name",
         "The text greets its reader by no name, and has a link.",
         greeting,
@@ -173,10 +173,10 @@ fn count(number: u8) -> Option<Seen> {
     Some(Seen::Fact(format!("{number} phrases")))
 }
 
-/// Hits where the body, the subject included, has so many different phrases, and the message came through no list.
+/// Hits where body and subject have so many different phrases, and the message does not discuss them on a list.
 fn several(facts: &Facts<'_>, about: About, fewest: u8) -> Option<Seen> {
     let found = facts.phrases.about(about).saturating_add(facts.subject_phrases.about(about));
-    if found >= fewest && !facts.is_list { count(found) } else { None }
+    if found >= fewest && !(facts.is_list && answers(facts)) { count(found) } else { None }
 }
 
 /// Whether the message is part of a conversation.

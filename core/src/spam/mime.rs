@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "mime.empty-plain",
-        75,
+        30,
         "RFC 2046 §5.1.4: alternatives are versions of the same text",
         "The plain version is empty, the HTML is not.",
         empty_plain,
@@ -76,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "mime.single-alternative",
-        30,
+        20,
         "RFC 2046 §5.1.4: an alternative has two versions at least",
         "The message offers a choice of versions, but holds only HTML.",
         single_alternative,
@@ -97,7 +97,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "mime.version-missing",
-        75,
+        40,
         "RFC 2045 §4: MIME messages must have MIME-Version",
         "The message uses MIME without saying so.",
         version_missing,

@@ -18,13 +18,15 @@ pub(super) fn largest(text: &str) -> Option<u64> {
     let (mut at, mut best) = (0, None);
     for _ in 0..NUMBERS {
         let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|offset| at + offset) else { break };
-        let (value, end) = number(bytes, start);
+        let (value, end, grouped) = number(bytes, start);
         at = end;
         let before = &text[text.floor_char_boundary(start.saturating_sub(6))..start];
         let after = &text[end..text.floor_char_boundary(end.saturating_add(REACH))];
         let words = after.trim_start();
         let millions = MILLIONS.iter().any(|word| words.starts_with(word));
-        let has_currency = CURRENCIES.iter().any(|c| before.trim_end().ends_with(c) || after.contains(c));
+        let at_once = CURRENCIES.iter().any(|c| before.trim_end().ends_with(c));
+        // A long number without separators is a customer's or an order's, unless its currency stands right before it.
+        let has_currency = at_once || (grouped || millions) && CURRENCIES.iter().any(|c| after.contains(c));
         if has_currency {
             best = best.max(Some(if millions { value.saturating_mul(1_000_000) } else { value }));
         }
@@ -32,9 +34,10 @@ pub(super) fn largest(text: &str) -> Option<u64> {
     best
 }
 
-/// The number that begins here, with its separators of thousands, and where it ends. Decimals are dropped.
-fn number(bytes: &[u8], start: usize) -> (u64, usize) {
-    let (mut value, mut at) = (0_u64, start);
+/// The number that begins here, with its separators of thousands, where it ends, and whether it had any. Decimals are
+/// dropped.
+fn number(bytes: &[u8], start: usize) -> (u64, usize, bool) {
+    let (mut value, mut at, mut grouped) = (0_u64, start, false);
     loop {
         let digits = bytes[at..].iter().take_while(|b| b.is_ascii_digit()).count();
         let group = &bytes[at..at + digits];
@@ -42,11 +45,12 @@ fn number(bytes: &[u8], start: usize) -> (u64, usize) {
         if at == start || digits == 3 {
             value = group.iter().fold(value, |v, b| v.saturating_mul(10).saturating_add(u64::from(b - b'0')));
         }
+        grouped |= at != start && digits == 3;
         at += digits;
         let separated =
             matches!(bytes.get(at), Some(b'.' | b',' | b'\'')) && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
         if !separated {
-            return (value, at);
+            return (value, at, grouped);
         }
         at += 1;
     }
@@ -63,6 +67,7 @@ mod tests {
             ("usd 2.5 million", Some(2_000_000)),
             ("1.500.000 euro", Some(1_500_000)),
             ("€ 99,95", Some(99)),
+            ("order 27866173, in dollars", None),
             ("10 million united states dollars", Some(10_000_000)),
             ("1,000,000 downloads", None),
             ("no sum at all", None),

@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "subject.fake-reply",
-        50,
+        40,
         "RFC 5322 §3.6.4: replies name what they answer",
         "The subject claims a reply, but nothing is answered.",
         fake_reply,
