@@ -7,6 +7,7 @@ mod directory;
 mod explain;
 mod milter;
 mod reputation;
+mod rules;
 
 use clap::{Parser, Subcommand};
 use mailward_core::{
@@ -65,6 +66,8 @@ enum Command {
     Reputation(reputation::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
+    /// List the content rules.
+    Rules(rules::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -79,6 +82,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Dha(command) => dha::run(command, path),
         Command::Reputation(command) => reputation::run(command, path),
         Command::Explain(command) => explain::run(command, path),
+        Command::Rules(command) => rules::run(command, path),
     }
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod directory;
+mod rules;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -34,7 +35,7 @@ fn offline(scratch: &Scratch, more: &str) -> String {
     format!("{more}\n[dns]\nservers = [\"127.0.0.1:1\"]\n[state]\ndir = \"{}\"\n", state.display())
 }
 
-const SUBCOMMANDS: [&[&str]; 13] = [
+const SUBCOMMANDS: [&[&str]; 15] = [
     &[],
     &["milter"],
     &["check"],
@@ -48,6 +49,8 @@ const SUBCOMMANDS: [&[&str]; 13] = [
     &["directory", "lookup"],
     &["dha"],
     &["explain"],
+    &["rules"],
+    &["rules", "list"],
 ];
 
 #[test]
