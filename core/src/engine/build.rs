@@ -4,7 +4,7 @@ use crate::{
     authentication::{Authenticator, Resolver},
     config::{Config, sections::Deadlines},
     lookup::{
-        Deadline,
+        Deadline, Meter,
         dns::{Dns, DnsSettings, Zone},
     },
     malware::{self, Scanner},
@@ -54,6 +54,7 @@ pub struct Shared {
     pub(super) counters: Counters,
     store: Option<Arc<Store>>,
     pub(super) in_flight: InFlight,
+    pub(super) meter: Meter,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
 }
@@ -74,7 +75,9 @@ impl Shared {
         };
         std::fs::create_dir_all(dir).map_err(|error| advice(&error))?;
         let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;
-        Ok(Shared { counters: Counters::open(dir), store: Some(Arc::new(store)), ..Self::in_memory(None) })
+        let shared = Self::in_memory(None);
+        let counters = Counters::open(dir).metered(&shared.meter);
+        Ok(Shared { counters, store: Some(Arc::new(store)), ..shared })
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
@@ -83,6 +86,7 @@ impl Shared {
             counters: Counters::in_memory(),
             store: None,
             in_flight: InFlight::default(),
+            meter: Meter::default(),
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
         }
@@ -104,6 +108,11 @@ impl Shared {
         if let Some(why) = self.counters.apply(now, vec![all], deadline).await.trouble() {
             tracing::warn!(why, "counts of an earlier message were not forgotten");
         }
+    }
+
+    /// How services and our own work did so far.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Messages and bytes in flight.
@@ -178,10 +187,10 @@ impl Engine {
             limits: config.limits,
             deadlines: config.deadlines,
             bounds: Bounds::default(),
-            dns: resolver.dns(),
+            dns: resolver.dns().metered(&shared.meter),
             reputation,
             authenticator: Authenticator::new(config.authentication, resolver),
-            directory,
+            directory: directory.metered(&shared.meter),
             directory_settings,
             dha: Dha::new(config.dha, shared.counters.clone()),
             bounces: config.bounces,

@@ -2,7 +2,7 @@
 
 mod worker;
 
-use crate::lookup::{Deadline, Outcome};
+use crate::lookup::{Deadline, Meter, Outcome, meter::Service};
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -23,7 +23,7 @@ const QUEUE: usize = 4096;
 
 /// Handle of the shared counters; clones share one thread.
 #[derive(Debug, Clone)]
-pub struct Counters(Arc<Inner>);
+pub struct Counters(Arc<Inner>, Meter);
 
 #[derive(Debug)]
 struct Inner {
@@ -178,16 +178,26 @@ impl Answer {
 impl Counters {
     /// The counters of a state directory. The file is opened, or made, at first use.
     pub fn open(dir: &Path) -> Self {
-        Counters(Arc::new(Inner { place: Place::File(dir.join(FILE)), thread: OnceLock::new() }))
+        Counters(Arc::new(Inner { place: Place::File(dir.join(FILE)), thread: OnceLock::new() }), Meter::default())
     }
 
     /// Counters that nobody shares, for tests and replays.
     pub fn in_memory() -> Self {
-        Counters(Arc::new(Inner { place: Place::Memory, thread: OnceLock::new() }))
+        Counters(Arc::new(Inner { place: Place::Memory, thread: OnceLock::new() }), Meter::default())
+    }
+
+    /// Counts its calls there.
+    #[must_use]
+    pub fn metered(self, meter: &Meter) -> Self {
+        Counters(self.0, meter.clone())
     }
 
     /// Applies the operations in one transaction. The answers stand in the order of the operations, one for each.
     pub async fn apply(&self, now: i64, ops: Vec<Op>, deadline: Deadline) -> Outcome<Vec<Answer>> {
+        self.1.ask(Service::Counters, self.call(now, ops, deadline)).await
+    }
+
+    async fn call(&self, now: i64, ops: Vec<Op>, deadline: Deadline) -> Outcome<Vec<Answer>> {
         let expected = ops.len();
         let (reply, answer) = oneshot::channel();
         if let Err(why) = self.send(Job { now, ops, reply }) {
