@@ -216,11 +216,43 @@ impl Engine {
         });
     }
 
+    /// What it shares with the engines before and after it.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Whether the threads that judge messages answer: one is free within the deadline, and does as it is told.
+    pub async fn judging_answers(&self, deadline: Deadline) -> bool {
+        let answer = async {
+            let turn = Arc::clone(&self.processors).acquire_owned().await;
+            tokio::task::spawn_blocking(move || drop(turn)).await.is_ok()
+        };
+        deadline.bound(answer).await.done().copied().unwrap_or(false)
+    }
+
     /// A new name for a decision.
     pub(super) fn reference(&self) -> Reference {
         let mut random = [0; 8];
         // A failure of the generator leaves zeros: references then repeat, mail goes on.
         let _ = aws_lc_rs::rand::fill(&mut random);
         Reference::from_random(u64::from_le_bytes(random))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn threads_that_are_all_taken_do_not_answer() {
+        let engine = Engine::build(Config::default(), Shared::in_memory(None)).await.expect("the defaults load");
+        let soon = || Deadline::after(Duration::from_secs(5));
+        assert!(engine.judging_answers(soon()).await);
+        let all = u32::try_from(engine.processors.available_permits()).expect("few processors");
+        let taken = Arc::clone(&engine.processors).acquire_many_owned(all).await;
+        assert!(!engine.judging_answers(soon()).await);
+        drop(taken);
+        assert!(engine.judging_answers(soon()).await);
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod dha;
 mod directory;
 mod explain;
+mod manual;
 mod milter;
 
 use clap::{Parser, Subcommand};
@@ -62,6 +63,11 @@ enum Command {
     Dha(dha::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
+    /// Print the completions of a shell.
+    Completions(manual::Completions),
+    /// Write the manual pages.
+    #[command(hide = true)]
+    Man(manual::Man),
 }
 
 /// Runs the command line of this process.
@@ -75,6 +81,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),
         Command::Explain(command) => explain::run(command, path),
+        Command::Completions(command) => manual::completions(&command),
+        Command::Man(command) => manual::man(&command),
     }
 }
 
