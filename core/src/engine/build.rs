@@ -19,7 +19,7 @@ use crate::{
     score,
     session::{InFlight, Limits},
     spam,
-    store::{Counters, HistoryRow, Op, Store, StoreError},
+    store::{Counters, HistoryRow, Ledger, Op, Store, StoreError},
     verdict::Reference,
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +52,8 @@ pub struct Engine {
 #[derive(Debug, Clone)]
 pub struct Shared {
     pub(super) counters: Counters,
+    /// The same counters through memory.
+    pub(super) ledger: Ledger,
     store: Option<Arc<Store>>,
     pub(super) in_flight: InFlight,
     pub(super) meter: Meter,
@@ -77,13 +79,16 @@ impl Shared {
         let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;
         let shared = Self::in_memory(None);
         let counters = Counters::open(dir).metered(&shared.meter);
-        Ok(Shared { counters, store: Some(Arc::new(store)), ..shared })
+        let ledger = Ledger::new(counters.clone());
+        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), ..shared })
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
     pub fn in_memory(zone: Option<Zone>) -> Self {
+        let counters = Counters::in_memory();
         Shared {
-            counters: Counters::in_memory(),
+            ledger: Ledger::new(counters.clone()),
+            counters,
             store: None,
             in_flight: InFlight::default(),
             meter: Meter::default(),
