@@ -43,4 +43,4 @@ done
 chmod -R u=rwX,go=rX "$tree"
 find "$tree" -newermt "@$epoch" -exec touch --no-dereference --date="@$epoch" {} +
 mkdir -p "$out"
-SOURCE_DATE_EPOCH=$epoch dpkg-deb --root-owner-group -Zxz --build "$tree" "$out/mailward_${version}_$arch.deb"
+SOURCE_DATE_EPOCH=$epoch dpkg-deb --root-owner-group -Z"${DEB_COMPRESSION:-xz}" --build "$tree" "$out/mailward_${version}_$arch.deb"

@@ -2,7 +2,7 @@
 # The package on a clean Debian root, with systemd as PID 1 and a real Postfix: run.sh DIR-OF-THE-PACKAGE
 # SUITE is the release to test on (default: this one), BASE a root that debootstrap has made before.
 # Needs root, debootstrap, a mirror (that of this machine's apt), and cgroup2.
-set -euo pipefail
+set -Eeuo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 package=$(ls -t "$1"/mailward_*_"$(dpkg --print-architecture)".deb | head -n 1)
 . /etc/os-release
@@ -73,7 +73,7 @@ if [ -n "${BASE:-}" ]; then
 else
     mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Component: main" |
         grep -v -e security -e updates | head -n 1)
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,postfix,unbound,adduser,ca-certificates,procps,man-db \
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,postfix,unbound,adduser,ca-certificates,procps \
         "$suite" "$root" "$mirror" >"$work/debootstrap.log" || { tail "$work/debootstrap.log"; exit 1; }
 fi
 # A site of its own: names, one user, Postfix as on any server, and DNS that knows nothing but this site.
@@ -84,7 +84,7 @@ printf 'nameserver 127.0.0.1\n' >"$root/etc/resolv.conf"
 cp "$here/unbound.conf" "$root/etc/unbound/unbound.conf"
 rm -f "$root/etc/postfix/main.cf"
 cp "$here/main.cf" "$root/etc/postfix/main.cf"
-cp "$package" "$root/root/mailward.deb"
+cp "$package" "$root/srv/mailward.deb"
 
 step "boot"
 "$here/boot.sh" "$root" >"$work/boot.log" 2>&1 &
@@ -96,7 +96,7 @@ inside systemctl --version | head -n 1
 within 30 inside systemctl is-active postfix@-.service
 
 step "install"
-inside env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-download /root/mailward.deb
+inside env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Dpkg::Use-Pty=0 /srv/mailward.deb >/dev/null
 within 60 inside systemctl is-active mailward
 expect enabled "$(inside systemctl is-enabled mailward)" "the service is enabled"
 expect "disabled" "$(inside systemctl is-enabled mailward.socket || true)" "the socket is not"
@@ -108,7 +108,7 @@ expect "*CapEff:	0000000000000000*" "$status" "no capabilities"
 expect "*CapBnd:	0000000000000000*" "$status" "nor can it get any"
 expect 1 "$(inside sh -c "nsenter -t $pid -m touch /etc/x 2>/dev/null; echo \$?")" "the file system is read-only to it"
 expect 0 "$(inside sh -c "nsenter -t $pid -m touch /var/lib/mailward/x; echo \$?")" "but for its state"
-inside systemd-analyze verify mailward.service mailward.socket
+inside systemd-analyze verify --man=no mailward.service mailward.socket
 inside systemd-analyze security --no-pager mailward | tail -n 1
 inside mailward config check
 for page in mailward.1 mailward-milter.1 mailward.toml.5; do
@@ -118,9 +118,8 @@ done
 step "mail"
 printf '[metrics]\nlisten = "127.0.0.1:9091"\n' | file /etc/mailward/mailward.toml
 inside systemctl restart mailward
-milter=$(inside sed -n '/^smtpd_milters/,/^[^ ]/p' /usr/share/doc/mailward/postfix-conf/main.cf | sed '1!{/^[^ ]/d}')
-printf '%s\n' "$milter" | inside tee -a /etc/postfix/main.cf
-inside postfix reload 2>/dev/null
+inside sh -c 'cp -R /usr/share/doc/mailward/postfix-conf /etc/postfix/mailward
+    cat /etc/postfix/mailward/main.cf >>/etc/postfix/main.cf && postfix reload 2>/dev/null'
 expect "250 *" "$(mail_about clean | smtp alice@rig.test)" "clean mail is taken"
 within 20 has_mail "Subject: clean"
 expect "*Authentication-Results: *" "$(mailbox)" "it arrives, judged"
@@ -135,10 +134,11 @@ fi
 
 step "reload"
 printf '[[policy]]\nname = "not to alice"\nto = ["alice@rig.test"]\nthen = "reject"\n' | file /etc/mailward/mailward.toml
+before=$(main_pid)
 inside systemctl reload mailward
 within 20 inside sh -c 'journalctl -u mailward | grep -q reloaded'
 expect "550 *" "$(mail_about refused | smtp alice@rig.test)" "the new policy acts"
-expect "$(main_pid)" "$(inside pgrep -x mailward)" "it is the same process"
+expect "$before" "$(main_pid)" "it is the same process"
 printf 'nonsense = 1\n' | file /etc/mailward/mailward.toml
 expect "failed" "$(inside systemctl reload mailward 2>/dev/null && echo done || echo failed)" "a faulty file fails the reload"
 expect active "$(inside systemctl is-active mailward)" "the service goes on"
@@ -179,7 +179,7 @@ inside systemctl stop mailward.socket mailward
 
 step "purge"
 inside systemctl start mailward
-inside env DEBIAN_FRONTEND=noninteractive apt-get purge -qq -y mailward
+inside env DEBIAN_FRONTEND=noninteractive apt-get purge -qq -y -o Dpkg::Use-Pty=0 mailward >/dev/null
 expect "" "$(inside pgrep -x mailward || true)" "no process is left"
 expect "" "$(inside sh -c 'ls -d /etc/mailward /var/lib/mailward /lib/systemd/system/mailward* 2>/dev/null' || true)" "nor files"
 expect "" "$(inside getent passwd mailward || true)" "nor the user"
