@@ -6,7 +6,8 @@ SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 # The program that `install` and `deb` take.
 PROGRAM ?= target/release/mailward
-SYSTEMD_VERSION ?= $(shell systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+# Of the system that the units are for: this one. Where it is not installed, that of Debian 12.
+SYSTEMD_VERSION ?= $(or $(shell systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p'),252)
 
 # mail-parser 1.0 declares rustc 1.98 but builds and passes its tests on 1.95: ARCHITECTURE.md, "Dependencies".
 RUSTC_MINOR := $(shell rustc --version | sed -n 's/^rustc 1\.\([0-9]*\).*/\1/p')

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod directory;
+mod manual;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
