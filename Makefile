@@ -78,7 +78,7 @@ setup-deb:
 
 package-test: deb ## Install the package on a clean Debian root with systemd as PID 1, and send mail through it; needs root.
 	@sh tests/setup.sh debootstrap curl
-	sh tests/package/run.sh target
+	bash tests/package/run.sh target
 
 corpus: release ## Judge every message below MAILWARD_CORPUS=DIR: no panic, bounded time and memory.
 	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make corpus MAILWARD_CORPUS=DIR"; exit 2; }

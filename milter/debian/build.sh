@@ -1,11 +1,13 @@
 #!/bin/sh
 # Builds a Debian package from what `make install` lays out: build.sh OUTDIR, called by `make deb`.
-# PROGRAM is the program to pack; SYSTEMD_VERSION that of the release the package is for (default: this one).
+# PROGRAM is the program to pack, SYSTEMD_VERSION that of the release the package is for. DEBFULLNAME and DEBEMAIL name
+# the maintainer, as in other packaging tools; DEB_COMPRESSION=none is quick.
 set -eu
 here=$(dirname "$0") out=$1
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 arch=$(dpkg --print-architecture)
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
+maintainer="${DEBFULLNAME:-Mailward developers} <${DEBEMAIL:-mailward@localhost}>"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/tree
@@ -23,7 +25,7 @@ doc=$tree/usr/share/doc/mailward
 install -m 644 "$here/copyright" "$doc/copyright"
 {
     printf 'mailward (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n' "$version"
-    printf ' -- Mailward developers <mailward@localhost>  %s\n' "$(date -u -R -d "@$epoch")"
+    printf ' -- %s  %s\n' "$maintainer" "$(date -u -R -d "@$epoch")"
 } | gzip -9n >"$doc/changelog.gz"
 gzip -9n "$tree"/usr/share/man/man1/*.1 "$tree"/usr/share/man/man5/*.5
 
@@ -33,6 +35,7 @@ depends=$(cd "$work" && dpkg-shlibdeps -O tree/usr/bin/mailward 2>/dev/null | se
 [ -n "$depends" ] || { echo "dpkg-shlibdeps found no libraries" >&2; exit 1; }
 size=$(du -sk --apparent-size "$tree" | cut -f 1)
 sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@SIZE@/$size/" -e "s/@DEPENDS@/$depends/" \
+    -e "s/@MAINTAINER@/$maintainer/" \
     "$here/control.in" >"$tree/DEBIAN/control"
 (cd "$tree" && find etc -type f -printf '/%p\n') >"$tree/DEBIAN/conffiles"
 (cd "$tree" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum) \

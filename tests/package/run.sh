@@ -37,7 +37,8 @@ within() { # within SECONDS COMMAND...: until the command succeeds
         sleep 0.2
     done
 }
-expect() { # expect WANTED GOT WHAT
+expect() { # expect PATTERN GOT WHAT
+    # shellcheck disable=SC2053 # the pattern is one
     [[ $2 == $1 ]] || { echo "$3: wanted $1, got: $2" >&2; return 1; }
     echo "ok: $3"
 }
@@ -71,8 +72,9 @@ step "a clean root of $suite"
 if [ -n "${BASE:-}" ]; then
     cp -a "$BASE" "$root"
 else
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Component: main" |
-        grep -v -e security -e updates | head -n 1)
+    # shellcheck disable=SC2016 # apt expands
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Component: main" \
+        "Codename: $VERSION_CODENAME" | head -n 1)
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,postfix,unbound,adduser,ca-certificates,procps \
         "$suite" "$root" "$mirror" >"$work/debootstrap.log" || { tail "$work/debootstrap.log"; exit 1; }
 fi
@@ -143,7 +145,7 @@ within 20 inside sh -c 'journalctl -u mailward | grep -q reloaded'
 expect "550 *" "$(mail_about refused | smtp alice@rig.test)" "the new policy acts"
 expect "$before" "$(main_pid)" "it is the same process"
 printf 'nonsense = 1\n' | file /etc/mailward/mailward.toml
-expect "failed" "$(inside systemctl reload mailward 2>/dev/null && echo done || echo failed)" "a faulty file fails the reload"
+expect "failed" "$(inside systemctl reload mailward 2>/dev/null && echo "done" || echo failed)" "a faulty file fails the reload"
 expect active "$(inside systemctl is-active mailward)" "the service goes on"
 expect "550 *" "$(mail_about refused | smtp alice@rig.test)" "with the policy before"
 : | file /etc/mailward/mailward.toml
