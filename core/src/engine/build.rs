@@ -15,11 +15,11 @@ use crate::{
         dha::Dha,
         directory::{self, Directory},
     },
-    reputation::Reputation,
+    reputation::{Reputation, correspondents::Correspondents},
     score,
     session::{InFlight, Limits},
     spam,
-    store::{Counters, HistoryRow, Ledger, Op, Store, StoreError},
+    store::{Counters, HistoryRow, Ledger, Op, SiteKey, Store, StoreError},
     verdict::Reference,
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +33,7 @@ pub struct Engine {
     pub(super) bounds: Bounds,
     pub(super) dns: Dns,
     pub(super) reputation: Reputation,
+    pub(super) correspondents: Correspondents,
     pub(super) authenticator: Authenticator,
     pub(super) directory: Directory,
     pub(super) directory_settings: directory::Settings,
@@ -55,6 +56,8 @@ pub struct Shared {
     /// The same counters through memory.
     pub(super) ledger: Ledger,
     store: Option<Arc<Store>>,
+    /// Under which correspondents are kept.
+    site_key: SiteKey,
     pub(super) in_flight: InFlight,
     pub(super) meter: Meter,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
@@ -80,7 +83,8 @@ impl Shared {
         let shared = Self::in_memory(None);
         let counters = Counters::open(dir).metered(&shared.meter);
         let ledger = Ledger::new(counters.clone());
-        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), ..shared })
+        let site_key = SiteKey::open(dir).map_err(|error| advice(&error))?;
+        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), site_key, ..shared })
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
@@ -90,6 +94,7 @@ impl Shared {
             ledger: Ledger::new(counters.clone()),
             counters,
             store: None,
+            site_key: SiteKey::in_memory(),
             in_flight: InFlight::default(),
             meter: Meter::default(),
             resolver: Arc::default(),
@@ -194,6 +199,7 @@ impl Engine {
             bounds: Bounds::default(),
             dns: resolver.dns().metered(&shared.meter),
             reputation,
+            correspondents: Correspondents::new(config.correspondents, shared.site_key.clone()),
             authenticator: Authenticator::new(config.authentication, resolver),
             directory: directory.metered(&shared.meter),
             directory_settings,
