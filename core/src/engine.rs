@@ -22,7 +22,10 @@ pub use report::Report;
 use crate::{
     authentication::{Results, SpfResults},
     explain::{Explanation, Stage},
-    lookup::{Deadline, Journal, Outcome},
+    lookup::{
+        Deadline, Journal, Outcome,
+        meter::{Service, Work},
+    },
     malware,
     policy::{self, AuthenticationResults, Decision, Facts},
     recipients::dha::Tally,
@@ -365,13 +368,19 @@ impl Session {
         let direction = open.transaction.direction;
         let content = content::judge(engine, &self.connection, &open.transaction, raw.clone(), time);
         let content = deadline.bound(content);
-        let clamd = self.journal.ask("clamd", malware::ask(&engine.malware, &raw, deadline));
+        let clamd = malware::ask(&engine.malware, &raw, deadline);
+        let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
         // Without the end of the body nothing can be said about its signatures, nor by DMARC.
         let whole = overflow.is_none();
         let authentication = async {
             match whole {
-                true => self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline).await,
+                true => {
+                    let started = std::time::Instant::now();
+                    let results = self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline).await;
+                    engine.shared.meter.worked(Work::Authentication, started);
+                    results
+                }
                 false => None,
             }
         };

@@ -9,6 +9,7 @@ mod directory;
 mod dns;
 mod learned;
 mod malware;
+pub mod metrics;
 mod policy;
 pub mod reader;
 mod reputation;
@@ -36,6 +37,8 @@ pub struct Config {
     pub milter: MilterSettings,
     /// `[log]`.
     pub log: LogSettings,
+    /// `[metrics]`.
+    pub metrics: metrics::MetricsSettings,
     /// `[state]`.
     pub state: crate::store::Settings,
     /// `[deadlines]`.
@@ -142,6 +145,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
     let config = Config {
         milter: sections::milter(&mut root, &mut faults),
         log: sections::log(&mut root, &mut faults),
+        metrics: metrics::read(&mut root, &mut faults),
         state: state::read(&mut root, &mut faults),
         deadlines: sections::deadlines(&mut root, &mut faults),
         limits: sections::limits(&mut root, &mut faults),

@@ -3,6 +3,7 @@
 use super::{Engine, pending::Panicked};
 use crate::{
     authentication::forged,
+    lookup::meter::Work,
     malware::{ScanReport, WarmScanner},
     message::{self, MessageFacts},
     session::{Connection, Transaction},
@@ -10,7 +11,7 @@ use crate::{
     verdict::Finding,
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// The outcome of one look at the message.
 pub(super) struct Content {
@@ -33,13 +34,16 @@ pub(super) async fn judge(
     now: i64,
 ) -> Result<Content, Panicked> {
     // The permit goes with the work: a deadline that passes ends the wait, not the work.
+    let asked = Instant::now();
     let turn = Arc::clone(&engine.processors).acquire_owned().await;
+    engine.shared.meter.worked(Work::Queue, asked);
     let (judges, engine) = (&engine.judges, Arc::clone(engine));
     let connection = connection.clone();
     let (sender, recipients) = (transaction.sender.clone(), transaction.recipients.clone());
     let direction = transaction.direction;
     let work = move |scanner: &mut WarmScanner<'_>| {
         let _turn = turn;
+        let started = Instant::now();
         let message = message::parse(&raw, &engine.bounds);
         let scan = scanner.scan(&message);
         let at_end = AtEnd {
@@ -51,12 +55,14 @@ pub(super) async fn judge(
             now,
         };
         let our_id = engine.authenticator.authserv_id(connection.mta_name.as_deref());
-        Content {
+        let content = Content {
             findings: spam::judge(&engine.spam, &at_end),
             forged: forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value))),
             facts: message::facts(&message),
             scan,
-        }
+        };
+        engine.shared.meter.worked(Work::Content, started);
+        content
     };
     judges.run(work).await
 }

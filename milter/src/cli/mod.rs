@@ -5,6 +5,7 @@ mod config;
 mod dha;
 mod directory;
 mod explain;
+mod manual;
 mod milter;
 mod reputation;
 mod rules;
@@ -68,6 +69,11 @@ enum Command {
     Explain(explain::Arguments),
     /// List the content rules.
     Rules(rules::Arguments),
+    /// Print the completions of a shell.
+    Completions(manual::Completions),
+    /// Write the manual pages.
+    #[command(hide = true)]
+    Man(manual::Man),
 }
 
 /// Runs the command line of this process.
@@ -83,6 +89,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Reputation(command) => reputation::run(command, path),
         Command::Explain(command) => explain::run(command, path),
         Command::Rules(command) => rules::run(command, path),
+        Command::Completions(command) => manual::completions(&command),
+        Command::Man(command) => manual::man(&command),
     }
 }
 

@@ -23,13 +23,17 @@ pub(super) struct Client {
     options: ProtoOpts,
     /// Held while a transaction is open, so that a drain waits for it.
     open: Option<super::OpenTransaction>,
+    _counted: super::metrics::OpenConnection,
+    /// Bytes of the message under way.
+    received: usize,
 }
 
 impl Client {
     fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, options: ProtoOpts) -> Self {
         let session = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), replay: None };
         let session = daemon.engine.load().session(session);
-        Client { daemon, session, options, open: None }
+        let counted = daemon.metrics.connection();
+        Client { daemon, session, options, open: None, _counted: counted, received: 0 }
     }
 
     /// Whether header values come and go with their leading blank.
@@ -45,8 +49,10 @@ impl Client {
     async fn abort(&mut self) {
         if let Some(report) = self.session.abort(super::now()).await {
             report::log(&report, None);
+            self.daemon.metrics.count(&report, None);
         }
         self.open = None;
+        self.received = 0;
     }
 
     fn save_recording(&self) {
@@ -137,6 +143,7 @@ async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
     // Sendmail sends no ABORT between messages: a new MAIL ends the transaction before it.
     client.abort().await;
     let Some(open) = client.daemon.open_transaction() else {
+        client.daemon.metrics.put_off();
         let reply = Reply::new(421, (4, 3, 2), "Service is shutting down, please try again").ok();
         return set_reply(&mut cx.reply, reply.as_ref().map(|r| (r, r.text().to_owned())));
     };
@@ -169,6 +176,7 @@ async fn rcpt(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
 
 async fn header(cx: &mut Context<Client>, name: CString, value: CString) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
+    client.received += name.as_bytes().len() + value.as_bytes().len();
     if client.has_leading_space() {
         client.session.header(name.as_bytes(), value.as_bytes());
     } else {
@@ -185,6 +193,7 @@ async fn end_of_header(cx: &mut Context<Client>) -> Status {
 
 async fn body(cx: &mut Context<Client>, piece: Bytes) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
+    client.received += piece.len();
     let more = client.session.body(&piece);
     if !more && client.options.contains(ProtoOpts::SKIP) { Status::Skip } else { Status::Continue }
 }
@@ -194,7 +203,10 @@ async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
     let queue_id = text(&cx.macros, c"i");
     let started = std::time::Instant::now();
     let judged = client.session.end_of_message(super::now(), queue_id).await;
-    report::log(&judged.report, Some(started.elapsed()));
+    let took = started.elapsed();
+    report::log(&judged.report, Some(took));
+    client.daemon.metrics.received(std::mem::take(&mut client.received));
+    client.daemon.metrics.count(&judged.report, Some(took));
     let status = match &judged.verdict.action {
         Action::Discard => Status::Discard,
         Action::Reply(reply) => set_reply(&mut cx.reply, Some((reply, reply.text_with(judged.report.reference)))),

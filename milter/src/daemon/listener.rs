@@ -1,6 +1,10 @@
 //! Sockets that MTAs connect to.
 
-use mailward_core::config::sections::{ListenAddress, MilterSettings};
+use super::{metrics::server, service::Given};
+use mailward_core::config::{
+    metrics::MetricsAddress,
+    sections::{ListenAddress, MilterSettings},
+};
 use std::{
     future::Future,
     io,
@@ -32,20 +36,38 @@ pub(crate) struct Hardy {
     draining: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// Where to listen.
+pub(crate) enum Place {
+    Configured(ListenAddress),
+    /// Opened by the service manager.
+    Given(Given),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Configured(address) => address.fmt(f),
+            Place::Given(socket) => socket.fmt(f),
+        }
+    }
+}
+
 enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Hardy {
-    pub(crate) async fn bind(
-        address: &ListenAddress,
-        settings: &MilterSettings,
-        drain: Arc<Notify>,
-    ) -> io::Result<Self> {
-        let socket = match address {
-            ListenAddress::Inet(address) => Socket::Tcp(TcpListener::bind(address.as_str()).await?),
-            ListenAddress::Unix(path) => Socket::Unix(bind_unix(path, settings)?),
+    pub(crate) async fn bind(place: Place, settings: &MilterSettings, drain: Arc<Notify>) -> io::Result<Self> {
+        let socket = match place {
+            Place::Configured(ListenAddress::Inet(address)) => Socket::Tcp(TcpListener::bind(address.as_str()).await?),
+            Place::Configured(ListenAddress::Unix(path)) => {
+                let listener = bind_unix(&path)?;
+                give_access(&path, settings)?;
+                Socket::Unix(listener)
+            }
+            Place::Given(Given::Tcp(socket, _)) => Socket::Tcp(TcpListener::from_std(socket)?),
+            Place::Given(Given::Unix(socket, _)) => Socket::Unix(UnixListener::from_std(socket)?),
         };
         let draining = Box::pin(async move { drain.notified().await });
         Ok(Hardy { socket: Some(socket), resting: None, draining })
@@ -53,20 +75,32 @@ impl Hardy {
 }
 
 /// Binds a socket file. A file left by a crash is replaced; a socket that somebody answers on is not.
-fn bind_unix(path: &Path, settings: &MilterSettings) -> io::Result<UnixListener> {
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on this socket"));
         }
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
+    UnixListener::bind(path)
+}
+
+/// The socket for scrapers: the one given, or the configured address.
+pub(crate) async fn metrics_socket(address: &MetricsAddress, given: Option<Given>) -> io::Result<server::Socket> {
+    Ok(match (given, address) {
+        (Some(Given::Tcp(socket, _)), _) => server::Socket::Tcp(TcpListener::from_std(socket)?),
+        (Some(Given::Unix(socket, _)), _) => server::Socket::Unix(UnixListener::from_std(socket)?),
+        (None, MetricsAddress::Inet(address)) => server::Socket::Tcp(TcpListener::bind(address).await?),
+        (None, MetricsAddress::Unix(path)) => server::Socket::Unix(bind_unix(path)?),
+    })
+}
+
+fn give_access(path: &Path, settings: &MilterSettings) -> io::Result<()> {
     if let Some(group) = &settings.socket_group {
         let id = group_id(group)?;
         std::os::unix::fs::chown(path, None, Some(id))?;
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.socket_mode))?;
-    Ok(listener)
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.socket_mode))
 }
 
 fn group_id(group: &str) -> io::Result<u32> {

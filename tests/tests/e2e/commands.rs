@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod directory;
 mod rules;
+mod manual;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
