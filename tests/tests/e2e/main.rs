@@ -13,4 +13,5 @@ mod recipients;
 mod recording;
 mod reputation;
 mod rig;
+mod sendmail;
 mod site;
