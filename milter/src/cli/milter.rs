@@ -69,7 +69,8 @@ fn print_hints(config: &Config, path: Option<&Path>) {
     let (postfix, sendmail) = match &listener.address {
         ListenAddress::Inet(address) => {
             let (host, port) = address.rsplit_once(':').unwrap_or((address, "8891"));
-            (format!("inet:{address}"), format!("inet:{port}@{host}"))
+            let family = if host.starts_with('[') { "inet6" } else { "inet" };
+            (format!("inet:{address}"), format!("{family}:{port}@{host}"))
         }
         ListenAddress::Unix(socket) => (format!("unix:{}", socket.display()), format!("local:{}", socket.display())),
     };
@@ -78,6 +79,6 @@ fn print_hints(config: &Config, path: Option<&Path>) {
     println!("Postfix, in main.cf (more in postfix-conf/main.cf):");
     println!("    smtpd_milters = {{ {postfix}, default_action=tempfail }}");
     println!("    milter_protocol = 6\n");
-    println!("Sendmail, in sendmail.mc:");
-    println!("    INPUT_MAIL_FILTER(`mailward', `S={sendmail}, F=T, T=C:10s;S:10s;R:10s;E:30s')dnl\n");
+    println!("Sendmail, in sendmail.mc (more in postfix-conf/sendmail.mc):");
+    println!("    INPUT_MAIL_FILTER(`mailward', `S={sendmail}, F=T, T=C:10s;S:10s;R:20s;E:60s')dnl\n");
 }

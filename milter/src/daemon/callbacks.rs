@@ -3,7 +3,8 @@
 use super::{Daemon, edits, negotiate::negotiate, report};
 use bytes::Bytes;
 use indymilter::{
-    Actions, Callbacks, Context, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo, Status,
+    Actions, Callbacks, Context, ContextActions, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo,
+    Status,
 };
 use mailward_core::{
     engine::{Answer, ConnectFacts, MailFacts, Session, SessionOptions},
@@ -13,7 +14,12 @@ use mailward_core::{
 use std::{
     ffi::{CStr, CString},
     sync::Arc,
+    time::Duration,
 };
+
+/// How often the MTA hears, while a message is judged, that it is. Sendmail gives a filter 10 s for each answer by default
+/// (libmilter's installation notes), Postfix 300 s (`milter_content_timeout`).
+const PROGRESS: Duration = Duration::from_secs(2);
 
 /// What belongs to one connection of the MTA.
 pub(super) struct Client {
@@ -21,15 +27,18 @@ pub(super) struct Client {
     session: Session,
     /// What was negotiated with the MTA.
     options: ProtoOpts,
+    refuse_at: RefuseAt,
     /// Held while a transaction is open, so that a drain waits for it.
     open: Option<super::OpenTransaction>,
+    /// The client has gone; the MTA may go on with another one over the same connection (QUIT_NC).
+    gone: bool,
 }
 
 impl Client {
     fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, options: ProtoOpts) -> Self {
         let session = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), replay: None };
         let session = daemon.engine.load().session(session);
-        Client { daemon, session, options, open: None }
+        Client { daemon, session, options, refuse_at, open: None, gone: false }
     }
 
     /// Whether header values come and go with their leading blank.
@@ -88,9 +97,10 @@ pub(super) fn callbacks(daemon: Arc<Daemon>, refuse_at: RefuseAt) -> Callbacks<C
         })
         .on_close(|cx| {
             Box::pin(async {
-                if let Some(mut client) = cx.data.take() {
+                if let Some(client) = cx.data.as_mut().filter(|client| !client.gone) {
                     client.abort().await;
                     client.save_recording();
+                    client.gone = true;
                 }
                 Status::Continue
             })
@@ -99,6 +109,9 @@ pub(super) fn callbacks(daemon: Arc<Daemon>, refuse_at: RefuseAt) -> Callbacks<C
 
 async fn connect(cx: &mut Context<Client>, host: CString, socket: SocketInfo) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
+    if client.gone {
+        *client = Client::new(Arc::clone(&client.daemon), client.refuse_at, client.options);
+    }
     let (client_ip, port) = match socket {
         SocketInfo::Inet(address) => (Some(address.ip().to_canonical()), Some(address.port())),
         SocketInfo::Unix(_) | SocketInfo::Unknown => (None, None),
@@ -150,9 +163,13 @@ async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
             .map(|name| Login { name, mechanism: text(&cx.macros, c"{auth_type}").unwrap_or_default() }),
         tls: tls(&cx.macros),
     };
+    // Sendmail has it by now, Postfix only after the first valid recipient.
+    let queue_id = text(&cx.macros, c"i");
     let answer = client.session.mail(facts).await;
+    client.session.set_queue_id(queue_id);
     if answer.reply.is_some() {
-        client.open = None;
+        // Sendmail sends no ABORT after a refused MAIL, and the log should not wait for the end of the connection.
+        client.abort().await;
     }
     reply_with(&mut cx.reply, answer).await
 }
@@ -193,7 +210,17 @@ async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
     let queue_id = text(&cx.macros, c"i");
     let started = std::time::Instant::now();
-    let judged = client.session.end_of_message(super::now(), queue_id).await;
+    let judged = {
+        let judging = client.session.end_of_message(super::now(), queue_id);
+        tokio::pin!(judging);
+        loop {
+            match tokio::time::timeout(PROGRESS, &mut judging).await {
+                Ok(judged) => break judged,
+                // If the MTA has gone, the answer will find that out.
+                Err(_) => drop(cx.actions.progress().await),
+            }
+        }
+    };
     report::log(&judged.report, Some(started.elapsed()));
     let status = match &judged.verdict.action {
         Action::Discard => Status::Discard,

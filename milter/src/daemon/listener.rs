@@ -1,5 +1,6 @@
 //! Sockets that MTAs connect to.
 
+use super::opening::Opening;
 use mailward_core::config::sections::{ListenAddress, MilterSettings};
 use std::{
     future::Future,
@@ -99,9 +100,9 @@ impl indymilter::Listener for Hardy {
             let accepted = match socket {
                 Socket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| {
                     let _ = stream.set_nodelay(true);
-                    Stream::Tcp(stream)
+                    Stream::new(Io::Tcp(stream))
                 }),
-                Socket::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Stream::Unix(stream)),
+                Socket::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Stream::new(Io::Unix(stream))),
             };
             match accepted {
                 Poll::Ready(Err(error)) => {
@@ -115,39 +116,61 @@ impl indymilter::Listener for Hardy {
 }
 
 /// A connection of an MTA.
-pub(crate) enum Stream {
+pub(crate) struct Stream {
+    io: Io,
+    /// `None` once the client's address has passed.
+    opening: Option<Opening>,
+}
+
+enum Io {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
+impl Stream {
+    fn new(io: Io) -> Self {
+        Stream { io, opening: Some(Opening::default()) }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        let stream = self.get_mut();
+        let Some(opening) = &mut stream.opening else { return Pin::new(&mut stream.io).poll_read(cx, buf) };
+        let read = opening.poll_read(&mut stream.io, cx, buf);
+        stream.opening.take_if(|opening| opening.is_over());
+        read
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }

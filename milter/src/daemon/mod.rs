@@ -4,6 +4,7 @@ mod callbacks;
 mod edits;
 mod listener;
 mod negotiate;
+mod opening;
 mod report;
 
 use arc_swap::ArcSwap;

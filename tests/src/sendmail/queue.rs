@@ -45,17 +45,22 @@ fn parse(listing: &str) -> Vec<Quarantined> {
     let mut entries: Vec<Quarantined> = Vec::new();
     for line in listing.lines() {
         let text = line.trim();
-        if let Some(entry) = entries.last_mut().filter(|_| line.starts_with(' ')) {
+        if let Some(entry) = entries.last_mut().filter(|_| line.starts_with([' ', '\t'])) {
             if let Some(reason) = text.strip_prefix("QUARANTINE: ") {
                 entry.reason = reason.to_owned();
             } else if let Some(address) = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')) {
                 entry.to.push(address.to_owned());
             }
-        } else if let Some(id) = text.split([' ', '*']).next().filter(|id| id.len() == 14) {
+        } else if let Some(id) = text.split([' ', '*']).next().filter(|id| is_queue_id(id)) {
             entries.push(Quarantined { id: id.to_owned(), reason: String::new(), to: Vec::new() });
         }
     }
     entries
+}
+
+/// Eight signs for the time and the order within it, six for the process.
+fn is_queue_id(word: &str) -> bool {
+    word.len() == 14 && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

@@ -132,3 +132,10 @@ fn results(message: &Message) -> String {
 fn code(reply: &mailward_tests::smtp::Reply) -> String {
     format!("{} {}", reply.code, reply.enhanced().unwrap_or_default())
 }
+
+/// The recipients; Sendmail has an order of its own.
+fn sorted(message: &Message) -> Vec<String> {
+    let mut to = message.to.clone();
+    to.sort();
+    to
+}

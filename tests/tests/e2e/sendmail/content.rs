@@ -14,8 +14,7 @@ fn malware_is_refused_by_the_starter_rules_and_by_clamd() {
     let site = Site::builder(&scratch, &config).start();
     let eicar = with_attachment("eicar@example.net", "eicar", "report.txt", &clamd::eicar());
     let by_clamd = message("clamd@example.net", "body", &format!("Hello {}, goodbye", clamd::BODY));
-    let gtube =
-        ["XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-", "ANTI-UBE-TEST-EMAIL*C.34X"].concat();
+    let gtube = ["XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-", "ANTI-UBE-TEST-EMAIL*C.34X"].concat();
     let gtube = message("gtube@example.net", "test", &gtube);
     for (from, sent, finding) in [
         ("eicar@example.net", eicar, "malware.yara.eicar_test_file".to_owned()),

@@ -14,10 +14,8 @@ use crate::site::{ALICE, BOB, lines_about, message};
 fn clean_mail_arrives_over_tcp_with_authentication_results_and_its_queue_id_in_the_log() {
     let scratch = Scratch::for_sendmail();
     let dns = Dns::builder().txt("example.net", &format!("v=spf1 ip4:{STRANGER} -all"));
-    let site = Site::builder(&scratch, "")
-        .dns(dns)
-        .sendmail(|sendmail| sendmail.name(STRANGER, "mail.example.net"))
-        .start();
+    let site =
+        Site::builder(&scratch, "").dns(dns).sendmail(|sendmail| sendmail.name(STRANGER, "mail.example.net")).start();
     let sent = message("ann@example.net", "clean", "Dear Alice, see you on Monday.");
     let mut client = site.sendmail.client_as(STRANGER, "mail.example.net");
     assert!(client.send("ann@example.net", &[ALICE], &sent).is_accepted());
@@ -100,7 +98,11 @@ fn several_messages_share_a_connection_and_an_interrupted_one_leaves_nothing_beh
         assert!(client.mail("a@example.net").is_positive());
         assert!(client.rcpt(BOB).is_positive());
         // A new EHLO ends a transaction as RSET does.
-        if number == 2 { client.ehlo("client.example.net") } else { client.rset() };
+        if number == 2 {
+            client.ehlo("client.example.net")
+        } else {
+            client.rset()
+        };
     }
     let lines = lines_about(&site.mailward, "a@example.net", 3);
     assert!(lines.iter().all(|line| line.text("to") == "<alice@rig.test>=deliver"), "{lines:?}");

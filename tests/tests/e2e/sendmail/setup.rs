@@ -19,17 +19,22 @@ fn hint_of_the_daemon_and_the_shipped_part_define_the_same_filter() {
     let socket = scratch.path().join("hint.sock");
     for (listen, as_sendmail_writes_it) in [
         ("inet:127.0.0.1:20001".to_owned(), "inet:20001@127.0.0.1".to_owned()),
-        ("inet:[::1]:20001".to_owned(), "inet6:20001@::1".to_owned()),
+        ("inet:[::1]:20001".to_owned(), "inet6:20001@[::1]".to_owned()),
         (format!("unix:{}", socket.display()), format!("local:{}", socket.display())),
     ] {
-        let config = format!("[milter]\nlisten = [\"{listen}\"]\n[state]\ndir = \"{}\"\n", scratch.dir("state").display());
+        let config =
+            format!("[milter]\nlisten = [\"{listen}\"]\n[state]\ndir = \"{}\"\n", scratch.dir("state").display());
         let config = scratch.file("mailward.toml", config);
         let output = scratch.path().join("hints");
         let mut command = Command::new(binary());
         command.args(["milter", "--hints", "--config"]).arg(config);
         let daemon = Process::start(&mut command, &output);
         let hint = mailward_tests::clock::wait_for(mailward_tests::clock::PATIENCE, "the hints are printed", || {
-            read_log(&output).lines().map(str::trim).find(|line| line.starts_with("INPUT_MAIL_FILTER")).map(str::to_owned)
+            read_log(&output)
+                .lines()
+                .map(str::trim)
+                .find(|line| line.starts_with("INPUT_MAIL_FILTER"))
+                .map(str::to_owned)
         });
         drop(daemon);
         std::fs::remove_file(&output).expect("it was there");
