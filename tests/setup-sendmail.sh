@@ -4,6 +4,7 @@
 set -eu
 folder=$1
 [ -x "$folder/usr/libexec/sendmail/sendmail" ] && [ -d "$folder/usr/share/sendmail/cf/m4" ] && exit 0
+[ "$(id -u)" = 0 ] || { echo "Sendmail for the tests is missing, run as root: sh $0 $folder" >&2; exit 2; }
 command -v apt-get >/dev/null || { echo "please unpack Sendmail 8.17 or newer below $folder, as Debian packs it" >&2; exit 2; }
 echo "unpacking Sendmail into $folder"
 work=$(mktemp -d)
@@ -21,5 +22,7 @@ done
 chmod g-s tree/usr/libexec/sendmail/*
 missing=$(ldd tree/usr/libexec/sendmail/sendmail | grep 'not found' || true)
 [ -z "$missing" ] || { echo "Sendmail lacks libraries: $missing" >&2; exit 2; }
-mkdir -p "$folder"
-cp -a tree/. "$folder/"
+mkdir -p "$(dirname "$folder")"
+rm -rf "$folder"
+cp -a tree "$folder.new"
+mv "$folder.new" "$folder"

@@ -27,18 +27,15 @@ pub(super) struct Client {
     session: Session,
     /// What was negotiated with the MTA.
     options: ProtoOpts,
-    refuse_at: RefuseAt,
     /// Held while a transaction is open, so that a drain waits for it.
     open: Option<super::OpenTransaction>,
-    /// The client has gone; the MTA may go on with another one over the same connection (QUIT_NC).
-    gone: bool,
 }
 
 impl Client {
     fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, options: ProtoOpts) -> Self {
         let session = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), replay: None };
         let session = daemon.engine.load().session(session);
-        Client { daemon, session, options, refuse_at, open: None, gone: false }
+        Client { daemon, session, options, open: None }
     }
 
     /// Whether header values come and go with their leading blank.
@@ -97,10 +94,9 @@ pub(super) fn callbacks(daemon: Arc<Daemon>, refuse_at: RefuseAt) -> Callbacks<C
         })
         .on_close(|cx| {
             Box::pin(async {
-                if let Some(client) = cx.data.as_mut().filter(|client| !client.gone) {
+                if let Some(mut client) = cx.data.take() {
                     client.abort().await;
                     client.save_recording();
-                    client.gone = true;
                 }
                 Status::Continue
             })
@@ -109,9 +105,6 @@ pub(super) fn callbacks(daemon: Arc<Daemon>, refuse_at: RefuseAt) -> Callbacks<C
 
 async fn connect(cx: &mut Context<Client>, host: CString, socket: SocketInfo) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
-    if client.gone {
-        *client = Client::new(Arc::clone(&client.daemon), client.refuse_at, client.options);
-    }
     let (client_ip, port) = match socket {
         SocketInfo::Inet(address) => (Some(address.ip().to_canonical()), Some(address.port())),
         SocketInfo::Unix(_) | SocketInfo::Unknown => (None, None),

@@ -1,6 +1,6 @@
 //! Sockets that MTAs connect to.
 
-use super::opening::Opening;
+use super::opening::{Opening, Quits};
 use mailward_core::config::sections::{ListenAddress, MilterSettings};
 use std::{
     future::Future,
@@ -120,6 +120,8 @@ pub(crate) struct Stream {
     io: Io,
     /// `None` once the client's address has passed.
     opening: Option<Opening>,
+    /// `None` once the MTA has ended the connection.
+    quits: Option<Quits>,
 }
 
 enum Io {
@@ -129,16 +131,25 @@ enum Io {
 
 impl Stream {
     fn new(io: Io) -> Self {
-        Stream { io, opening: Some(Opening::default()) }
+        Stream { io, opening: Some(Opening::default()), quits: Some(Quits::default()) }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
-        let Some(opening) = &mut stream.opening else { return Pin::new(&mut stream.io).poll_read(cx, buf) };
-        let read = opening.poll_read(&mut stream.io, cx, buf);
+        let Some(quits) = &mut stream.quits else { return Poll::Ready(Ok(())) };
+        let before = buf.filled().len();
+        let read = match &mut stream.opening {
+            Some(opening) => opening.poll_read(&mut stream.io, cx, buf),
+            None => Pin::new(&mut stream.io).poll_read(cx, buf),
+        };
         stream.opening.take_if(|opening| opening.is_over());
+        // The MTA makes a new connection for its next client.
+        if let Some(end) = quits.find(&buf.filled()[before..]) {
+            buf.set_filled(before + end);
+            stream.quits = None;
+        }
         read
     }
 }

@@ -84,6 +84,41 @@ impl Opening {
     }
 }
 
+/// Finds the packet QUIT_NC, by which an MTA keeps the connection for its next client. indymilter ignores it, and the next
+/// client too, whose mail would then be judged as that of the first. No MTA is known to send it.
+#[derive(Default)]
+pub(super) struct Quits {
+    /// The beginning of a head that is not complete.
+    head: Vec<u8>,
+    /// Bytes of the packet under way that are still to come.
+    rest: usize,
+}
+
+impl Quits {
+    /// Where QUIT_NC begins, as far as it lies in these bytes, which follow those of the last call.
+    pub(super) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.rest > 0 {
+                let passed = self.rest.min(bytes.len() - at);
+                self.rest -= passed;
+                at += passed;
+                continue;
+            }
+            let wanted = (HEAD - self.head.len()).min(bytes.len() - at);
+            self.head.extend_from_slice(&bytes[at..at + wanted]);
+            let Some((length, letter)) = head(&self.head) else { return None };
+            if letter == b'K' {
+                return Some(at);
+            }
+            at += wanted;
+            self.rest = length.saturating_sub(HEAD);
+            self.head.clear();
+        }
+        None
+    }
+}
+
 /// Length of the first packet, with its head, and its letter.
 fn head(bytes: &[u8]) -> Option<(usize, u8)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -142,6 +177,29 @@ mod tests {
                 assert_eq!(through(other, size), (other.clone(), true), "in pieces of {size}");
             }
         }
+    }
+
+    #[test]
+    fn quit_for_the_next_client_is_found_however_it_is_cut() {
+        let before = [packet(b'O', &[0; 12]), packet(b'B', b"\0\0\0\x01K"), packet(b'E', b"")].concat();
+        let bytes = [before.clone(), packet(b'K', b""), packet(b'C', b"localhost\0U")].concat();
+        for size in [1, 2, 3, 7, 1_000] {
+            let mut quits = Quits::default();
+            let mut at = 0;
+            let found = bytes.chunks(size).find_map(|piece| {
+                at += piece.len();
+                quits.find(piece).map(|found| at - piece.len() + found)
+            });
+            let found = found.expect("it is there");
+            assert!((before.len()..before.len() + HEAD).contains(&found), "in pieces of {size}: {found}");
+            assert!(size < 1_000 || found == before.len());
+        }
+        assert_eq!(Quits::default().find(&before), None, "a letter inside a packet is none");
+        assert_eq!(
+            Quits::default().find(&[0, 0, 0, 0, b'A', 0, 0, 0, 1, b'K']),
+            Some(5),
+            "an empty packet has a letter"
+        );
     }
 
     #[test]

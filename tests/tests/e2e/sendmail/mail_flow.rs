@@ -152,3 +152,35 @@ fn signature_that_forgives_no_change_is_good_before_and_after_sendmail() {
     let raw = String::from_utf8_lossy(&arrived.raw);
     assert!(raw.ends_with(&sent), "what Sendmail delivers still bears the signature:\n{raw}");
 }
+
+#[test]
+fn bytes_of_a_message_arrive_as_they_were_sent_but_for_addresses_that_sendmail_rewrites() {
+    let scratch = Scratch::for_sendmail();
+    let signer = Signer::new(&scratch, "example.net", "s1").simple();
+    let dns = Dns::builder().txt(&signer.record_name(), &signer.record_value());
+    let site = Site::builder(&scratch, "").dns(dns).start();
+    let mut sent = message("a@example.net", "bytes", "").into_bytes();
+    sent.truncate(sent.len() - 2);
+    sent.extend_from_slice(
+        b"X-No-Blank:tight\nX-Tab:\tvalue\nX-Folded: one\n  two\n\tthree\nX-Percent: 100% %s %%\nX-Eight: caf\xe9 \xff\xfe\nX-Long: ",
+    );
+    sent.extend_from_slice("long ".repeat(150).as_bytes());
+    sent.extend_from_slice(b"\n\n.leading dot\n..two\ntrailing blanks  \t\nall bytes: ");
+    sent.extend((1..=255_u8).filter(|byte| !matches!(byte, b'\r' | b'\n')));
+    sent.extend_from_slice(format!("\n{}\n\n\nend\n", "x".repeat(900)).as_bytes());
+    let sent: Vec<u8> = sent.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect();
+    assert!(site.send_to_alice("a@example.net", &sent).is_accepted());
+    let arrived = &site.sink.wait_for(1)[0];
+    results(arrived);
+    let from = arrived.raw.windows(5).position(|window| window == b"Date:").expect("the first header sent");
+    let (got, sent) = (String::from_utf8_lossy(&arrived.raw[from..]), String::from_utf8_lossy(&sent));
+    let changed: Vec<_> = got.lines().zip(sent.lines()).filter(|(got, sent)| got != sent).take(3).collect();
+    assert!(got == sent, "left what arrived, right what was sent: {changed:?}");
+
+    let list = signer.sign("From: Ann <a@example.net>\nTo: alice@rig.test,bob@rig.test\nSubject: list\n\nHello\n");
+    assert!(site.send_to_alice("l@example.net", &list).is_accepted());
+    let arrived = site.sink.wait_for_subject("list");
+    assert!(results(&arrived).contains("dkim=pass"), "Mailward sees the message as it was signed");
+    let to = arrived.header("To").unwrap_or_default();
+    assert_eq!(to, "alice@rig.test, bob@rig.test", "Sendmail writes lists of addresses its own way on delivery");
+}
