@@ -69,8 +69,10 @@ fn print_hints(config: &Config, path: Option<&Path>) {
     let (postfix, sendmail) = match &listener.address {
         ListenAddress::Inet(address) => {
             let (host, port) = address.rsplit_once(':').unwrap_or((address, "8891"));
-            let family = if host.starts_with('[') { "inet6" } else { "inet" };
-            (format!("inet:{address}"), format!("{family}:{port}@{host}"))
+            // Sendmail does not take the brackets of an address of IPv6.
+            let six = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+            let sendmail = six.map_or(format!("inet:{port}@{host}"), |host| format!("inet6:{port}@{host}"));
+            (format!("inet:{address}"), sendmail)
         }
         ListenAddress::Unix(socket) => (format!("unix:{}", socket.display()), format!("local:{}", socket.display())),
     };

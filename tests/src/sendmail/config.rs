@@ -46,7 +46,7 @@ fn map(file: &Path, entries: &[(String, String)]) {
     assert!(output.status.success(), "makemap: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What makes a Sendmail run from a private folder and count no clients.
+/// What makes a Sendmail run from a private folder, count no clients and take mail however busy the machine is.
 fn text(folder: &Path, ports: Ports, builder: &Builder) -> String {
     let (folder, sink) = (folder.display(), builder.deliver_to.port());
     let mut mc = format!(
@@ -66,6 +66,8 @@ define(`confCONNECTION_RATE_THROTTLE', `0')dnl
 define(`confDEF_USER_ID', `mail:mail')dnl
 define(`confTRUSTED_USER', `root')dnl
 define(`confLOG_LEVEL', `14')dnl
+define(`confREFUSE_LA', `1000')dnl
+define(`confQUEUE_LA', `1000')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {sink}')dnl
 define(`ESMTP_MAILER_ARGS', `TCP $h {sink}')dnl
 define(`SMART_HOST', `relay:[127.0.0.1]')dnl

@@ -50,6 +50,18 @@ fn clean_mail_arrives_over_a_unix_socket() {
 }
 
 #[test]
+fn sendmail_reaches_mailward_over_ipv6_too() {
+    let scratch = Scratch::for_sendmail();
+    let port = mailward_tests::ports::free_port();
+    let site = Site::builder(&scratch, "")
+        .mailward(|mailward| mailward.listen(&format!("inet:[::1]:{port}")))
+        .sendmail(|sendmail| sendmail.milter(format!("inet6:{port}@::1")))
+        .start();
+    assert!(site.send_to_alice("a@example.net", message("a@example.net", "six", "Hello")).is_accepted());
+    results(&site.sink.wait_for(1)[0]);
+}
+
+#[test]
 fn clients_with_ipv6_are_judged_too() {
     let scratch = Scratch::for_sendmail();
     let dns = Dns::builder().txt("six.example", "v=spf1 ip6:::1 -all");
@@ -183,4 +195,15 @@ fn bytes_of_a_message_arrive_as_they_were_sent_but_for_addresses_that_sendmail_r
     assert!(results(&arrived).contains("dkim=pass"), "Mailward sees the message as it was signed");
     let to = arrived.header("To").unwrap_or_default();
     assert_eq!(to, "alice@rig.test, bob@rig.test", "Sendmail writes lists of addresses its own way on delivery");
+}
+
+#[test]
+fn message_past_the_size_limit_is_judged_by_its_beginning_and_arrives_whole() {
+    let scratch = Scratch::for_sendmail();
+    let site = Site::builder(&scratch, "[limits]\nmessage_bytes = \"64 KiB\"\n").start();
+    let body = "A line of sixty-three bytes, so that no server has to cut it.\n".repeat(5_000);
+    assert!(site.send_to_alice("large@example.net", message("large@example.net", "large", &body)).is_accepted());
+    assert!(site.line_about("large@example.net").found("limit.message-bytes"));
+    let arrived = site.sink.wait_for_subject("large");
+    assert!(arrived.raw.len() > body.len(), "{} of {}", arrived.raw.len(), body.len());
 }

@@ -19,7 +19,7 @@ fn hint_of_the_daemon_and_the_shipped_part_define_the_same_filter() {
     let socket = scratch.path().join("hint.sock");
     for (listen, as_sendmail_writes_it) in [
         ("inet:127.0.0.1:20001".to_owned(), "inet:20001@127.0.0.1".to_owned()),
-        ("inet:[::1]:20001".to_owned(), "inet6:20001@[::1]".to_owned()),
+        ("inet:[::1]:20001".to_owned(), "inet6:20001@::1".to_owned()),
         (format!("unix:{}", socket.display()), format!("local:{}", socket.display())),
     ] {
         let config =
