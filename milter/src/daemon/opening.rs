@@ -107,7 +107,7 @@ impl Quits {
             }
             let wanted = (HEAD - self.head.len()).min(bytes.len() - at);
             self.head.extend_from_slice(&bytes[at..at + wanted]);
-            let Some((length, letter)) = head(&self.head) else { return None };
+            let (length, letter) = head(&self.head)?;
             if letter == b'K' {
                 return Some(at);
             }
