@@ -230,6 +230,13 @@ impl Session {
         Some(report)
     }
 
+    /// The MTA's name of the message under way, where it has one before the end. It decides nothing.
+    pub fn set_queue_id(&mut self, queue_id: Option<String>) {
+        if let Some(open) = &mut self.open {
+            open.transaction.queue_id = queue_id;
+        }
+    }
+
     /// What was seen so far, with the answers of all lookups; `None` unless the session is recorded.
     pub fn recording(&self) -> Option<Recording> {
         self.options.record.then(|| Recording { events: self.events.clone(), answers: self.journal.answers() })

@@ -24,6 +24,7 @@ pub mod postfix;
 pub mod process;
 pub mod sasl;
 pub mod scratch;
+pub mod sendmail;
 pub mod sink;
 pub mod slapd;
 pub mod smtp;

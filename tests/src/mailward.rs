@@ -18,6 +18,7 @@ pub struct Builder {
     config: String,
     milter: String,
     sockets: Vec<PathBuf>,
+    addresses: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -52,6 +53,12 @@ impl Builder {
         self
     }
 
+    /// Listens on this address too, as `listen` wants it.
+    pub fn listen(mut self, address: &str) -> Builder {
+        self.addresses.push(address.to_owned());
+        self
+    }
+
     /// One more command line argument.
     pub fn argument(mut self, argument: impl Into<String>) -> Builder {
         self.arguments.push(argument.into());
@@ -78,7 +85,8 @@ impl Builder {
     fn text(&self, port: u16) -> String {
         let inet = format!("inet:127.0.0.1:{port}");
         let unix = self.sockets.iter().map(|path| format!("unix:{}", path.display()));
-        let listen: Vec<_> = std::iter::once(inet).chain(unix).map(|address| format!("\"{address}\"")).collect();
+        let listen = std::iter::once(inet).chain(unix).chain(self.addresses.iter().cloned());
+        let listen: Vec<_> = listen.map(|address| format!("\"{address}\"")).collect();
         format!("{}\n[milter]\nlisten = [{}]\n{}", self.config, listen.join(", "), self.milter)
     }
 }

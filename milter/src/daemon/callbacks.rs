@@ -3,7 +3,8 @@
 use super::{Daemon, edits, negotiate::negotiate, report};
 use bytes::Bytes;
 use indymilter::{
-    Actions, Callbacks, Context, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo, Status,
+    Actions, Callbacks, Context, ContextActions, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo,
+    Status,
 };
 use mailward_core::{
     engine::{Answer, ConnectFacts, MailFacts, Session, SessionOptions},
@@ -13,7 +14,12 @@ use mailward_core::{
 use std::{
     ffi::{CStr, CString},
     sync::Arc,
+    time::Duration,
 };
+
+/// How often the MTA hears, while a message is judged, that it is. Sendmail gives a filter 10 s for each answer by default
+/// (libmilter's installation notes), Postfix 300 s (`milter_content_timeout`).
+const PROGRESS: Duration = Duration::from_secs(2);
 
 /// What belongs to one connection of the MTA.
 pub(super) struct Client {
@@ -157,9 +163,13 @@ async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
             .map(|name| Login { name, mechanism: text(&cx.macros, c"{auth_type}").unwrap_or_default() }),
         tls: tls(&cx.macros),
     };
+    // Sendmail has it by now, Postfix only after the first valid recipient.
+    let queue_id = text(&cx.macros, c"i");
     let answer = client.session.mail(facts).await;
+    client.session.set_queue_id(queue_id);
     if answer.reply.is_some() {
-        client.open = None;
+        // Sendmail sends no ABORT after a refused MAIL, and the log should not wait for the end of the connection.
+        client.abort().await;
     }
     reply_with(&mut cx.reply, answer).await
 }
@@ -202,7 +212,17 @@ async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
     let queue_id = text(&cx.macros, c"i");
     let started = std::time::Instant::now();
-    let judged = client.session.end_of_message(super::now(), queue_id).await;
+    let judged = {
+        let judging = client.session.end_of_message(super::now(), queue_id);
+        tokio::pin!(judging);
+        loop {
+            match tokio::time::timeout(PROGRESS, &mut judging).await {
+                Ok(judged) => break judged,
+                // If the MTA has gone, the answer will find that out.
+                Err(_) => drop(cx.actions.progress().await),
+            }
+        }
+    };
     let took = started.elapsed();
     report::log(&judged.report, Some(took));
     client.daemon.metrics.received(std::mem::take(&mut client.received));

@@ -1,6 +1,10 @@
 //! Sockets that MTAs connect to.
 
-use super::{metrics::server, service::Given};
+use super::{
+    metrics::server,
+    opening::{Opening, Quits},
+    service::Given,
+};
 use mailward_core::config::{
     metrics::MetricsAddress,
     sections::{ListenAddress, MilterSettings},
@@ -133,9 +137,9 @@ impl indymilter::Listener for Hardy {
             let accepted = match socket {
                 Socket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| {
                     let _ = stream.set_nodelay(true);
-                    Stream::Tcp(stream)
+                    Stream::new(Io::Tcp(stream))
                 }),
-                Socket::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Stream::Unix(stream)),
+                Socket::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Stream::new(Io::Unix(stream))),
             };
             match accepted {
                 Poll::Ready(Err(error)) => {
@@ -149,39 +153,72 @@ impl indymilter::Listener for Hardy {
 }
 
 /// A connection of an MTA.
-pub(crate) enum Stream {
+pub(crate) struct Stream {
+    io: Io,
+    /// `None` once the client's address has passed.
+    opening: Option<Opening>,
+    /// `None` once the MTA has ended the connection.
+    quits: Option<Quits>,
+}
+
+enum Io {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
+impl Stream {
+    fn new(io: Io) -> Self {
+        Stream { io, opening: Some(Opening::default()), quits: Some(Quits::default()) }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        let stream = self.get_mut();
+        let Some(quits) = &mut stream.quits else { return Poll::Ready(Ok(())) };
+        let before = buf.filled().len();
+        let read = match &mut stream.opening {
+            Some(opening) => opening.poll_read(&mut stream.io, cx, buf),
+            None => Pin::new(&mut stream.io).poll_read(cx, buf),
+        };
+        stream.opening.take_if(|opening| opening.is_over());
+        // The MTA makes a new connection for its next client.
+        if let Some(end) = quits.find(&buf.filled()[before..]) {
+            buf.set_filled(before + end);
+            stream.quits = None;
         }
+        read
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }

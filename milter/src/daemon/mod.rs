@@ -6,6 +6,7 @@ mod health;
 mod listener;
 mod metrics;
 mod negotiate;
+mod opening;
 mod report;
 mod service;
 

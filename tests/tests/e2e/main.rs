@@ -16,4 +16,5 @@ mod recording;
 mod reputation;
 mod rig;
 mod service;
+mod sendmail;
 mod site;
