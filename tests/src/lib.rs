@@ -26,5 +26,6 @@ pub mod scratch;
 pub mod sink;
 pub mod slapd;
 pub mod smtp;
+pub mod soak;
 pub mod tls;
 pub mod traffic;

@@ -89,7 +89,8 @@ pub(crate) fn measure(sample: &Sample) {
     let decisions: Vec<_> = numbers.iter().map(|&n| decide(n)).collect();
     timed("explanation", &numbers, |&n| drop(black_box(Explanation::of_message(&of(n), &decisions[n]))));
 
-    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let threads =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let shared = Shared::in_memory(Some(Zone::default()));
     let engine = threads.block_on(engine(config, shared));
     let before = cpu::of_all_threads();
@@ -161,5 +162,5 @@ async fn whole(engine: &Arc<Engine>, raw: &[u8]) {
     let _ = session.mail(MailFacts { time: NOW, sender, parameters: Vec::new(), login: None, tls: None }).await;
     let _ = session.rcpt(NOW, b"<alice@rig.test>", None).await;
     session.whole_message(raw);
-    black_box(session.end_of_message(NOW, None).await);
+    let _ = black_box(session.end_of_message(NOW, None).await);
 }

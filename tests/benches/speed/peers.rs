@@ -56,7 +56,9 @@ pub(crate) fn start(scratch: &Scratch, dns: &NxDomain, sample: &Sample, with_bay
     }
     peers.push(theirs(RULES, Rspamd::start(scratch, dns, None)));
     if with_bayes && sample.ham.is_empty() {
-        println!("rspamd's classifier needs ham and spam to learn from: MAILWARD_CORPUS=DIR with the SpamAssassin corpus");
+        println!(
+            "rspamd's classifier needs ham and spam to learn from: MAILWARD_CORPUS=DIR with the SpamAssassin corpus"
+        );
     } else if with_bayes && !rspamd::has_redis() {
         println!("redis-server is not installed: rspamd's classifier is left out");
     } else if with_bayes {

@@ -66,7 +66,8 @@ pub(crate) fn measure(sample: &Sample) {
     let mut figures = Vec::new();
     for (sessions, site, runs) in &rows {
         let of = |runs: &[Figures]| median(runs.iter().map(|run| run.0).collect());
-        let unfiltered = rows.iter().find(|row| row.0 == *sessions && row.1.filter.is_none()).map_or(f64::NAN, |r| of(&r.2));
+        let unfiltered =
+            rows.iter().find(|row| row.0 == *sessions && row.1.filter.is_none()).map_or(f64::NAN, |r| of(&r.2));
         let rate = of(runs);
         let rates: Vec<f64> = runs.iter().map(|run| run.0).collect();
         let cpu = median(runs.iter().map(|run| run.1).collect());

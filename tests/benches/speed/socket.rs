@@ -47,7 +47,12 @@ pub(crate) fn measure(sample: &Sample) {
     for peer in &peers {
         let started = Instant::now();
         load::run(&peer.socket, &parts[..1], 1, 1);
-        println!("{:<19} {}, first verdict after {:.0} ms", peer.name, peer.note, started.elapsed().as_secs_f64() * 1e3);
+        println!(
+            "{:<19} {}, first verdict after {:.0} ms",
+            peer.name,
+            peer.note,
+            started.elapsed().as_secs_f64() * 1e3
+        );
         load::run(&peer.socket, &parts, 4, WARM_UP);
     }
     let mut rows: Vec<(&Peer, usize, Vec<Measured>, Verdicts)> = Vec::new();
@@ -61,12 +66,16 @@ pub(crate) fn measure(sample: &Sample) {
             *verdicts = verdicts.and(ends);
         }
     }
-    let rows: Vec<Row> = rows.into_iter().map(|(peer, at, measured, verdicts)| row(peer, at, &measured, verdicts)).collect();
+    let rows: Vec<Row> =
+        rows.into_iter().map(|(peer, at, measured, verdicts)| row(peer, at, &measured, verdicts)).collect();
     print(&rows);
     let figures: Vec<Value> = rows.iter().map(Row::json).collect();
     let notes: serde_json::Map<String, Value> = peers.iter().map(|p| (p.name.to_owned(), json!(p.note))).collect();
-    save("socket", json!({ "sample": sample.source, "messages": parts.len(), "rounds": ROUNDS, "peers": notes,
-        "rows": figures, "ratios": ratios(&rows) }));
+    save(
+        "socket",
+        json!({ "sample": sample.source, "messages": parts.len(), "rounds": ROUNDS, "peers": notes,
+        "rows": figures, "ratios": ratios(&rows) }),
+    );
 }
 
 fn once(peer: &Peer, parts: &[Parts], concurrency: usize) -> (Measured, Verdicts) {
@@ -105,8 +114,19 @@ fn print(rows: &[Row]) {
         let v = row.verdicts;
         println!(
             "{:<19} {:>7} {rate:>17} {:>7.2} {:>7.2} {:>8.2} {:>8.2} {:>7.2} {:>9.0} {:>8.1}  {} taken, {} refused, {} deferred, {} errors",
-            row.peer, row.concurrency, m.p50, m.p99, m.end_p50, m.end_p99, m.cpu, 1e3 / m.cpu, m.pss, v.taken, v.refused,
-            v.deferred, v.errors
+            row.peer,
+            row.concurrency,
+            m.p50,
+            m.p99,
+            m.end_p50,
+            m.end_p99,
+            m.cpu,
+            1e3 / m.cpu,
+            m.pss,
+            v.taken,
+            v.refused,
+            v.deferred,
+            v.errors
         );
     }
     println!();

@@ -1,0 +1,58 @@
+//! Mail for a whole site while its parts fail in turn, with an account of every message and recipient in the end.
+//!
+//! The clients behave as MTAs do: what is deferred, or ends without a reply, is sent again later, to the recipients
+//! that are left. A message that a client was told `250` about must arrive, as often as it was told so; once more only
+//! for each time that the reply to its content was lost, as SMTP cannot tell then. What has to be refused (malware,
+//! unknown recipients, listed clients) must never be taken, whatever fails; what has to be taken must never be refused
+//! for good.
+
+mod account;
+mod clients;
+mod faults;
+mod letter;
+mod site;
+
+use std::time::{Duration, Instant};
+
+pub use account::Account;
+
+use crate::scratch::Scratch;
+use clients::Clients;
+use faults::Faults;
+use site::Site;
+
+/// How long things fail, and what is sent meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Messages to send.
+    pub messages: u64,
+    /// Sessions at a time.
+    pub clients: usize,
+    /// New messages a second.
+    pub rate: f64,
+    /// Shortest and longest fault.
+    pub fault: (Duration, Duration),
+    /// Pause between two faults.
+    pub pause: Duration,
+    /// Longest time from the last fault until every message is settled.
+    pub settling: Duration,
+}
+
+/// Runs a plan to its end. Every kind of fault happens at least once.
+///
+/// # Panics
+/// If a part of the site cannot be started, or messages are not settled in time.
+pub fn run(plan: Plan) -> Account {
+    let started = Instant::now();
+    let scratch = Scratch::new();
+    let mut site = Site::start(&scratch);
+    let clients = Clients::start(site.postfix.address(), plan);
+    let mut faults = Faults::default();
+    while faults.kinds_left() || !clients.have_sent_all_once() {
+        faults.next(&mut site, &plan);
+        std::thread::sleep(plan.pause);
+    }
+    let letters = clients.finish(plan.settling);
+    let discarded = site.discards_on_record();
+    Account::of(&letters, &site, faults.counts(), &discarded, started.elapsed())
+}
