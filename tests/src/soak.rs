@@ -49,10 +49,14 @@ pub fn run(plan: Plan) -> Account {
     let clients = Clients::start(site.postfix.address(), plan);
     let mut faults = Faults::default();
     while faults.kinds_left() || !clients.have_sent_all_once() {
-        faults.next(&mut site, &plan);
+        faults.next(&mut site, &clients, &plan);
         std::thread::sleep(plan.pause);
     }
-    let letters = clients.finish(plan.settling);
+    let (letters, deferred) = clients.finish(plan.settling);
     let discarded = site.discards_on_record();
-    Account::of(&letters, &site, faults.counts(), &discarded, started.elapsed())
+    let mut account = Account::of(&letters, &site, &discarded);
+    account.faults = faults.counts();
+    account.deferred = deferred;
+    account.took = started.elapsed();
+    account
 }

@@ -28,7 +28,12 @@ fn main() {
         return;
     }
     let parts: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    let is_wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    let measures =
+        [("socket", socket::measure as fn(&corpus::Sample)), ("size", size::measure), ("postfix", postfix::measure)];
+    let wanted: Vec<_> = measures.iter().filter(|(part, _)| parts.is_empty() || parts.contains(part)).collect();
+    if wanted.is_empty() {
+        return; // parts of the other benchmark
+    }
     let sample = corpus::sample();
     let bytes: usize = sample.messages.iter().map(Vec::len).sum();
     println!("machine    {}", report::machine());
@@ -41,12 +46,8 @@ fn main() {
         sample.ham.len(),
         sample.spam.len()
     );
-    for (part, measure) in
-        [("socket", socket::measure as fn(&corpus::Sample)), ("size", size::measure), ("postfix", postfix::measure)]
-    {
-        if is_wanted(part) {
-            println!("\n== {part}");
-            measure(&sample);
-        }
+    for (part, measure) in wanted {
+        println!("\n== {part}");
+        measure(&sample);
     }
 }

@@ -26,6 +26,8 @@ pub struct Account {
     pub duplicates: u64,
     /// How often each fault happened.
     pub faults: BTreeMap<&'static str, usize>,
+    /// Transactions in which something was deferred or cut off, by what failed when they began.
+    pub deferred: BTreeMap<&'static str, u64>,
     /// Recipients by kind of message and final reply.
     pub outcomes: BTreeMap<String, u64>,
     /// The whole run.
@@ -35,14 +37,8 @@ pub struct Account {
 }
 
 impl Account {
-    pub(super) fn of(
-        letters: &[Letter],
-        site: &Site,
-        faults: BTreeMap<&'static str, usize>,
-        discarded: &HashSet<String>,
-        took: Duration,
-    ) -> Account {
-        let mut account = Account { messages: letters.len() as u64, faults, took, ..Account::default() };
+    pub(super) fn of(letters: &[Letter], site: &Site, discarded: &HashSet<String>) -> Account {
+        let mut account = Account { messages: letters.len() as u64, ..Account::default() };
         wait_for_arrivals(letters, site);
         let (arrived, unseen) = arrivals(site);
         account.broken.extend(unseen);
@@ -101,6 +97,8 @@ impl fmt::Display for Account {
         writeln!(f, "{:>7} recipients got a message twice after that, as SMTP allows", self.duplicates)?;
         writeln!(f, "faults:")?;
         self.faults.iter().try_for_each(|(fault, count)| writeln!(f, "{count:>7} {fault}"))?;
+        writeln!(f, "transactions with a deferral or without a reply, by what failed when they began:")?;
+        self.deferred.iter().try_for_each(|(fault, count)| writeln!(f, "{count:>7} {fault}"))?;
         writeln!(f, "recipients by kind of message and final reply:")?;
         self.outcomes.iter().try_for_each(|(outcome, count)| writeln!(f, "{count:>7} {outcome}"))?;
         writeln!(f, "{} promises broken", self.broken.len())?;

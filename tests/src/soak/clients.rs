@@ -1,7 +1,7 @@
 //! Clients that send again what was not settled, as MTAs do.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -14,6 +14,8 @@ use crate::smtp::{Client, Delivery, Reply};
 
 /// Wait before the first retry; each further one doubles it. MTAs wait minutes; here everything is faster.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// What is said to fail between two faults.
+const CALM: &str = "nothing, or not yet well again";
 /// Longest wait before a retry.
 const LAST_RETRY: Duration = Duration::from_secs(4);
 
@@ -39,6 +41,10 @@ struct State {
     unsent: usize,
     unsettled: usize,
     over: bool,
+    /// What fails now.
+    fault: &'static str,
+    /// Transactions in which something was deferred or cut off, by what failed when they began.
+    deferred: BTreeMap<&'static str, u64>,
 }
 
 impl Shared {
@@ -54,7 +60,7 @@ impl Clients {
         let when = |at: usize| now + Duration::from_secs_f64(at as f64 / plan.rate);
         let due = (0..letters.len()).map(|at| Reverse((when(at), at))).collect();
         let (unsent, unsettled) = (letters.len(), letters.len());
-        let state = Mutex::new(State { due, letters, unsent, unsettled, over: false });
+        let state = Mutex::new(State { due, letters, unsent, unsettled, fault: CALM, ..State::default() });
         let shared = Arc::new(Shared { server, state, changed: Condvar::new() });
         let copies = (0..plan.clients).map(|_| Arc::clone(&shared));
         let threads = copies.map(|shared| thread::spawn(move || work(&shared))).collect();
@@ -67,14 +73,20 @@ impl Clients {
         self.shared.state().unsent == 0
     }
 
-    /// Waits until every message is settled, and returns them.
-    pub(super) fn finish(mut self, limit: Duration) -> Vec<Letter> {
+    /// Something fails from now on, or nothing.
+    pub(super) fn note_fault(&self, fault: Option<&'static str>) {
+        self.shared.state().fault = fault.unwrap_or(CALM);
+    }
+
+    /// Waits until every message is settled, and returns them, and how many transactions were deferred during which fault.
+    pub(super) fn finish(mut self, limit: Duration) -> (Vec<Letter>, BTreeMap<&'static str, u64>) {
         wait_until(limit, "every message is settled", || {
             self.assert_alive();
             self.shared.state().unsettled == 0
         });
         self.end();
-        std::mem::take(&mut self.shared.state().letters)
+        let mut state = self.shared.state();
+        (std::mem::take(&mut state.letters), std::mem::take(&mut state.deferred))
     }
 
     fn assert_alive(&self) {
@@ -98,12 +110,14 @@ impl Drop for Clients {
 
 fn work(shared: &Shared) {
     while let Some((at, mut letter)) = take(shared) {
+        let fault = shared.state().fault;
         attempt(shared.server, &mut letter);
         let mut state = shared.state();
         state.unsent -= usize::from(letter.attempts == 1);
         if letter.is_settled() {
             state.unsettled -= 1;
         } else {
+            *state.deferred.entry(fault).or_default() += 1;
             let wait = FIRST_RETRY.saturating_mul(1 << (letter.attempts - 1).min(10)).min(LAST_RETRY);
             state.due.push(Reverse((Instant::now() + wait, at)));
             shared.changed.notify_one();

@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::Plan;
+use super::clients::Clients;
 use super::site::Site;
 
 /// A kind of fault.
@@ -117,12 +118,15 @@ impl Faults {
     }
 
     /// The next fault, from its beginning to its end.
-    pub(super) fn next(&mut self, site: &mut Site, plan: &Plan) {
+    pub(super) fn next(&mut self, site: &mut Site, clients: &Clients, plan: &Plan) {
         let (shortest, longest) = plan.fault;
         // Lengths that differ from round to round, the same in each run.
         let part = (self.count * 7 + self.count / ALL.len() * 3) % 10;
         let lasts = shortest + (longest - shortest).mul_f64(part as f64 / 9.0);
-        ALL[self.count % ALL.len()].happen(site, lasts);
+        let fault = ALL[self.count % ALL.len()];
+        clients.note_fault(Some(fault.name()));
+        fault.happen(site, lasts);
+        clients.note_fault(None);
         self.count += 1;
     }
 
