@@ -24,15 +24,15 @@ use site::Site;
 /// How long things fail, and what is sent meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Messages to send.
+    /// Fewest messages to send; more go on until every fault has met all kinds of mail.
     pub messages: u64,
     /// Sessions at a time.
     pub clients: usize,
     /// New messages a second.
     pub rate: f64,
-    /// Shortest and longest fault.
+    /// Shortest and longest fault; each lasts longer if mail of a kind has not met it.
     pub fault: (Duration, Duration),
-    /// Pause between two faults.
+    /// Shortest pause between two faults; it lasts until mail of every kind is settled again.
     pub pause: Duration,
     /// Longest time from the last fault until every message is settled.
     pub settling: Duration,
@@ -48,14 +48,15 @@ pub fn run(plan: Plan) -> Account {
     let mut site = Site::start(&scratch);
     let clients = Clients::start(site.postfix.address(), plan);
     let mut faults = Faults::default();
-    while faults.kinds_left() || !clients.have_sent_all_once() {
+    clients.wait_well(plan.pause);
+    while faults.kinds_left() || !clients.have_sent_enough() {
         faults.next(&mut site, &clients, &plan);
-        std::thread::sleep(plan.pause);
     }
-    let (letters, deferred) = clients.finish(plan.settling);
+    let (letters, deferred) = clients.finish();
     let discarded = site.discards_on_record();
     let mut account = Account::of(&letters, &site, &discarded);
     account.faults = faults.counts();
+    account.recoveries = faults.recoveries();
     account.deferred = deferred;
     account.took = started.elapsed();
     account

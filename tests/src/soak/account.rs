@@ -26,6 +26,8 @@ pub struct Account {
     pub duplicates: u64,
     /// How often each fault happened.
     pub faults: BTreeMap<&'static str, usize>,
+    /// The longest time from the end of each fault until mail of every kind was settled again.
+    pub recoveries: BTreeMap<&'static str, Duration>,
     /// Transactions in which something was deferred or cut off, by what failed when they began.
     pub deferred: BTreeMap<&'static str, u64>,
     /// Recipients by kind of message and final reply.
@@ -95,8 +97,11 @@ impl fmt::Display for Account {
         writeln!(f, "{:>7} messages were sent again", self.retried)?;
         writeln!(f, "{:>7} replies to a message were lost", self.lost_replies)?;
         writeln!(f, "{:>7} recipients got a message twice after that, as SMTP allows", self.duplicates)?;
-        writeln!(f, "faults:")?;
-        self.faults.iter().try_for_each(|(fault, count)| writeln!(f, "{count:>7} {fault}"))?;
+        writeln!(f, "faults, and the longest time after one until mail of every kind was settled again:")?;
+        for (fault, count) in &self.faults {
+            let recovery = self.recoveries.get(fault).copied().unwrap_or_default();
+            writeln!(f, "{count:>7} {fault}, {:.1} s", recovery.as_secs_f64())?;
+        }
         writeln!(f, "transactions with a deferral or without a reply, by what failed when they began:")?;
         self.deferred.iter().try_for_each(|(fault, count)| writeln!(f, "{count:>7} {fault}"))?;
         writeln!(f, "recipients by kind of message and final reply:")?;

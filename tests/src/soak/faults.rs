@@ -1,7 +1,6 @@
 //! What fails, in turn.
 
 use std::collections::BTreeMap;
-use std::thread::sleep;
 use std::time::Duration;
 
 use super::Plan;
@@ -43,6 +42,7 @@ const ALL: [Fault; 10] = [
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     count: usize,
+    recoveries: BTreeMap<&'static str, Duration>,
 }
 
 impl Fault {
@@ -62,31 +62,31 @@ impl Fault {
     }
 
     /// Brings it on, keeps it up for a while, and undoes it.
-    fn happen(self, site: &mut Site, lasts: Duration) {
+    fn happen(self, site: &mut Site, clients: &Clients, lasts: Duration) {
         match self {
             Fault::DaemonKilled => site.mailward.restart(),
             Fault::DirectoryKilled => {
                 site.slapd.kill();
-                sleep(lasts);
+                clients.wait_out(lasts);
                 site.slapd.restart();
             }
             Fault::ScannerKilled => {
                 site.clamd.kill();
-                sleep(lasts);
+                clients.wait_out(lasts);
                 site.clamd.restart();
             }
             Fault::DnsKilled => {
                 site.dns.kill();
-                sleep(lasts);
+                clients.wait_out(lasts);
                 site.dns.restart();
             }
             Fault::DiskFull => {
                 site.disk.fill();
-                sleep(lasts);
+                clients.wait_out(lasts);
                 site.disk.free();
             }
-            Fault::CountersLocked => locked(site, "counters.db", |_| sleep(lasts)),
-            Fault::RecordsLocked => locked(site, "mailward.db", |_| sleep(lasts)),
+            Fault::CountersLocked => locked(site, "counters.db", |_| clients.wait_out(lasts)),
+            Fault::RecordsLocked => locked(site, "mailward.db", |_| clients.wait_out(lasts)),
             Fault::DaemonKilledWhileAllIsAway => {
                 site.slapd.kill();
                 site.clamd.kill();
@@ -117,7 +117,7 @@ impl Faults {
         self.count < ALL.len()
     }
 
-    /// The next fault, from its beginning to its end.
+    /// The next fault, from its beginning until all is well again.
     pub(super) fn next(&mut self, site: &mut Site, clients: &Clients, plan: &Plan) {
         let (shortest, longest) = plan.fault;
         // Lengths that differ from round to round, the same in each run.
@@ -125,9 +125,17 @@ impl Faults {
         let lasts = shortest + (longest - shortest).mul_f64(part as f64 / 9.0);
         let fault = ALL[self.count % ALL.len()];
         clients.note_fault(Some(fault.name()));
-        fault.happen(site, lasts);
+        fault.happen(site, clients, lasts);
         clients.note_fault(None);
+        let took = clients.wait_well(plan.pause);
+        let longest = self.recoveries.entry(fault.name()).or_default();
+        *longest = took.max(*longest);
         self.count += 1;
+    }
+
+    /// The longest time from the end of each until all was well again.
+    pub(super) fn recoveries(&self) -> BTreeMap<&'static str, Duration> {
+        self.recoveries.clone()
     }
 
     /// How often each happened.

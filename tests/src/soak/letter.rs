@@ -23,6 +23,11 @@ pub(super) enum Kind {
     Discarded,
 }
 
+impl Kind {
+    pub(super) const ALL: [Kind; 7] =
+        [Kind::Clean, Kind::HalfKnown, Kind::Unknown, Kind::Listed, Kind::KnownToClamd, Kind::Eicar, Kind::Discarded];
+}
+
 /// What has to become of a message for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
