@@ -22,7 +22,7 @@ use crate::process;
 use crate::report::{median, range, rounded, save};
 
 /// Copies sent in a run.
-const COPIES: usize = 1_000;
+const COPIES: usize = 500;
 /// Sessions at a time.
 const SESSIONS: [usize; 3] = [1, 4, 16];
 /// Times that everything is measured. Unit: rounds.
@@ -45,7 +45,7 @@ type Figures = (f64, f64);
 pub(crate) fn measure(sample: &Sample) {
     let scratch = Scratch::new();
     let dns = NxDomain::start();
-    let peers = peers::start(&scratch, &dns, sample, true);
+    let peers = peers::start(&scratch, &dns, sample, false);
     let sink = Sink::start(&scratch);
     let filters = std::iter::once(None).chain(peers.iter().map(Some));
     let sites: Vec<Site<'_>> = filters.map(|filter| site(filter, &sink, &scratch)).collect();
