@@ -7,6 +7,7 @@ mod build;
 mod content;
 mod facts;
 mod harvest;
+mod learned;
 mod open;
 mod pending;
 mod rcpt;
@@ -55,6 +56,8 @@ pub struct Session {
     open: Option<Open>,
     /// A refusal of the whole connection, for the log.
     refused: Option<Report>,
+    /// Messages of this connection that have taught something about its client.
+    experiences: u64,
 }
 
 impl Engine {
@@ -79,6 +82,7 @@ impl Engine {
             blocked: None,
             open: None,
             refused: None,
+            experiences: 0,
         }
     }
 }
@@ -103,6 +107,7 @@ impl Session {
         self.local_submission = facts.local_submission;
         self.tally = Tally::default();
         self.blocked = None;
+        self.experiences = 0;
         self.open = None;
         self.connection = Connection {
             client_ip: facts.client_ip,
@@ -114,9 +119,12 @@ impl Session {
             Some(ip) if !self.is_trusted() => {
                 // Half of a reply's time: the directory, which is asked later, keeps the rest.
                 let deadline = Deadline::after(self.engine.deadlines.reply / 2);
-                let (engine, journal) = (Arc::clone(&self.engine), Arc::clone(&self.journal));
+                let (engine, journal, time) = (Arc::clone(&self.engine), Arc::clone(&self.journal), facts.time);
                 Pending::start(async move {
-                    journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
+                    let room = engine.reputation.learned();
+                    let history = room.ask(room.client(ip), &engine.shared.ledger, time, deadline);
+                    let answers = engine.reputation.ask(ip, &engine.dns, deadline);
+                    journal.ask("reputation", learned::with_history(answers, history)).await
                 })
             }
             _ => Pending::Never,
@@ -393,20 +401,25 @@ impl Session {
             });
         }
         judgement.merge(malware::judge(&engine.malware, &scan, clamd.as_ref()));
+        let authenticated = (spf.as_ref(), authentication.as_ref());
+        let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
+        judgement.findings.extend(findings);
 
         let card = score::add_up(judgement.findings, &engine.score.overrides);
+        let message = &facts;
         let facts = Facts {
             direction: open.transaction.direction,
             sender: &open.transaction.sender,
             connection: &self.connection,
             recipients: &open.transaction.recipients,
             card: &card,
-            message: &facts,
+            message,
             authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: judgement.reply.as_ref(),
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
         let explanation = Explanation::of_message(&facts, &decision);
+        self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept {
             decision.verdict.edits.extend(
                 forged

@@ -7,6 +7,7 @@ mod dha;
 pub mod diagnostic;
 mod directory;
 mod dns;
+mod learned;
 mod malware;
 mod policy;
 pub mod reader;
@@ -45,6 +46,8 @@ pub struct Config {
     pub dns: crate::lookup::dns::DnsSettings,
     /// `[networks]` and `[reputation]`.
     pub reputation: crate::reputation::Settings,
+    /// `[correspondents]`.
+    pub correspondents: crate::reputation::correspondents::Settings,
     /// `[directory]`.
     pub directory: crate::recipients::directory::Settings,
     /// `[dha]`.
@@ -144,6 +147,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         limits: sections::limits(&mut root, &mut faults),
         dns: dns::read(&mut root, &mut faults),
         reputation,
+        correspondents: learned::read_correspondents(&mut root, &mut faults),
         directory: directory::read(&mut root, &mut faults),
         dha: dha::read(&mut root, &mut faults),
         bounces: bounces::read(&mut root, &mut faults),
