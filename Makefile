@@ -21,8 +21,10 @@ SENDMAIL_FOLDER := /usr/local/lib/mailward-tests/sendmail
 # What the build needs beside Rust: AWS-LC and SQLite are C.
 BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 
-.PHONY: install deb package-test
-.PHONY: help run build release test lint setup-build setup-test corpus bench clean
+# What benchmarks need, always chosen together, so that dependencies are built once.
+MEASURED := -p mailward -p mailward-core -p mailward-tests
+
+.PHONY: help run build release test lint setup-build setup-test corpus bench soak clean install deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -88,8 +90,15 @@ corpus: release ## Judge every message below MAILWARD_CORPUS=DIR: no panic, boun
 	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make corpus MAILWARD_CORPUS=DIR"; exit 2; }
 	sh tests/corpus.sh target/release/mailward "$(MAILWARD_CORPUS)"
 
-bench: release ## Speed, CPU and memory through the milter socket; MAILWARD_CORPUS=DIR for real mail.
-	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) -p mailward-tests --bench milter_socket
+bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, stages or connect.
+	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
+	MAILWARD_BIN=$(CURDIR)/target/release/mailward MAILWARD_CORPUS="$(MAILWARD_CORPUS)" \
+		$(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench stages --bench speed -- $(PART)
+
+soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fails in turn; needs root.
+	@[ "$$(id -u)" = 0 ] || { echo "make soak starts real Postfix servers, whose master must be root: run it as root"; exit 2; }
+	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
+	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench soak
 
 clean: ## Remove what was built.
 	$(CARGO) clean

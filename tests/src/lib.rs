@@ -28,5 +28,6 @@ pub mod sendmail;
 pub mod sink;
 pub mod slapd;
 pub mod smtp;
+pub mod soak;
 pub mod tls;
 pub mod traffic;

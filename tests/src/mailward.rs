@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -11,6 +11,9 @@ use crate::clock::{PATIENCE, wait_for, wait_until};
 use crate::ports::{free_port, loopback};
 use crate::process::{Process, Signal, output};
 use crate::scratch::{Scratch, read_log, write};
+
+/// Wait before a start after a crash. Source: systemd's default `RestartSec`.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the daemon is started.
 #[derive(Clone, Debug, Default)]
@@ -170,6 +173,28 @@ impl Mailward {
     pub fn restart(&mut self) {
         self.process.kill();
         self.process = launch(&self.folder, &self.builder);
+        self.wait_ready();
+    }
+
+    /// Crashes it and, for so long, starts it whenever it has ended, as a service manager does. It may have ended again
+    /// when this returns.
+    pub fn crash_and_supervise(&mut self, lasts: Duration) {
+        self.process.kill();
+        let started = Instant::now();
+        while started.elapsed() < lasts {
+            if self.process.status().is_some() {
+                std::thread::sleep(RESTART_PAUSE);
+                self.process = launch(&self.folder, &self.builder);
+            }
+            std::thread::sleep(RESTART_PAUSE / 10);
+        }
+    }
+
+    /// Starts it if it has ended, and waits until it accepts connections.
+    pub fn ensure_running(&mut self) {
+        if self.process.status().is_some() {
+            self.process = launch(&self.folder, &self.builder);
+        }
         self.wait_ready();
     }
 

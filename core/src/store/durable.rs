@@ -357,6 +357,16 @@ mod tests {
         Member { address: address.to_owned(), canonical: address.to_owned(), groups: vec!["all".to_owned()] }
     }
 
+    #[test]
+    fn a_store_opens_while_another_process_writes_to_it() {
+        let dir = scratch("locked-open");
+        drop(Store::open(&dir, 30).expect("made"));
+        let other = Connection::open(dir.join(FILE)).expect("opened by another");
+        other.execute_batch("BEGIN EXCLUSIVE").expect("locked");
+        let opened = Store::open(&dir, 30);
+        assert!(opened.is_ok(), "{opened:?}");
+    }
+
     #[tokio::test]
     async fn a_row_is_found_again_without_words_of_the_message() {
         let dir = scratch("history");
