@@ -237,7 +237,7 @@ impl Engine {
     pub async fn judging_answers(&self, deadline: Deadline) -> bool {
         let answer = async {
             let turn = Arc::clone(&self.processors).acquire_owned().await;
-            tokio::task::spawn_blocking(move || drop(turn)).await.is_ok()
+            self.judges.run(move |_| drop(turn)).await.is_ok()
         };
         deadline.bound(answer).await.done().copied().unwrap_or(false)
     }

@@ -51,7 +51,7 @@ fn mail(field: &str, value: &str, body: &str) -> Vec<u8> {
 #[test]
 fn ids_are_sorted_and_each_rule_is_explained() {
     assert!(RULES.windows(2).all(|pair| pair[0].id < pair[1].id));
-    for rule in RULES {
+    for rule in RULES.iter() {
         assert!(rule.about.ends_with('.') && rule.about.len() > 15, "{}: {:?}", rule.id, rule.about);
         assert!(!rule.source.is_empty(), "{}", rule.id);
         assert!(rule.id.split('.').count() == 2 && rule.id.to_lowercase() == rule.id, "{}", rule.id);

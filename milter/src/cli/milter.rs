@@ -36,11 +36,8 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
     if arguments.hints {
         print_hints(&config, path.as_deref());
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if config.milter.workers > 0 {
-        runtime.worker_threads(config.milter.workers);
-    }
-    match runtime.enable_all().build() {
+    // Connections have threads of their own; this one is for signals, reloads, metrics.
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime.block_on(crate::daemon::run(config, path, arguments.record)),
         Err(error) => fail(exit::TROUBLE, format!("cannot start threads: {error}")),
     }

@@ -8,10 +8,15 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether messages are judged: a thread that judges is free to answer, or, if all are busy, some message was done
-/// meanwhile. That this runs at all shows that the async threads do.
+/// meanwhile; and the threads that serve connections answer.
 pub(super) async fn answers(daemon: &Daemon) -> bool {
     let engine = daemon.engine.load_full();
     let done = || engine.shared().meter().work_time(Work::Content).counts().iter().sum::<u64>();
     let before = done();
-    engine.judging_answers(Deadline::after(PATIENCE)).await || done() > before
+    let judged = engine.judging_answers(Deadline::after(PATIENCE)).await || done() > before;
+    let served = match daemon.pings.get() {
+        Some(pings) => pings.answer_within(PATIENCE).await,
+        None => true,
+    };
+    judged && served
 }

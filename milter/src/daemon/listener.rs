@@ -11,8 +11,11 @@ use mailward_core::config::{
 };
 use std::{
     future::Future,
-    io,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    io, net,
+    os::unix::{
+        self,
+        fs::{FileTypeExt, PermissionsExt},
+    },
     path::Path,
     pin::Pin,
     sync::Arc,
@@ -56,22 +59,50 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// A socket that listens, for any number of threads.
+pub(crate) enum Bound {
+    Tcp(net::TcpListener),
+    Unix(unix::net::UnixListener),
+}
+
+impl Bound {
+    pub(crate) fn at(place: Place, settings: &MilterSettings) -> io::Result<Self> {
+        let bound = match place {
+            Place::Configured(ListenAddress::Inet(address)) => Bound::Tcp(net::TcpListener::bind(address.as_str())?),
+            Place::Configured(ListenAddress::Unix(path)) => {
+                let listener = bind_unix(&path)?;
+                give_access(&path, settings)?;
+                Bound::Unix(listener)
+            }
+            Place::Given(Given::Tcp(socket, _)) => Bound::Tcp(socket),
+            Place::Given(Given::Unix(socket, _)) => Bound::Unix(socket),
+        };
+        match &bound {
+            Bound::Tcp(listener) => listener.set_nonblocking(true)?,
+            Bound::Unix(listener) => listener.set_nonblocking(true)?,
+        }
+        Ok(bound)
+    }
+
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Bound::Tcp(listener) => Bound::Tcp(listener.try_clone()?),
+            Bound::Unix(listener) => Bound::Unix(listener.try_clone()?),
+        })
+    }
+}
+
 enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Hardy {
-    pub(crate) async fn bind(place: Place, settings: &MilterSettings, drain: Arc<Notify>) -> io::Result<Self> {
-        let socket = match place {
-            Place::Configured(ListenAddress::Inet(address)) => Socket::Tcp(TcpListener::bind(address.as_str()).await?),
-            Place::Configured(ListenAddress::Unix(path)) => {
-                let listener = bind_unix(&path)?;
-                give_access(&path, settings)?;
-                Socket::Unix(listener)
-            }
-            Place::Given(Given::Tcp(socket, _)) => Socket::Tcp(TcpListener::from_std(socket)?),
-            Place::Given(Given::Unix(socket, _)) => Socket::Unix(UnixListener::from_std(socket)?),
+    /// Accepts on the runtime of this thread.
+    pub(crate) fn new(listener: Bound, drain: Arc<Notify>) -> io::Result<Self> {
+        let socket = match listener {
+            Bound::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
+            Bound::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
         };
         let draining = Box::pin(async move { drain.notified().await });
         Ok(Hardy { socket: Some(socket), resting: None, draining })
@@ -79,14 +110,14 @@ impl Hardy {
 }
 
 /// Binds a socket file. A file left by a crash is replaced; a socket that somebody answers on is not.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+fn bind_unix(path: &Path) -> io::Result<unix::net::UnixListener> {
     if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        if unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on this socket"));
         }
         std::fs::remove_file(path)?;
     }
-    UnixListener::bind(path)
+    unix::net::UnixListener::bind(path)
 }
 
 /// The socket for scrapers: the one given, or the configured address.
@@ -95,14 +126,18 @@ pub(crate) async fn metrics_socket(address: &MetricsAddress, given: Option<Given
         (Some(Given::Tcp(socket, _)), _) => server::Socket::Tcp(TcpListener::from_std(socket)?),
         (Some(Given::Unix(socket, _)), _) => server::Socket::Unix(UnixListener::from_std(socket)?),
         (None, MetricsAddress::Inet(address)) => server::Socket::Tcp(TcpListener::bind(address).await?),
-        (None, MetricsAddress::Unix(path)) => server::Socket::Unix(bind_unix(path)?),
+        (None, MetricsAddress::Unix(path)) => {
+            let socket = bind_unix(path)?;
+            socket.set_nonblocking(true)?;
+            server::Socket::Unix(UnixListener::from_std(socket)?)
+        }
     })
 }
 
 fn give_access(path: &Path, settings: &MilterSettings) -> io::Result<()> {
     if let Some(group) = &settings.socket_group {
         let id = group_id(group)?;
-        std::os::unix::fs::chown(path, None, Some(id))?;
+        unix::fs::chown(path, None, Some(id))?;
     }
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.socket_mode))
 }

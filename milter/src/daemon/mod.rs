@@ -3,6 +3,7 @@
 mod callbacks;
 mod edits;
 mod health;
+mod lanes;
 mod listener;
 mod metrics;
 mod negotiate;
@@ -11,7 +12,8 @@ mod report;
 mod service;
 
 use arc_swap::ArcSwap;
-use listener::{Hardy, Place};
+use lanes::{End, Lanes, Pings};
+use listener::{Bound, Place};
 use mailward_core::{
     config::{
         self, Config,
@@ -25,7 +27,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -42,6 +44,8 @@ pub(crate) struct Daemon {
     record_dir: Option<PathBuf>,
     open: Arc<AtomicUsize>,
     draining: AtomicBool,
+    /// Set when the threads for connections have started.
+    pings: OnceLock<Pings>,
 }
 
 /// The place of one transaction among those that a drain waits for.
@@ -87,26 +91,31 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
         record_dir,
         open: Arc::default(),
         draining: AtomicBool::new(false),
+        pings: OnceLock::new(),
     });
 
     let (stop, stopped) = watch::channel(false);
     let drain = Arc::new(Notify::new());
-    let mut servers = tokio::task::JoinSet::new();
     let (places, given_for_metrics) = places(&settings, metrics_address.as_ref());
+    let mut listeners = Vec::new();
     for (place, refuse_at) in places {
         let address = place.to_string();
-        let listener = match Hardy::bind(place, &settings, Arc::clone(&drain)).await {
-            Ok(listener) => listener,
+        match Bound::at(place, &settings) {
+            Ok(listener) => listeners.push((listener, refuse_at)),
             Err(error) => return fail(&cannot_listen(&address, "[milter]", &error)),
-        };
+        }
         tracing::info!(%address, "listening");
-        let milter = indymilter::Config { max_connections: settings.connections, ..Default::default() };
-        let callbacks = callbacks::callbacks(Arc::clone(&daemon), refuse_at);
-        let mut stopped = stopped.clone();
-        servers.spawn(indymilter::run(listener, callbacks, milter, async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        }));
     }
+    let end = End { drain: Arc::clone(&drain), stopped };
+    let mut lanes = match Lanes::start(threads(&settings), &listeners, settings.connections, &daemon, &end) {
+        Ok((lanes, pings)) => {
+            let _ = daemon.pings.set(pings);
+            lanes
+        }
+        Err(error) => return fail(&format!("cannot start threads for connections: {error}")),
+    };
+    // The threads have their own handles; a socket is closed when the last of them is.
+    drop(listeners);
     if let Some(address) = &metrics_address {
         let socket = match listener::metrics_socket(address, given_for_metrics).await {
             Ok(socket) => socket,
@@ -126,7 +135,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     service::stopping(open);
     wait_until_drained(&daemon, settings.drain).await;
     let _ = stop.send(true);
-    let _ = tokio::time::timeout(Duration::from_secs(5), servers.join_all()).await;
+    lanes.ended(Duration::from_secs(5)).await;
     keep_alive.abort();
     drop((daemon, shared));
     tracing::info!("stopped");
@@ -168,6 +177,14 @@ fn places(
         (Place::Given(socket), refuse_at)
     });
     (given.collect(), for_metrics)
+}
+
+/// How many threads serve connections.
+fn threads(settings: &MilterSettings) -> usize {
+    match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        workers => workers,
+    }
 }
 
 fn cannot_listen(address: &str, section: &str, error: &std::io::Error) -> String {

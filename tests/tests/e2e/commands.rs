@@ -3,8 +3,8 @@
 mod check;
 mod config;
 mod directory;
-mod rules;
 mod manual;
+mod rules;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -15,6 +15,6 @@ mod recipients;
 mod recording;
 mod reputation;
 mod rig;
-mod service;
 mod sendmail;
+mod service;
 mod site;
