@@ -8,6 +8,7 @@ mod content;
 mod facts;
 mod greylist;
 mod harvest;
+mod judges;
 mod learned;
 mod open;
 mod pending;
@@ -22,7 +23,10 @@ pub use report::Report;
 use crate::{
     authentication::{Results, SpfResults},
     explain::{Explanation, Stage},
-    lookup::{Deadline, Journal, Outcome},
+    lookup::{
+        Deadline, Journal, Outcome,
+        meter::{Service, Work},
+    },
     malware,
     policy::{self, AuthenticationResults, Decision, Facts},
     recipients::dha::Tally,
@@ -227,6 +231,13 @@ impl Session {
         Some(report)
     }
 
+    /// The MTA's name of the message under way, where it has one before the end. It decides nothing.
+    pub fn set_queue_id(&mut self, queue_id: Option<String>) {
+        if let Some(open) = &mut self.open {
+            open.transaction.queue_id = queue_id;
+        }
+    }
+
     /// What was seen so far, with the answers of all lookups; `None` unless the session is recorded.
     pub fn recording(&self) -> Option<Recording> {
         self.options.record.then(|| Recording { events: self.events.clone(), answers: self.journal.answers() })
@@ -365,13 +376,19 @@ impl Session {
         let direction = open.transaction.direction;
         let content = content::judge(engine, &self.connection, &open.transaction, raw.clone(), time);
         let content = deadline.bound(content);
-        let clamd = self.journal.ask("clamd", malware::ask(&engine.malware, &raw, deadline));
+        let clamd = malware::ask(&engine.malware, &raw, deadline);
+        let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
         // Without the end of the body nothing can be said about its signatures, nor by DMARC.
         let whole = overflow.is_none();
         let authentication = async {
             match whole {
-                true => self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline).await,
+                true => {
+                    let started = std::time::Instant::now();
+                    let results = self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline).await;
+                    engine.shared.meter.worked(Work::Authentication, started);
+                    results
+                }
                 false => None,
             }
         };

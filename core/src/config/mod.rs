@@ -11,6 +11,7 @@ mod dns;
 mod greylist;
 mod learned;
 mod malware;
+pub mod metrics;
 mod policy;
 pub mod reader;
 mod reputation;
@@ -38,6 +39,8 @@ pub struct Config {
     pub milter: MilterSettings,
     /// `[log]`.
     pub log: LogSettings,
+    /// `[metrics]`.
+    pub metrics: metrics::MetricsSettings,
     /// `[state]`.
     pub state: crate::store::Settings,
     /// `[deadlines]`.
@@ -148,6 +151,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
     let config = Config {
         milter: sections::milter(&mut root, &mut faults),
         log: sections::log(&mut root, &mut faults),
+        metrics: metrics::read(&mut root, &mut faults),
         state: state::read(&mut root, &mut faults),
         deadlines: sections::deadlines(&mut root, &mut faults),
         limits: sections::limits(&mut root, &mut faults),

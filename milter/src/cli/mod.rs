@@ -7,8 +7,10 @@ mod dha;
 mod directory;
 mod doctor;
 mod explain;
+mod manual;
 mod milter;
 mod reputation;
+mod rules;
 
 use clap::{Parser, Subcommand};
 use mailward_core::{
@@ -72,6 +74,13 @@ enum Command {
     Reputation(reputation::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
+    /// List the content rules.
+    Rules(rules::Arguments),
+    /// Print the completions of a shell.
+    Completions(manual::Completions),
+    /// Write the manual pages.
+    #[command(hide = true)]
+    Man(manual::Man),
 }
 
 /// Runs the command line of this process.
@@ -88,6 +97,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Doctor(command) => doctor::run(command, path),
         Command::Reputation(command) => reputation::run(command, path),
         Command::Explain(command) => explain::run(command, path),
+        Command::Rules(command) => rules::run(command, path),
+        Command::Completions(command) => manual::completions(&command),
+        Command::Man(command) => manual::man(&command),
     }
 }
 

@@ -4,6 +4,8 @@ mod check;
 mod config;
 mod directory;
 mod doctor;
+mod manual;
+mod rules;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -35,7 +37,7 @@ fn offline(scratch: &Scratch, more: &str) -> String {
     format!("{more}\n[dns]\nservers = [\"127.0.0.1:1\"]\n[state]\ndir = \"{}\"\n", state.display())
 }
 
-const SUBCOMMANDS: [&[&str]; 17] = [
+const SUBCOMMANDS: [&[&str]; 19] = [
     &[],
     &["milter"],
     &["check"],
@@ -53,6 +55,8 @@ const SUBCOMMANDS: [&[&str]; 17] = [
     &["batv", "check"],
     &["doctor"],
     &["explain"],
+    &["rules"],
+    &["rules", "list"],
 ];
 
 #[test]
