@@ -6,7 +6,9 @@
 mod build;
 mod content;
 mod facts;
+mod flood;
 mod harvest;
+mod load;
 mod open;
 mod pending;
 mod rcpt;
@@ -24,14 +26,16 @@ use crate::{
     malware,
     policy::{self, AuthenticationResults, Decision, Facts},
     recipients::dha::Tally,
-    reputation::{self, Standing},
+    reputation::{self, Standing, rates},
     score,
     session::{
-        Bytes, Connection, Direction, Event, Overflow, RawMessage, Recording, RefuseAt, RefusedByMta, Tls, Transaction,
+        Bytes, Connection, Direction, Event, Overflow, Presence, RawMessage, Recording, RefuseAt, RefusedByMta, Tls,
+        Transaction,
     },
     verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
-use content::Content;
+use content::{Content, Unjudged};
+use flood::Flood;
 use futures_util::FutureExt;
 use open::Open;
 use pending::{Panicked, Pending};
@@ -55,6 +59,10 @@ pub struct Session {
     open: Option<Open>,
     /// A refusal of the whole connection, for the log.
     refused: Option<Report>,
+    /// The place among the connections counted.
+    presence: Option<Presence>,
+    /// Whether this connection has brought a MAIL command.
+    mail_seen: bool,
 }
 
 impl Engine {
@@ -79,6 +87,8 @@ impl Engine {
             blocked: None,
             open: None,
             refused: None,
+            presence: None,
+            mail_seen: false,
         }
     }
 }
@@ -110,17 +120,13 @@ impl Session {
             mta_name: facts.mta_name,
             ..Connection::default()
         };
-        self.reputation = match facts.client_ip {
-            Some(ip) if !self.is_trusted() => {
-                // Half of a reply's time: the directory, which is asked later, keeps the rest.
-                let deadline = Deadline::after(self.engine.deadlines.reply / 2);
-                let (engine, journal) = (Arc::clone(&self.engine), Arc::clone(&self.journal));
-                Pending::start(async move {
-                    journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
-                })
-            }
-            _ => Pending::Never,
-        };
+        self.enter(facts.time);
+        self.reputation = Pending::Never;
+        // Under a flood, lookups for those who flood wait until one of their messages is admitted.
+        let later = self.counted_network().is_some_and(|network| self.engine.shared.load.is_heavy(network));
+        if !later || self.options.refuse_at == RefuseAt::Connect {
+            self.start_reputation();
+        }
         if self.options.refuse_at == RefuseAt::Connect {
             let judgement = self.judge_client().await;
             if let Some(reply) = judgement.reply.clone() {
@@ -276,11 +282,19 @@ impl Session {
                 return self.refuse_early(facts.time, Stage::Mail, &[], reply, "malformed address");
             }
         };
-        let Some(ticket) = engine.shared.in_flight.admit(&engine.limits) else {
-            tracing::warn!("messages in flight are at their limit; deferring");
-            let reply = Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later");
-            return self.refuse_early(facts.time, Stage::Mail, &[], reply, "limit of messages in flight");
+        let trial = engine.policy.trial.is_some();
+        let mut flood = None;
+        match self.judge_flood(facts.time).await {
+            Flood::Pass(finding) => flood = finding.map(|finding| (finding, None)),
+            Flood::Defer { finding, reply, because } if trial => flood = Some((finding, Some((reply, because)))),
+            Flood::Defer { finding, reply, because } => return self.defer_flood(facts.time, finding, reply, because),
+        }
+        let ticket = match self.place() {
+            Ok(ticket) => ticket,
+            Err((finding, reply, because)) => return self.defer_flood(facts.time, finding, reply, because),
         };
+        self.note(rates::Kind::Messages, 1, facts.time);
+        self.start_reputation();
         let outbound = self.connection.login.is_some() || matches!(self.standing, Standing::Internal);
         let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
         let transaction = Transaction {
@@ -291,7 +305,12 @@ impl Session {
             message: RawMessage::new(Some(ticket)),
         };
         self.tally.begin(transaction.sender.mailbox().is_none());
+        engine.shared.load.watch().follow(&transaction.message);
         let mut open = Open::new(transaction, engine.reference());
+        if let Some((finding, deferral)) = flood {
+            open.findings.push(finding);
+            open.flood = deferral;
+        }
         if direction == Direction::Inbound && !self.is_relay() {
             open.spf = self.start_spf(&open.transaction.sender);
         }
@@ -340,10 +359,17 @@ impl Session {
         let overflow = open.transaction.message.overflow();
         let (raw, _ticket) = open.transaction.message.take();
         let raw = bytes::Bytes::from(raw);
-        if overflow == Some(Overflow::SiteBytes) {
-            tracing::warn!("bytes in flight are at their limit; deferring");
-            return self.deferred(time, open, "limit.bytes-in-flight");
+        let limit = match overflow {
+            Some(Overflow::SiteBytes) => Some("limit.bytes-in-flight"),
+            Some(Overflow::SiteMessages) => Some("limit.messages-in-flight"),
+            Some(Overflow::Time) => Some("limit.message-time"),
+            _ => None,
+        };
+        if let Some(limit) = limit {
+            tracing::warn!(limit, "a limit is reached; deferring");
+            return self.deferred(time, open, limit);
         }
+        self.note(rates::Kind::Bytes, raw.len() as u64, time);
 
         if open.transaction.recipients.is_empty() {
             return self.deferred(time, open, "internal.no-recipient");
@@ -354,7 +380,7 @@ impl Session {
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
         };
         let direction = open.transaction.direction;
-        let content = content::judge(engine, &self.connection, &open.transaction, raw.clone(), time);
+        let content = content::judge(engine, self.counted_network(), &self.connection, &open.transaction, raw.clone(), time);
         let content = deadline.bound(content);
         let clamd = self.journal.ask("clamd", malware::ask(&engine.malware, &raw, deadline));
         let unasked = SpfResults::default();
@@ -369,7 +395,8 @@ impl Session {
         let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
         let Content { facts, scan, findings, forged } = match content {
             Outcome::Done(Ok(content)) => content,
-            Outcome::Done(Err(Panicked)) => return self.deferred(time, open, "internal.panic"),
+            Outcome::Done(Err(Unjudged::Panicked)) => return self.deferred(time, open, "internal.panic"),
+            Outcome::Done(Err(Unjudged::Overloaded)) => return self.deferred(time, open, "rates.load"),
             _ => return self.deferred(time, open, "deadline.message"),
         };
 

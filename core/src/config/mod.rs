@@ -9,6 +9,7 @@ mod directory;
 mod dns;
 mod malware;
 mod policy;
+mod rates;
 pub mod reader;
 mod reputation;
 mod score;
@@ -45,6 +46,8 @@ pub struct Config {
     pub dns: crate::lookup::dns::DnsSettings,
     /// `[networks]` and `[reputation]`.
     pub reputation: crate::reputation::Settings,
+    /// `[rates]`.
+    pub rates: crate::reputation::rates::Settings,
     /// `[directory]`.
     pub directory: crate::recipients::directory::Settings,
     /// `[dha]`.
@@ -144,6 +147,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         limits: sections::limits(&mut root, &mut faults),
         dns: dns::read(&mut root, &mut faults),
         reputation,
+        rates: rates::read(&mut root, &mut faults),
         directory: directory::read(&mut root, &mut faults),
         dha: dha::read(&mut root, &mut faults),
         bounces: bounces::read(&mut root, &mut faults),

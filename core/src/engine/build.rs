@@ -1,5 +1,6 @@
 //! From checked settings to an engine, and what engines of one process share.
 
+use super::load::Load;
 use crate::{
     authentication::{Authenticator, Resolver},
     config::{Config, sections::Deadlines},
@@ -15,15 +16,20 @@ use crate::{
         dha::Dha,
         directory::{self, Directory},
     },
-    reputation::Reputation,
+    reputation::{
+        Reputation,
+        rates::{self, Meter},
+    },
     score,
     session::{InFlight, Limits},
     spam,
     store::{Counters, HistoryRow, Op, Store, StoreError},
     verdict::Reference,
 };
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// All that judges mail, loaded and compiled: nothing here changes after it was built. A reload builds another.
 #[derive(Debug)]
@@ -44,8 +50,7 @@ pub struct Engine {
     pub(super) score: score::Settings,
     pub(super) policy: policy::Settings,
     pub(super) shared: Shared,
-    /// One permit for each processor: work of the CPU beyond that would only take turns.
-    pub(super) processors: Arc<Semaphore>,
+    pub(super) rates: rates::Settings,
 }
 
 /// What outlives a reload: state on disk, what is in flight, the DNS cache.
@@ -54,6 +59,8 @@ pub struct Shared {
     pub(super) counters: Counters,
     store: Option<Arc<Store>>,
     pub(super) in_flight: InFlight,
+    pub(super) meter: Meter,
+    pub(super) load: Arc<Load>,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
 }
@@ -83,6 +90,8 @@ impl Shared {
             counters: Counters::in_memory(),
             store: None,
             in_flight: InFlight::default(),
+            meter: Meter::default(),
+            load: Load::new(),
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
         }
@@ -100,10 +109,16 @@ impl Shared {
 
     /// Forgets what was counted: for `mailward check`, where messages of a pile have nothing to do with each other.
     pub async fn forget_counts(&self, now: i64, deadline: Deadline) {
+        self.meter.clear();
         let all = Op::Clear { prefix: String::new() };
         if let Some(why) = self.counters.apply(now, vec![all], deadline).await.trouble() {
             tracing::warn!(why, "counts of an earlier message were not forgotten");
         }
+    }
+
+    /// Measures the load and looks for messages that hang, until the last handle is dropped. A daemon calls it once.
+    pub fn watch_load(&self) {
+        tokio::spawn(Load::measure(Arc::downgrade(&self.load)));
     }
 
     /// Messages and bytes in flight.
@@ -173,7 +188,8 @@ impl Engine {
         for warning in scanner.warnings() {
             tracing::warn!("{warning}");
         }
-        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let delay = if config.rates.mode == rates::Mode::Enforce { config.rates.delay } else { Duration::ZERO };
+        shared.load.configure(delay, &config.limits);
         Ok(Engine {
             limits: config.limits,
             deadlines: config.deadlines,
@@ -191,7 +207,7 @@ impl Engine {
             score: config.score,
             policy: config.policy,
             shared,
-            processors: Arc::new(Semaphore::new(processors)),
+            rates: config.rates,
         })
     }
 

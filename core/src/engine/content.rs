@@ -1,11 +1,11 @@
 //! What the message itself says: parsing, scanning and rules, off the async threads.
 
-use super::{Engine, pending::Panicked};
+use super::{Engine, load::Overloaded, pending::Panicked};
 use crate::{
     authentication::forged,
     malware::ScanReport,
     message::{self, MessageFacts},
-    session::{Connection, Transaction},
+    session::{ClientNetwork, Connection, Transaction},
     spam::{self, AtEnd},
     verdict::Finding,
 };
@@ -24,16 +24,30 @@ pub(super) struct Content {
     pub(super) forged: Vec<u32>,
 }
 
-/// Parses once and looks at everything. A panic becomes an error, and with it a deferral.
+/// Why there is no look at the message. Either becomes a deferral.
+#[derive(Debug)]
+pub(super) enum Unjudged {
+    Panicked,
+    Overloaded,
+}
+
+impl From<Panicked> for Unjudged {
+    fn from(_: Panicked) -> Self {
+        Unjudged::Panicked
+    }
+}
+
+/// Parses once and looks at everything. `network`: in whose turn; `None` if the client is exempt.
 pub(super) async fn judge(
     engine: &Arc<Engine>,
+    network: Option<ClientNetwork>,
     connection: &Connection,
     transaction: &Transaction,
     raw: Bytes,
     now: i64,
-) -> Result<Content, Panicked> {
-    // The permit goes with the work: a deadline that passes ends the wait, not the work.
-    let turn = Arc::clone(&engine.processors).acquire_owned().await;
+) -> Result<Content, Unjudged> {
+    // The turn goes with the work: a deadline that passes ends the wait, not the work.
+    let turn = engine.shared.load.turn(network).await.map_err(|Overloaded| Unjudged::Overloaded)?;
     let engine = Arc::clone(engine);
     let connection = connection.clone();
     let (sender, recipients) = (transaction.sender.clone(), transaction.recipients.clone());
@@ -60,6 +74,6 @@ pub(super) async fn judge(
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "a check of the content panicked");
-        Panicked
+        Unjudged::from(Panicked)
     })
 }

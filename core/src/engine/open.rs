@@ -21,6 +21,8 @@ pub(super) struct Open {
     pub(super) client: Option<Judgement>,
     /// Findings of MAIL and RCPT that are no part of `client`.
     pub(super) findings: Vec<Finding>,
+    /// What a flood earned at MAIL where, with a trial, only a recipient can be refused.
+    pub(super) flood: Option<(Reply, &'static str)>,
     refusals: Vec<Refused>,
 }
 
@@ -35,7 +37,15 @@ struct Refused {
 
 impl Open {
     pub(super) fn new(transaction: Transaction, reference: Reference) -> Self {
-        Open { transaction, reference, spf: Pending::Never, client: None, findings: Vec::new(), refusals: Vec::new() }
+        Open {
+            transaction,
+            reference,
+            spf: Pending::Never,
+            client: None,
+            findings: Vec::new(),
+            flood: None,
+            refusals: Vec::new(),
+        }
     }
 
     /// Notes a refusal for the report.

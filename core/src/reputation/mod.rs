@@ -6,6 +6,7 @@ mod health;
 mod helo;
 mod judge;
 mod networks;
+pub mod rates;
 mod settings;
 
 pub use answer::AnswerPattern;

@@ -1,0 +1,161 @@
+//! Flood protection, as the stages use it: rates, connections at a time, and the load of the machine.
+
+use super::{
+    Answer, Session,
+    harvest::{HISTORY, TRUSTED_MESSAGES},
+    pending::Pending,
+};
+use crate::{
+    explain::Stage,
+    lookup::Deadline,
+    reputation::rates::{self, Counts, Excess, Kind, Mode, Trust},
+    session::{ClientNetwork, Full, Ticket},
+    verdict::{Finding, Points, Reply},
+};
+use std::sync::Arc;
+
+/// What a delivered message must be like to count for trust: as harvest protection has it.
+const TRUST: Trust = Trust { messages: TRUSTED_MESSAGES, window: HISTORY };
+
+/// What follows for a MAIL command.
+pub(super) enum Flood {
+    /// It goes on, with a finding if something was only observed.
+    Pass(Option<Finding>),
+    /// It is deferred.
+    Defer { finding: Finding, reply: Reply, because: &'static str },
+}
+
+impl Session {
+    /// The network whose rates count and which has a share of the machine: `None` if the client is exempt.
+    pub(super) fn counted_network(&self) -> Option<ClientNetwork> {
+        self.network().filter(|_| self.is_counted())
+    }
+
+    /// A connection begins.
+    pub(super) fn enter(&mut self, time: i64) {
+        self.presence = None;
+        self.mail_seen = false;
+        let network = self.counted_network();
+        self.presence = Some(self.engine.shared.in_flight.enter(network));
+        self.note(Kind::Connections, 1, time);
+    }
+
+    /// Counts something of this client.
+    pub(super) fn note(&self, kind: Kind, amount: u64, time: i64) {
+        let (settings, shared) = (&self.engine.rates, &self.engine.shared);
+        if settings.mode == Mode::Off {
+            return;
+        }
+        if let Some(network) = self.counted_network() {
+            rates::note(settings, &shared.meter, &shared.ledger, network, Counts::only(kind, amount), time);
+        }
+    }
+
+    /// Judges MAIL by rates and load.
+    pub(super) async fn judge_flood(&mut self, time: i64) -> Flood {
+        let engine = Arc::clone(&self.engine);
+        let settings = &engine.rates;
+        let Some(network) = self.counted_network() else { return Flood::Pass(None) };
+        if settings.mode == Mode::Off {
+            return Flood::Pass(None);
+        }
+        let new_connection = !std::mem::replace(&mut self.mail_seen, true);
+        let found = self.past_limit(network, new_connection, time).await.map(|excess| (excess, excess.finding(settings)));
+        match found {
+            Some((excess, finding)) if settings.mode == Mode::Enforce => {
+                let (reply, because) = (excess.reply(), excess.because());
+                return Flood::Defer { finding, reply, because };
+            }
+            Some((_, finding)) => return Flood::Pass(Some(finding)),
+            None => {}
+        }
+        let live = async { engine.shared.load.admit(network) };
+        if !self.journal.ask("load", live).await {
+            let finding = Finding::new("rates.load", Points::ZERO, "[rates] delay");
+            let finding = finding.fact("work waits for processors, and this network asks for more than its share");
+            return Flood::Defer { finding, reply: busy(), because: "load of the machine" };
+        }
+        Flood::Pass(None)
+    }
+
+    /// Judges one more recipient by its rate.
+    pub(super) async fn judge_recipient_rate(&mut self, time: i64) -> Option<(Reply, &'static str)> {
+        let engine = Arc::clone(&self.engine);
+        let network = self.counted_network()?;
+        if engine.rates.mode == Mode::Off {
+            return None;
+        }
+        let excess = self.past_limit(network, false, time).await?;
+        if !matches!(excess.what, rates::What::Rate(Kind::Recipients)) {
+            return None;
+        }
+        self.find(excess.finding(&engine.rates));
+        (engine.rates.mode == Mode::Enforce).then(|| (excess.reply(), excess.because()))
+    }
+
+    async fn past_limit(&self, network: ClientNetwork, new_connection: bool, time: i64) -> Option<Excess> {
+        let (settings, shared) = (&self.engine.rates, &self.engine.shared);
+        let at_once = match &self.presence {
+            Some(presence) if new_connection => (presence.of_network() as u64, presence.of_site() as u64),
+            _ => (0, 0),
+        };
+        let deadline = self.reply_deadline();
+        let live = rates::ask(settings, &shared.meter, &shared.ledger, network, at_once, TRUST, time, deadline);
+        let answers = self.journal.ask("rates", live).await;
+        rates::judge(settings, &answers, new_connection)
+    }
+
+    /// A place among the messages in flight.
+    pub(super) fn place(&self) -> Result<Ticket, (Finding, Reply, &'static str)> {
+        let engine = &self.engine;
+        engine.shared.in_flight.admit(&engine.limits, self.counted_network()).map_err(|full| {
+            let finding = Finding::new("limit.messages-in-flight", Points::ZERO, "[limits]");
+            let reply = Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later");
+            match full {
+                Full::Site => (finding, reply, "limit of messages in flight"),
+                Full::Share => (finding.fact("the share of its network"), reply, "share of messages in flight"),
+            }
+        })
+    }
+
+    /// Defers a MAIL command. The first time in a while it is reported; then the network hears the same again, so that
+    /// a flood does not fill log and history.
+    pub(super) fn defer_flood(
+        &mut self,
+        time: i64,
+        finding: Finding,
+        reply: Reply,
+        because: &'static str,
+    ) -> Answer {
+        let meter = self.engine.shared.meter.clone();
+        let network = self.counted_network();
+        if let Some((reply, reference)) = network.and_then(|network| meter.repeated(network, because, time)) {
+            return Answer::reply(reply, reference);
+        }
+        let answer = self.refuse_early(time, Stage::Mail, &[finding], reply.clone(), because);
+        if let (Some(network), Some((_, reference))) = (network, &answer.reply) {
+            let repeats = meter.refused(network, because, &reply, *reference, time);
+            if repeats > 0 {
+                tracing::warn!(%network, repeats, "deferred repeatedly since the last report");
+            }
+        }
+        answer
+    }
+
+    /// Looks the client up, unless that has begun.
+    pub(super) fn start_reputation(&mut self) {
+        if let (Pending::Never, Some(ip), false) = (&self.reputation, self.connection.client_ip, self.is_trusted()) {
+            // Half of a reply's time: the directory, which is asked later, keeps the rest.
+            let deadline = Deadline::after(self.engine.deadlines.reply / 2);
+            let (engine, journal) = (Arc::clone(&self.engine), Arc::clone(&self.journal));
+            self.reputation = Pending::start(async move {
+                journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
+            });
+        }
+    }
+}
+
+/// What the client hears when the machine is busy.
+pub(super) fn busy() -> Reply {
+    Reply::fixed(451, (4, 3, 2), "This system is busy, please try again later")
+}

@@ -1,0 +1,209 @@
+//! Who waits when the machine is busy: plain arithmetic; the engine measures and asks.
+//!
+//! Each network has a demand: what it asked for lately, fading with a half-life of a few seconds. While work has to
+//! wait for processors longer than wanted, networks whose demand is at least half the average share a rate of
+//! admissions that falls with the wait and rises without it (additive increase, multiplicative decrease, as TCP does).
+//! All others are admitted as if nothing had happened: a flood, be it from one address or from hundreds, is what
+//! makes the average.
+
+use crate::session::ClientNetwork;
+use std::collections::HashMap;
+
+/// Half-life of demand. Unit: seconds. Source: our own limit: long enough to span pauses between commands, short
+/// enough to know a flood within a second.
+const HALF_LIFE: f64 = 5.0;
+/// Demand below which a network counts no longer. Unit: messages.
+const QUIET: f64 = 0.05;
+/// Least rate of admissions. Unit: messages a second: whoever waits is never shut out for good.
+const LEAST: f64 = 2.0;
+/// How long the rate must have been enough for all until the pressure is over. Unit: seconds.
+const RELIEF: f64 = 5.0;
+/// Factor of the rate when work waits too long.
+const DECREASE: f64 = 0.7;
+/// Growth of the rate otherwise: this share of it and one message a second, each time.
+const INCREASE: f64 = 0.02;
+
+/// Demand of networks, and the rate at which those that ask for most are admitted.
+#[derive(Debug, Default)]
+pub struct Pressure {
+    demand: HashMap<ClientNetwork, Demand>,
+    /// Average demand of the networks that have any, as of the last [`Pressure::tick`].
+    average: f64,
+    /// Set while there is pressure. Unit: messages a second.
+    rate: Option<f64>,
+    tokens: f64,
+    filled: f64,
+    /// When the rate was last not enough.
+    short: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Demand {
+    amount: f64,
+    at: f64,
+}
+
+impl Demand {
+    fn faded(self, now: f64) -> f64 {
+        self.amount * (-(now - self.at).max(0.0) * std::f64::consts::LN_2 / HALF_LIFE).exp()
+    }
+}
+
+/// A change of state, for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PressureTurn {
+    /// Pressure has begun.
+    Begins,
+    /// It is over.
+    Ends,
+}
+
+impl Pressure {
+    /// A network asks for something that costs as much as `messages` ordinary messages. `now`: seconds on any clock
+    /// that only goes forward.
+    pub fn ask(&mut self, network: ClientNetwork, messages: f64, now: f64) {
+        let demand = self.demand.entry(network).or_insert(Demand { amount: 0.0, at: now });
+        *demand = Demand { amount: demand.faded(now) + messages.max(0.0), at: now };
+    }
+
+    /// What a network asked for lately. Unit: messages.
+    pub fn demand(&self, network: ClientNetwork, now: f64) -> f64 {
+        self.demand.get(&network).map_or(0.0, |demand| demand.faded(now))
+    }
+
+    /// Whether a network asks for so much that others would wait for it.
+    pub fn is_heavy(&self, network: ClientNetwork, now: f64) -> bool {
+        let demand = self.demand(network, now);
+        demand > 1.5 && demand * 2.0 >= self.average
+    }
+
+    /// Whether a message of this network is admitted. `overfull`: work waits already, whatever the last tick said.
+    pub fn admit(&mut self, network: ClientNetwork, overfull: bool, now: f64) -> bool {
+        self.ask(network, 1.0, now);
+        if self.rate.is_none() && !overfull || !self.is_heavy(network, now) {
+            return true;
+        }
+        if let Some(rate) = self.rate {
+            self.tokens = (self.tokens + rate * (now - self.filled).max(0.0)).min((rate / 10.0).max(1.0));
+            self.filled = now;
+            if self.tokens >= 1.0 && !overfull {
+                self.tokens -= 1.0;
+                return true;
+            }
+        }
+        self.short = now;
+        false
+    }
+
+    /// Whether there is pressure.
+    pub fn is_on(&self) -> bool {
+        self.rate.is_some()
+    }
+
+    /// The rate at which heavy networks are admitted. Unit: messages a second.
+    pub fn rate(&self) -> Option<f64> {
+        self.rate
+    }
+
+    /// Networks that have any demand.
+    pub fn networks(&self) -> usize {
+        self.demand.len()
+    }
+
+    /// To be called about ten times a second, with how long work waited lately, how long it may, and how many messages
+    /// a second were finished.
+    pub fn tick(&mut self, waited: f64, may_wait: f64, finished: f64, now: f64) -> Option<PressureTurn> {
+        self.demand.retain(|_, demand| demand.faded(now) >= QUIET);
+        let total: f64 = self.demand.values().map(|demand| demand.faded(now)).sum();
+        self.average = total / self.demand.len().max(1) as f64;
+        match self.rate {
+            None if may_wait > 0.0 && waited > may_wait => {
+                self.rate = Some((finished / 2.0).max(LEAST));
+                (self.tokens, self.filled, self.short) = (0.0, now, now);
+                Some(PressureTurn::Begins)
+            }
+            None => None,
+            Some(_) if may_wait <= 0.0 || now - self.short > RELIEF && waited <= may_wait => {
+                self.rate = None;
+                Some(PressureTurn::Ends)
+            }
+            Some(rate) if waited > may_wait => {
+                self.rate = Some((rate * DECREASE).max(LEAST));
+                None
+            }
+            Some(rate) => {
+                // A rate that nobody needs does not grow: the next wave would find it open.
+                if now - self.short < 1.0 {
+                    self.rate = Some(rate * (1.0 + INCREASE) + 1.0);
+                }
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(last: u8) -> ClientNetwork {
+        ClientNetwork::of([198, 51, 100, last].into())
+    }
+
+    /// Fifty networks that ask 20 times a second, beside one that asks once a second, for so many seconds; work waits
+    /// whenever more than `capacity` messages a second are admitted. Gives what was admitted of both in the last second.
+    fn flooded(seconds: usize, capacity: u32) -> (Pressure, u32, u32) {
+        let mut pressure = Pressure::default();
+        let (mut of_flood, mut of_ordinary) = (0, 0);
+        for tick in 0..seconds * 10 {
+            let now = tick as f64 / 10.0;
+            if tick % 10 == 0 {
+                (of_flood, of_ordinary) = (0, 0);
+                of_ordinary += u32::from(pressure.admit(network(200), false, now));
+            }
+            let before = of_flood;
+            for step in 0..2 {
+                for last in 0..50 {
+                    of_flood += u32::from(pressure.admit(network(last), false, now + f64::from(step) / 20.0));
+                }
+            }
+            let admitted = f64::from(of_flood - before) * 10.0;
+            let waited = if admitted > f64::from(capacity) { 0.1 } else { 0.001 };
+            pressure.tick(waited, 0.01, admitted, now + 0.1);
+        }
+        (pressure, of_flood, of_ordinary)
+    }
+
+    #[test]
+    fn a_flood_is_cut_to_what_the_machine_can_do_and_others_do_not_notice() {
+        let (pressure, of_flood, of_ordinary) = flooded(30, 200);
+        assert!(pressure.is_on());
+        assert!((60..=260).contains(&of_flood), "{of_flood} of 1000 admitted where 200 can be done");
+        assert_eq!(of_ordinary, 1);
+    }
+
+    #[test]
+    fn without_waiting_nobody_is_asked_to_come_later() {
+        let (pressure, of_flood, _) = flooded(10, 2_000);
+        assert!(!pressure.is_on());
+        assert_eq!(of_flood, 1_000);
+    }
+
+    #[test]
+    fn pressure_ends_when_the_flood_does() {
+        let (mut pressure, ..) = flooded(10, 200);
+        let ends = (0..100).find(|tick| pressure.tick(0.0, 0.01, 0.0, 10.0 + f64::from(*tick) / 10.0) == Some(PressureTurn::Ends));
+        assert!((40..60).contains(&ends.expect("an end")), "{ends:?}");
+        assert!(pressure.admit(network(1), false, 21.0));
+        pressure.tick(0.0, 0.01, 0.0, 200.0);
+        assert_eq!(pressure.networks(), 0, "nothing is kept of networks that are gone");
+    }
+
+    #[test]
+    fn a_queue_that_is_too_long_counts_before_the_next_tick() {
+        let mut pressure = Pressure::default();
+        assert!(pressure.admit(network(1), true, 0.0), "a network that asks for one message is not heavy");
+        assert!(!pressure.admit(network(1), true, 0.0));
+        assert!(pressure.admit(network(1), false, 0.0));
+    }
+}
