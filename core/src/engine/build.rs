@@ -23,7 +23,7 @@ use crate::{
     score,
     session::{InFlight, Limits},
     spam,
-    store::{Counters, HistoryRow, Op, Store, StoreError},
+    store::{Counters, HistoryRow, Ledger, Op, Store, StoreError},
     verdict::Reference,
 };
 use std::{
@@ -57,6 +57,8 @@ pub struct Engine {
 #[derive(Debug, Clone)]
 pub struct Shared {
     pub(super) counters: Counters,
+    /// The same counters through memory.
+    pub(super) ledger: Ledger,
     store: Option<Arc<Store>>,
     pub(super) in_flight: InFlight,
     pub(super) meter: Meter,
@@ -81,13 +83,17 @@ impl Shared {
         };
         std::fs::create_dir_all(dir).map_err(|error| advice(&error))?;
         let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;
-        Ok(Shared { counters: Counters::open(dir), store: Some(Arc::new(store)), ..Self::in_memory(None) })
+        let counters = Counters::open(dir);
+        let ledger = Ledger::new(counters.clone());
+        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), ..Self::in_memory(None) })
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
     pub fn in_memory(zone: Option<Zone>) -> Self {
+        let counters = Counters::in_memory();
         Shared {
-            counters: Counters::in_memory(),
+            ledger: Ledger::new(counters.clone()),
+            counters,
             store: None,
             in_flight: InFlight::default(),
             meter: Meter::default(),
