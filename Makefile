@@ -12,7 +12,7 @@ TEST_PACKAGES := postfix slapd ldap-utils rbldnsd unbound bind9-dnsutils clamav-
 # What the build needs beside Rust: AWS-LC and SQLite are C.
 BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 
-.PHONY: help run build release test lint setup-build setup-test corpus bench clean
+.PHONY: help run build release test lint setup-build setup-test corpus bench flood clean
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -48,6 +48,9 @@ corpus: release ## Judge every message below MAILWARD_CORPUS=DIR: no panic, boun
 
 bench: release ## Speed, CPU and memory through the milter socket; MAILWARD_CORPUS=DIR for real mail.
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) -p mailward-tests --bench milter_socket
+
+flood: release ## Waiting time of ordinary mail while 200 addresses push ten times what the machine can do.
+	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) -p mailward-tests --bench flood
 
 clean: ## Remove what was built.
 	$(CARGO) clean

@@ -283,12 +283,11 @@ impl Session {
             }
         };
         let trial = engine.policy.trial.is_some();
-        let mut flood = None;
-        match self.judge_flood(facts.time).await {
-            Flood::Pass(finding) => flood = finding.map(|finding| (finding, None)),
-            Flood::Defer { finding, reply, because } if trial => flood = Some((finding, Some((reply, because)))),
+        let flood = match self.judge_flood(facts.time).await {
+            Flood::Pass(finding) => finding.map(|finding| (finding, None)),
+            Flood::Defer { finding, reply, because } if trial => Some((finding, Some((reply, because)))),
             Flood::Defer { finding, reply, because } => return self.defer_flood(facts.time, finding, reply, because),
-        }
+        };
         let ticket = match self.place() {
             Ok(ticket) => ticket,
             Err((finding, reply, because)) => return self.defer_flood(facts.time, finding, reply, because),

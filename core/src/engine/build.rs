@@ -122,8 +122,10 @@ impl Shared {
         }
     }
 
-    /// Measures the load and looks for messages that hang, until the last handle is dropped. A daemon calls it once.
+    /// Measures the load and looks for messages that hang, until the last handle is dropped. A daemon, which lives
+    /// longer than one connection, calls it once.
     pub fn watch_load(&self) {
+        self.meter.lives_long();
         tokio::spawn(Load::measure(Arc::downgrade(&self.load)));
     }
 

@@ -33,7 +33,7 @@ const HOPELESS: f64 = 10.0;
 
 /// The load of this process; shared by all sessions and kept across reloads.
 #[derive(Debug)]
-pub struct Load {
+pub(super) struct Load {
     started: Instant,
     state: Mutex<State>,
     processors: usize,
@@ -191,7 +191,7 @@ impl Load {
     }
 
     /// Measures and acts on it until the last handle is dropped: what a daemon runs beside its sessions.
-    pub async fn measure(load: Weak<Load>) {
+    pub(super) async fn measure(load: Weak<Load>) {
         let mut ticked = Instant::now();
         let mut ticks = 0_u32;
         loop {
@@ -211,7 +211,10 @@ impl Load {
                 if ticks % SWEEP == 0 {
                     let limits = load.state().limits.clone();
                     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
-                    load.watch.sweep(now, &limits);
+                    let given_up = load.watch.sweep(now, &limits);
+                    if given_up > 0 {
+                        tracing::warn!(given_up, "messages that took longer than limits.message_time are given up");
+                    }
                 }
             }
         }
@@ -334,7 +337,8 @@ mod tests {
         let turns = busy(&load).await;
         assert!(tokio::time::timeout(Duration::from_millis(10), load.turn(network(1))).await.is_err());
         drop(turns);
-        assert_eq!((load.state().free, load.state().waiting.len()), (load.processors, 0));
+        assert_eq!(load.state().free, load.processors);
+        assert!(load.state().waiting.is_empty());
         assert!(busy(&load).await.len() == load.processors);
     }
 

@@ -209,8 +209,8 @@ impl Inner {
         fits
     }
 
-    /// One look of the watch. `now`: Unix seconds.
-    fn look(&mut self, now: i64, limits: &Limits) {
+    /// One look of the watch; whether the message is given up. `now`: Unix seconds.
+    fn look(&mut self, now: i64, limits: &Limits) -> bool {
         let age = now.saturating_sub(*self.seen.get_or_insert(now)).unsigned_abs();
         match &self.place {
             Place::Held(ticket) if self.bytes.is_empty() => {
@@ -223,9 +223,11 @@ impl Inner {
                 self.overflow = Some(Overflow::Time);
                 self.bytes = Vec::new();
                 self.place = Place::None;
+                return true;
             }
             _ => {}
         }
+        false
     }
 }
 
@@ -245,8 +247,9 @@ impl Watch {
     }
 
     /// Takes places back from transactions that have sent no message for [`Limits::idle_time`], and gives up messages
-    /// that took longer than [`Limits::message_time`]. To be called every second or so. `now`: Unix seconds.
-    pub fn sweep(&self, now: i64, limits: &Limits) {
+    /// that took longer than [`Limits::message_time`]; gives their number. To be called every second or so. `now`: Unix
+    /// seconds.
+    pub fn sweep(&self, now: i64, limits: &Limits) -> usize {
         let mut alive = Vec::new();
         self.messages().retain(|message| match message.upgrade() {
             Some(message) => {
@@ -255,9 +258,10 @@ impl Watch {
             }
             None => false,
         });
-        for message in alive {
-            message.lock().unwrap_or_else(PoisonError::into_inner).look(now, limits);
-        }
+        let given_up = |message: &Arc<Mutex<Inner>>| {
+            message.lock().unwrap_or_else(PoisonError::into_inner).look(now, limits)
+        };
+        alive.iter().filter(|message| given_up(message)).count()
     }
 
     fn messages(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Inner>>>> {

@@ -5,6 +5,7 @@ mod commands;
 mod content;
 mod dha;
 mod faults;
+mod floods;
 mod lifecycle;
 mod limits;
 mod mail_flow;

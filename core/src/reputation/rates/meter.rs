@@ -7,7 +7,10 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// A network below this part of each limit is no business of other processes: a limit can be passed by so many
@@ -21,7 +24,14 @@ const REPEAT: i64 = 60;
 
 /// Counts by network, in memory: ordinary mail costs no look into shared counters.
 #[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<Mutex<HashMap<ClientNetwork, Entry>>>);
+pub struct Meter(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: Mutex<HashMap<ClientNetwork, Entry>>,
+    /// Set in a process that serves many connections. One that serves a single one tells others of everything.
+    long_lived: AtomicBool,
+}
 
 /// Two windows, of which the older fades while the younger fills.
 #[derive(Debug, Default)]
@@ -57,7 +67,13 @@ pub(super) struct Noted {
 
 impl Meter {
     fn entries(&self) -> MutexGuard<'_, HashMap<ClientNetwork, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on other processes are told only of networks that come near a limit: for a process that lives long
+    /// enough to see that.
+    pub fn lives_long(&self) {
+        self.0.long_lived.store(true, Ordering::Relaxed);
     }
 
     /// Adds to a network's counts; nothing is added with the default of [`Counts`].
@@ -76,7 +92,8 @@ impl Meter {
         entry.turn_to(window);
         let passed = now.rem_euclid(seconds).unsigned_abs();
         let left = seconds.unsigned_abs() - passed;
-        let (mut counts, mut untold, mut near) = (Counts::default(), Counts::default(), false);
+        let (mut counts, mut untold) = (Counts::default(), Counts::default());
+        let mut near = !self.0.long_lived.load(Ordering::Relaxed);
         for kind in Counts::KINDS {
             let filling = entry.filling.of_mut(kind);
             *filling = filling.saturating_add(more.of(kind));
@@ -165,6 +182,7 @@ mod tests {
     #[test]
     fn others_are_told_once_a_network_comes_near_a_limit_and_then_of_each_step() {
         let (meter, settings) = (Meter::default(), settings(80));
+        meter.lives_long();
         let note = |more, now| {
             let noted = meter.note(network(), Counts::only(Kind::Messages, more), &settings, now);
             (noted.untold.messages, noted.shared)
@@ -173,6 +191,8 @@ mod tests {
         assert_eq!(note(1, 0), (10, true), "an eighth, with all that was kept back");
         assert_eq!(note(1, 70), (1, true));
         assert_eq!(note(1, 500), (0, false), "quiet for long");
+        let once = Meter::default().note(network(), Counts::only(Kind::Messages, 1), &settings, 0);
+        assert_eq!((once.untold.messages, once.shared), (1, true), "a process of one connection keeps nothing back");
     }
 
     #[test]
