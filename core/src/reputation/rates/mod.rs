@@ -9,7 +9,7 @@ mod pressure;
 mod settings;
 
 pub use meter::Meter;
-pub use pressure::{Pressure, PressureTurn};
+pub use pressure::{Measured, Pressure, PressureTurn};
 pub use settings::{Counts, Kind, Mode, Settings};
 
 use crate::{

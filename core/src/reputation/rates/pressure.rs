@@ -14,6 +14,12 @@ use std::collections::HashMap;
 const HALF_LIFE: f64 = 5.0;
 /// Demand below which a network counts no longer. Unit: messages.
 const QUIET: f64 = 0.05;
+/// Demand below which a network is never deferred for the load, unless deferring the others did not help: some seconds
+/// of a message or two. Unit: messages. Source: our own limit.
+const MODEST: f64 = 10.0;
+/// Share of the processors that the messages asked for must need, for their load to be the cause of waiting. Below it
+/// the machine is busy with something else, and deferring mail would not help.
+const OWN_SHARE: f64 = 0.25;
 /// Least rate of admissions. Unit: messages a second: whoever waits is never shut out for good.
 const LEAST: f64 = 2.0;
 /// How long the rate must have been enough for all until the pressure is over. Unit: seconds.
@@ -24,7 +30,7 @@ const DECREASE: f64 = 0.7;
 const INCREASE: f64 = 0.02;
 
 /// Demand of networks, and the rate at which those that ask for most are admitted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pressure {
     demand: HashMap<ClientNetwork, Demand>,
     /// Average demand of the networks that have any, as of the last [`Pressure::tick`].
@@ -35,6 +41,38 @@ pub struct Pressure {
     filled: f64,
     /// When the rate was last not enough.
     short: f64,
+    /// Demand from which a network may be deferred.
+    modest: f64,
+    /// Messages asked for since the last tick.
+    asked: f64,
+}
+
+/// What was measured since the last tick.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Measured {
+    /// How long work waited on average. Unit: seconds.
+    pub waited: f64,
+    /// Messages finished. Unit: messages a second.
+    pub finished: f64,
+    /// What a message takes of a processor, as a share of a second of all processors.
+    pub cost: f64,
+    /// Time since the last tick. Unit: seconds.
+    pub seconds: f64,
+}
+
+impl Default for Pressure {
+    fn default() -> Self {
+        Pressure {
+            demand: HashMap::new(),
+            average: 0.0,
+            rate: None,
+            tokens: 0.0,
+            filled: 0.0,
+            short: 0.0,
+            modest: MODEST,
+            asked: 0.0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,12 +112,13 @@ impl Pressure {
     /// Whether a network asks for so much that others would wait for it.
     pub fn is_heavy(&self, network: ClientNetwork, now: f64) -> bool {
         let demand = self.demand(network, now);
-        demand > 1.5 && demand * 2.0 >= self.average
+        demand > self.modest && demand * 2.0 >= self.average
     }
 
     /// Whether a message of this network is admitted. `overfull`: work waits already, whatever the last tick said.
     pub fn admit(&mut self, network: ClientNetwork, overfull: bool, now: f64) -> bool {
         self.ask(network, 1.0, now);
+        self.asked += 1.0;
         if self.rate.is_none() && !overfull || !self.is_heavy(network, now) {
             return true;
         }
@@ -110,24 +149,30 @@ impl Pressure {
         self.demand.len()
     }
 
-    /// To be called about ten times a second, with how long work waited lately, how long it may, and how many messages
-    /// a second were finished.
-    pub fn tick(&mut self, waited: f64, may_wait: f64, finished: f64, now: f64) -> Option<PressureTurn> {
+    /// To be called about ten times a second. `may_wait`: how long work may wait, in seconds; 0: there is never pressure.
+    pub fn tick(&mut self, measured: &Measured, may_wait: f64, now: f64) -> Option<PressureTurn> {
         self.demand.retain(|_, demand| demand.faded(now) >= QUIET);
         let total: f64 = self.demand.values().map(|demand| demand.faded(now)).sum();
         self.average = total / self.demand.len().max(1) as f64;
+        let asked = std::mem::take(&mut self.asked) / measured.seconds.max(0.001);
+        let waits = may_wait > 0.0 && measured.waited > may_wait && asked * measured.cost > OWN_SHARE;
         match self.rate {
-            None if may_wait > 0.0 && waited > may_wait => {
-                self.rate = Some((finished / 2.0).max(LEAST));
+            None if waits => {
+                self.rate = Some((measured.finished / 2.0).max(LEAST));
                 (self.tokens, self.filled, self.short) = (0.0, now, now);
                 Some(PressureTurn::Begins)
             }
             None => None,
-            Some(_) if may_wait <= 0.0 || now - self.short > RELIEF && waited <= may_wait => {
+            Some(_) if may_wait <= 0.0 || now - self.short > RELIEF && !waits => {
                 self.rate = None;
+                self.modest = MODEST;
                 Some(PressureTurn::Ends)
             }
-            Some(rate) if waited > may_wait => {
+            Some(rate) if waits => {
+                if rate <= LEAST {
+                    // So many that each asks for little.
+                    self.modest = (self.modest / 2.0).max(1.0);
+                }
                 self.rate = Some((rate * DECREASE).max(LEAST));
                 None
             }
@@ -169,7 +214,8 @@ mod tests {
             }
             let admitted = f64::from(of_flood - before) * 10.0;
             let waited = if admitted > f64::from(capacity) { 0.1 } else { 0.001 };
-            pressure.tick(waited, 0.01, admitted, now + 0.1);
+            let cost = 1.0 / f64::from(capacity);
+            pressure.tick(&Measured { waited, finished: admitted, cost, seconds: 0.1 }, 0.01, now + 0.1);
         }
         (pressure, of_flood, of_ordinary)
     }
@@ -192,18 +238,54 @@ mod tests {
     #[test]
     fn pressure_ends_when_the_flood_does() {
         let (mut pressure, ..) = flooded(10, 200);
-        let ends = (0..100).find(|tick| pressure.tick(0.0, 0.01, 0.0, 10.0 + f64::from(*tick) / 10.0) == Some(PressureTurn::Ends));
+        let idle = Measured { seconds: 0.1, ..Measured::default() };
+        let ends = (0..100)
+            .find(|tick| pressure.tick(&idle, 0.01, 10.0 + f64::from(*tick) / 10.0) == Some(PressureTurn::Ends));
         assert!((40..60).contains(&ends.expect("an end")), "{ends:?}");
         assert!(pressure.admit(network(1), false, 21.0));
-        pressure.tick(0.0, 0.01, 0.0, 200.0);
+        pressure.tick(&idle, 0.01, 200.0);
         assert_eq!(pressure.networks(), 0, "nothing is kept of networks that are gone");
+    }
+
+    #[test]
+    fn a_machine_that_is_busy_with_something_else_defers_nobody() {
+        let mut pressure = Pressure::default();
+        for tick in 0..100 {
+            let now = f64::from(tick) / 10.0;
+            assert!((0..2).all(|_| pressure.admit(network(1), false, now)), "tick {tick}");
+            pressure.tick(&Measured { waited: 0.5, finished: 20.0, cost: 0.001, seconds: 0.1 }, 0.01, now);
+        }
+        assert!(!pressure.is_on());
+    }
+
+    #[test]
+    fn a_flood_from_so_many_that_each_asks_for_little_is_cut_too() {
+        let mut pressure = Pressure::default();
+        let mut admitted = 0;
+        for tick in 0..300 {
+            let now = f64::from(tick) / 10.0;
+            admitted = 0;
+            for n in 0..200_u32 {
+                // 2000 networks, each once a second.
+                let n = n + tick % 10 * 200;
+                let network = ClientNetwork::of(std::net::Ipv4Addr::from(n << 8).into());
+                admitted += u32::from(pressure.admit(network, false, now));
+            }
+            let waited = if admitted > 20 { 0.1 } else { 0.001 };
+            let finished = f64::from(admitted) * 10.0;
+            pressure.tick(&Measured { waited, finished, cost: 0.005, seconds: 0.1 }, 0.01, now + 0.1);
+        }
+        assert!(admitted < 40, "{admitted} of 200 where 20 can be done");
     }
 
     #[test]
     fn a_queue_that_is_too_long_counts_before_the_next_tick() {
         let mut pressure = Pressure::default();
-        assert!(pressure.admit(network(1), true, 0.0), "a network that asks for one message is not heavy");
+        for n in 0..10 {
+            assert!(pressure.admit(network(1), true, 0.0), "{n} messages are not a flood");
+        }
         assert!(!pressure.admit(network(1), true, 0.0));
         assert!(pressure.admit(network(1), false, 0.0));
+        assert!(pressure.admit(network(2), true, 0.0));
     }
 }
