@@ -33,7 +33,7 @@ fn messages_past_the_rate_of_a_network_are_deferred_until_the_window_has_passed(
     }
     let deferred = send(&site, STRANGER, "late@example.net", "Hello");
     assert_eq!(said(&deferred), (450, Some("4.7.1")), "{deferred}");
-    assert!(deferred.text().starts_with("Too many messages, please try again later"), "{deferred}");
+    assert!(deferred.text().contains("Too many messages, please try again later"), "{deferred}");
     assert!(send(&site, OTHER, "other@example.net", "Hello").is_positive(), "other networks go on");
 
     let explained = site.explain(&reference(&deferred));
@@ -54,6 +54,10 @@ fn connections_past_what_a_network_may_have_are_closed_and_those_before_stay() {
     let site = Site::builder(&scratch, "[rates]\nat_once = 2\n").start();
     let mut first = site.postfix.client_from(STRANGER);
     let mut second = site.postfix.client_from(STRANGER);
+    // Postfix tells of a connection with its first MAIL.
+    for client in [&mut first, &mut second] {
+        assert!(client.mail("a@example.net").is_positive() && client.rset().is_positive());
+    }
     let mut third = site.postfix.client_from(STRANGER);
     let closed = third.mail("third@example.net");
     assert_eq!(said(&closed), (421, Some("4.7.0")), "{closed}");
@@ -78,14 +82,14 @@ fn connections_recipients_and_bytes_have_rates_too() {
     let sent = client.send("a@example.net", &[ALICE, BOB, CAROL], message("a@example.net", "a", "Hello"));
     assert!(sent.is_accepted(), "{}", sent.last());
     assert_eq!(said(&sent.rcpt[2]), (450, Some("4.7.1")), "{}", sent.rcpt[2]);
-    assert!(sent.rcpt[2].text().starts_with("Too many recipients"), "{}", sent.rcpt[2]);
+    assert!(sent.rcpt[2].text().contains("Too many recipients"), "{}", sent.rcpt[2]);
     let next = client.mail("a@example.net");
-    assert!(next.code == 450 && next.text().starts_with("Too many recipients"), "{next}");
+    assert!(next.code == 450 && next.text().contains("Too many recipients"), "{next}");
 
     let large = "All work and no play makes Jack a dull boy.\n".repeat(2_000);
     assert!(send(&site, "198.51.100.2", "large@example.net", &large).is_positive(), "it was not too much before");
     let next = send(&site, "198.51.100.2", "large@example.net", "Hello");
-    assert!(next.code == 450 && next.text().starts_with("Too much data"), "{next}");
+    assert!(next.code == 450 && next.text().contains("Too much data"), "{next}");
 
     for _ in 0..4 {
         assert!(site.postfix.client_from("198.51.100.3").mail("a@example.net").is_positive());
