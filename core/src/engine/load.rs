@@ -1,8 +1,8 @@
 //! Turns at the processors, and what it means that they are busy.
 //!
 //! Judging takes a turn for each processor. Who waits for one stands in the order of what his network asked for lately:
-//! a network that asks little goes before all that flood. How long work waits is measured, here and by a probe of the
-//! runtime ([`Load::measure`]); [`Pressure`] makes of it who is admitted at MAIL.
+//! a network that asks little goes before all that flood. How long work waits is measured; [`Pressure`] makes of it who is
+//! admitted at MAIL.
 
 use crate::{
     reputation::rates::{Measured, Pressure, PressureTurn},
@@ -17,8 +17,6 @@ use tokio::sync::oneshot;
 
 /// Time between two looks at the load.
 const TICK: Duration = Duration::from_millis(100);
-/// Time between two probes of the runtime.
-const PROBE: Duration = Duration::from_millis(10);
 /// Looks at the load between two sweeps over messages that hang.
 const SWEEP: u32 = 10;
 /// Time between two log lines about one pressure.
@@ -53,6 +51,8 @@ struct State {
     /// Mean time of a job. Unit: seconds.
     mean: f64,
     window: Window,
+    /// When the rate was cut last.
+    cut: f64,
     deferred: u64,
     logged: Option<Instant>,
 }
@@ -60,10 +60,11 @@ struct State {
 /// What was measured since the last tick.
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
+    /// All turns given.
+    finished: u32,
+    /// Those asked for after the last cut of the rate, and how long they waited.
     jobs: u32,
     waited: f64,
-    probes: u32,
-    lag: f64,
 }
 
 #[derive(Debug)]
@@ -100,6 +101,7 @@ impl Load {
             next: 0,
             mean: 0.001,
             window: Window::default(),
+            cut: 0.0,
             deferred: 0,
             logged: None,
         };
@@ -152,8 +154,7 @@ impl Load {
             let demand = network.map_or(0.0, |network| state.pressure.demand(network, now));
             let heavy = network.is_some_and(|network| state.pressure.is_heavy(network, now));
             if state.waiting.is_empty() && state.has_room(heavy, self.processors) {
-                state.window.jobs += 1;
-                return Ok(state.give(self, network, heavy, now));
+                return Ok(state.give(self, network, heavy, now, now));
             }
             let (turn, answer) = oneshot::channel();
             let key = ((demand * 10.0).round() as u64, state.next);
@@ -180,9 +181,7 @@ impl Load {
                     return;
                 }
                 let Some((_, waiting)) = state.waiting.pop_first() else { return };
-                state.window.jobs += 1;
-                state.window.waited += now - waiting.since;
-                let turn = state.give(self, waiting.network, waiting.heavy, now);
+                let turn = state.give(self, waiting.network, waiting.heavy, waiting.since, now);
                 (waiting, turn)
             };
             // Who has stopped waiting drops the turn, and it is handed on again.
@@ -195,26 +194,17 @@ impl Load {
         let mut ticked = Instant::now();
         let mut ticks = 0_u32;
         loop {
-            let slept = Instant::now();
-            tokio::time::sleep(PROBE).await;
+            tokio::time::sleep(TICK).await;
             let Some(load) = load.upgrade() else { return };
-            let lag = slept.elapsed().saturating_sub(PROBE + Duration::from_millis(1));
-            {
-                let mut state = load.state();
-                state.window.probes += 1;
-                state.window.lag += lag.as_secs_f64();
-            }
-            if ticked.elapsed() >= TICK {
-                load.tick(ticked.elapsed().as_secs_f64());
-                ticked = Instant::now();
-                ticks += 1;
-                if ticks % SWEEP == 0 {
-                    let limits = load.state().limits.clone();
-                    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
-                    let given_up = load.watch.sweep(now, &limits);
-                    if given_up > 0 {
-                        tracing::warn!(given_up, "messages that took longer than limits.message_time are given up");
-                    }
+            load.tick(ticked.elapsed().as_secs_f64());
+            ticked = Instant::now();
+            ticks = ticks.wrapping_add(1);
+            if ticks.is_multiple_of(SWEEP) {
+                let limits = load.state().limits.clone();
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+                let given_up = load.watch.sweep(now, &limits);
+                if given_up > 0 {
+                    tracing::warn!(given_up, "messages that took longer than limits.message_time are given up");
                 }
             }
         }
@@ -223,12 +213,26 @@ impl Load {
     fn tick(&self, seconds: f64) {
         let now = self.now();
         let mut state = self.state();
-        let Window { jobs, waited, probes, lag } = std::mem::take(&mut state.window);
-        let waited = (waited / f64::from(jobs.max(1))).max(lag / f64::from(probes.max(1)));
+        let Window { finished, jobs, waited } = std::mem::take(&mut state.window);
+        let waited = (jobs > 0).then(|| waited / f64::from(jobs));
         let cost = state.mean / self.processors as f64;
-        let measured = Measured { waited, finished: f64::from(jobs) / seconds, cost, seconds };
-        let delay = state.delay;
+        let measured = Measured { waited, finished: f64::from(finished) / seconds, cost, seconds };
+        let (delay, before) = (state.delay, state.pressure.rate());
         let turn = state.pressure.tick(&measured, delay, now);
+        if state.pressure.rate().unwrap_or(f64::MAX) < before.unwrap_or(f64::MAX) {
+            state.cut = now;
+        }
+        if turn.is_some() || before.is_some() {
+            tracing::debug!(
+                waited,
+                finished,
+                rate = state.pressure.rate(),
+                waiting = state.waiting.len(),
+                mean_ms = state.mean * 1e3,
+                modest = state.pressure.modest(),
+                "load"
+            );
+        }
         let ended = turn == Some(PressureTurn::Ends);
         let due = state.logged.is_none_or(|at| at.elapsed() >= LOG_PAUSE);
         if !ended && (state.deferred == 0 || !due) {
@@ -238,7 +242,7 @@ impl Load {
         let deferred = std::mem::take(&mut state.deferred);
         let (rate, networks) = (state.pressure.rate().unwrap_or(0.0).round(), state.pressure.networks());
         drop(state);
-        let waited_ms = (waited * 1e4).round() / 10.0;
+        let waited_ms = (waited.unwrap_or(0.0) * 1e4).round() / 10.0;
         if ended {
             tracing::info!(deferred, "load: the machine keeps up again");
         } else {
@@ -260,7 +264,19 @@ impl State {
         self.free > 0 && !reserved
     }
 
-    fn give(&mut self, load: &Arc<Load>, network: Option<ClientNetwork>, heavy: bool, now: f64) -> Turn {
+    fn give(
+        &mut self,
+        load: &Arc<Load>,
+        network: Option<ClientNetwork>,
+        heavy: bool,
+        asked: f64,
+        now: f64,
+    ) -> Turn {
+        self.window.finished += 1;
+        if asked >= self.cut {
+            self.window.jobs += 1;
+            self.window.waited += now - asked;
+        }
         self.free -= 1;
         self.heavy_running += usize::from(heavy);
         Turn { load: Arc::clone(load), network, heavy, since: now }

@@ -10,9 +10,9 @@
 //! bulk senders do, and connects again at once.
 //!
 //! Clients and daemon share the processors of one host. The flood runs in a process of its own with `nice -n 19`, so
-//! that the kernel does not take its cost from the daemon: on a real network it comes from elsewhere. The daemon and
-//! the ordinary clients run with equal, ordinary priority. DNS answers NXDOMAIN at once. The daemon runs with its
-//! defaults.
+//! that the kernel does not take its cost from the daemon: on a real network it comes from elsewhere (`FLOOD_NICE` says
+//! how nice it is). The daemon and the ordinary clients run with equal, ordinary priority. DNS answers NXDOMAIN at once. The daemon runs with its
+//! defaults. `FLOOD_LOG=FILE` keeps its log.
 
 #[path = "../milter_socket/messages.rs"]
 mod messages;
@@ -113,6 +113,9 @@ fn main() {
     );
     println!("daemon     {cpu:.2} processors, {most:.1} MiB PSS at most, {memory:.1} before");
     let twice = account(&daemon, &ids);
+    if let Some(file) = std::env::var_os("FLOOD_LOG") {
+        std::fs::write(file, daemon.output()).expect("the log can be kept");
+    }
     println!("account    {} messages taken, {} of them judged exactly once", ids.len(), ids.len() - twice);
     assert!(daemon.terminate().success(), "the daemon ends well");
     assert_eq!((twice, broken), (0, 0), "every message taken is judged once, and nobody is left without an answer");
@@ -211,8 +214,9 @@ impl Pushed {
 
     fn spawn(scratch: &Scratch, socket: &Path, arguments: &[String; 2], time: Duration) -> Pushed {
         let report = scratch.path().join("flood-report");
+        let niceness = std::env::var("FLOOD_NICE").unwrap_or_else(|_| "19".to_owned());
         let child = Command::new("nice")
-            .args(["-n", "19"])
+            .args(["-n", &niceness])
             .arg(std::env::current_exe().expect("a process knows its program"))
             .arg("--flood-from")
             .args([socket, &report])

@@ -14,9 +14,13 @@ use std::collections::HashMap;
 const HALF_LIFE: f64 = 5.0;
 /// Demand below which a network counts no longer. Unit: messages.
 const QUIET: f64 = 0.05;
-/// Demand below which a network is never deferred for the load, unless deferring the others did not help: some seconds
-/// of a message or two. Unit: messages. Source: our own limit.
-const MODEST: f64 = 10.0;
+/// Demand below which a network is never deferred for the load, unless deferring the others did not help. Unit:
+/// messages. Source: our own limit: what a client brings that has a few messages waiting.
+const MODEST: f64 = 3.0;
+/// The same while far too much work waits: a second message at the same time is too much.
+const MODEST_OVERFULL: f64 = 1.5;
+/// How long the least rate must have failed until networks of less demand are deferred too. Unit: seconds.
+const FAILED: f64 = 2.0;
 /// Share of the processors that the messages asked for must need, for their load to be the cause of waiting. Below it
 /// the machine is busy with something else, and deferring mail would not help.
 const OWN_SHARE: f64 = 0.25;
@@ -43,6 +47,8 @@ pub struct Pressure {
     short: f64,
     /// Demand from which a network may be deferred.
     modest: f64,
+    /// Since when the rate is the least there is.
+    least_since: f64,
     /// Messages asked for since the last tick.
     asked: f64,
 }
@@ -50,8 +56,9 @@ pub struct Pressure {
 /// What was measured since the last tick.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Measured {
-    /// How long work waited on average. Unit: seconds.
-    pub waited: f64,
+    /// How long work waited on average that came after the last cut of the rate; `None` if there was none. What came
+    /// before tells nothing about the rate. Unit: seconds.
+    pub waited: Option<f64>,
     /// Messages finished. Unit: messages a second.
     pub finished: f64,
     /// What a message takes of a processor, as a share of a second of all processors.
@@ -70,6 +77,7 @@ impl Default for Pressure {
             filled: 0.0,
             short: 0.0,
             modest: MODEST,
+            least_since: 0.0,
             asked: 0.0,
         }
     }
@@ -111,15 +119,20 @@ impl Pressure {
 
     /// Whether a network asks for so much that others would wait for it.
     pub fn is_heavy(&self, network: ClientNetwork, now: f64) -> bool {
+        self.is_above(self.modest, network, now)
+    }
+
+    fn is_above(&self, modest: f64, network: ClientNetwork, now: f64) -> bool {
         let demand = self.demand(network, now);
-        demand > self.modest && demand * 2.0 >= self.average
+        demand > modest && demand * 2.0 >= self.average
     }
 
     /// Whether a message of this network is admitted. `overfull`: work waits already, whatever the last tick said.
     pub fn admit(&mut self, network: ClientNetwork, overfull: bool, now: f64) -> bool {
         self.ask(network, 1.0, now);
         self.asked += 1.0;
-        if self.rate.is_none() && !overfull || !self.is_heavy(network, now) {
+        let modest = if overfull { MODEST_OVERFULL.min(self.modest) } else { self.modest };
+        if self.rate.is_none() && !overfull || !self.is_above(modest, network, now) {
             return true;
         }
         if let Some(rate) = self.rate {
@@ -144,6 +157,11 @@ impl Pressure {
         self.rate
     }
 
+    /// Networks that may be deferred have more demand than this. Unit: messages.
+    pub fn modest(&self) -> f64 {
+        self.modest
+    }
+
     /// Networks that have any demand.
     pub fn networks(&self) -> usize {
         self.demand.len()
@@ -155,11 +173,13 @@ impl Pressure {
         let total: f64 = self.demand.values().map(|demand| demand.faded(now)).sum();
         self.average = total / self.demand.len().max(1) as f64;
         let asked = std::mem::take(&mut self.asked) / measured.seconds.max(0.001);
-        let waits = may_wait > 0.0 && measured.waited > may_wait && asked * measured.cost > OWN_SHARE;
+        let waits = may_wait > 0.0
+            && measured.waited.is_some_and(|waited| waited > may_wait)
+            && asked * measured.cost > OWN_SHARE;
         match self.rate {
             None if waits => {
                 self.rate = Some((measured.finished / 2.0).max(LEAST));
-                (self.tokens, self.filled, self.short) = (0.0, now, now);
+                (self.tokens, self.filled, self.short, self.least_since) = (0.0, now, now, now);
                 Some(PressureTurn::Begins)
             }
             None => None,
@@ -169,13 +189,17 @@ impl Pressure {
                 Some(PressureTurn::Ends)
             }
             Some(rate) if waits => {
-                if rate <= LEAST {
+                if rate > LEAST {
+                    self.least_since = now;
+                } else if now - self.least_since > FAILED {
                     // So many that each asks for little.
                     self.modest = (self.modest / 2.0).max(1.0);
+                    self.least_since = now;
                 }
                 self.rate = Some((rate * DECREASE).max(LEAST));
                 None
             }
+            Some(_) if measured.waited.is_none() => None,
             Some(rate) => {
                 // A rate that nobody needs does not grow: the next wave would find it open.
                 if now - self.short < 1.0 {
@@ -213,7 +237,7 @@ mod tests {
                 }
             }
             let admitted = f64::from(of_flood - before) * 10.0;
-            let waited = if admitted > f64::from(capacity) { 0.1 } else { 0.001 };
+            let waited = Some(if admitted > f64::from(capacity) { 0.1 } else { 0.001 });
             let cost = 1.0 / f64::from(capacity);
             pressure.tick(&Measured { waited, finished: admitted, cost, seconds: 0.1 }, 0.01, now + 0.1);
         }
@@ -253,7 +277,7 @@ mod tests {
         for tick in 0..100 {
             let now = f64::from(tick) / 10.0;
             assert!((0..2).all(|_| pressure.admit(network(1), false, now)), "tick {tick}");
-            pressure.tick(&Measured { waited: 0.5, finished: 20.0, cost: 0.001, seconds: 0.1 }, 0.01, now);
+            pressure.tick(&Measured { waited: Some(0.5), finished: 20.0, cost: 0.001, seconds: 0.1 }, 0.01, now);
         }
         assert!(!pressure.is_on());
     }
@@ -271,7 +295,7 @@ mod tests {
                 let network = ClientNetwork::of(std::net::Ipv4Addr::from(n << 8).into());
                 admitted += u32::from(pressure.admit(network, false, now));
             }
-            let waited = if admitted > 20 { 0.1 } else { 0.001 };
+            let waited = Some(if admitted > 20 { 0.1 } else { 0.001 });
             let finished = f64::from(admitted) * 10.0;
             pressure.tick(&Measured { waited, finished, cost: 0.005, seconds: 0.1 }, 0.01, now + 0.1);
         }
@@ -281,9 +305,7 @@ mod tests {
     #[test]
     fn a_queue_that_is_too_long_counts_before_the_next_tick() {
         let mut pressure = Pressure::default();
-        for n in 0..10 {
-            assert!(pressure.admit(network(1), true, 0.0), "{n} messages are not a flood");
-        }
+        assert!(pressure.admit(network(1), true, 0.0), "one message is not a flood");
         assert!(!pressure.admit(network(1), true, 0.0));
         assert!(pressure.admit(network(1), false, 0.0));
         assert!(pressure.admit(network(2), true, 0.0));
