@@ -69,7 +69,19 @@ impl Session {
             Some((_, finding)) => return Flood::Pass(Some(finding)),
             None => {}
         }
-        let live = async { engine.shared.load.admit(network) };
+        let live = async {
+            let shared = &engine.shared;
+            if shared.load.wants_to_know(network) {
+                let keys = [format!("delivered/{network}")];
+                let delivered = shared.ledger.read(&keys, time, self.reply_deadline()).await;
+                let delivered = delivered.done().and_then(|all| all.first());
+                // A bucket that is over: what the flood itself delivered is not in it.
+                if delivered.is_some_and(|days| days.0.iter().any(|(start, _)| start + HISTORY.bucket <= time)) {
+                    shared.load.remember(network);
+                }
+            }
+            shared.load.admit(network)
+        };
         if !self.journal.ask("load", live).await {
             let finding = Finding::new("rates.load", Points::ZERO, "[rates] delay");
             let finding = finding.fact("work waits for processors, and this network asks for more than its share");

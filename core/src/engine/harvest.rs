@@ -80,6 +80,7 @@ impl Session {
 
     fn remember_delivery(&self, time: i64) {
         if let Some(network) = self.network() {
+            self.engine.shared.load.taken(network);
             self.engine.shared.ledger.add(&format!("delivered/{network}"), 1, HISTORY, time);
         }
     }

@@ -139,6 +139,24 @@ impl Load {
         admitted
     }
 
+    /// Whether it would help to know if this network has delivered mail before.
+    pub(super) fn wants_to_know(&self, network: ClientNetwork) -> bool {
+        let state = self.state();
+        state.pressure.is_troubled() && !state.pressure.is_known(network)
+    }
+
+    /// This network has delivered mail long ago.
+    pub(super) fn remember(&self, network: ClientNetwork) {
+        let now = self.now();
+        self.state().pressure.remember(network, now);
+    }
+
+    /// A message of this network was taken.
+    pub(super) fn taken(&self, network: ClientNetwork) {
+        let now = self.now();
+        self.state().pressure.taken(network, now);
+    }
+
     /// Whether lookups for this network had better wait until one of its messages is admitted.
     pub(super) fn is_heavy(&self, network: ClientNetwork) -> bool {
         let now = self.now();
@@ -151,7 +169,7 @@ impl Load {
         let answer = {
             let now = self.now();
             let mut state = self.state();
-            let demand = network.map_or(0.0, |network| state.pressure.demand(network, now));
+            let demand = network.map_or(0.0, |network| state.pressure.rank(network, now));
             let heavy = network.is_some_and(|network| state.pressure.is_heavy(network, now));
             if state.waiting.is_empty() && state.has_room(heavy, self.processors) {
                 return Ok(state.give(self, network, heavy, now, now));

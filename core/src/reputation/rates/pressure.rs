@@ -4,7 +4,8 @@
 //! wait for processors longer than wanted, networks whose demand is at least half the average share a rate of
 //! admissions that falls with the wait and rises without it (additive increase, multiplicative decrease, as TCP does).
 //! All others are admitted as if nothing had happened: a flood, be it from one address or from hundreds, is what
-//! makes the average.
+//! makes the average. Until demand tells them apart, in the first moments of a flood, networks that had delivered mail
+//! before it go first, and of all others no more is admitted than can be worked off soon.
 
 use crate::session::ClientNetwork;
 use std::collections::HashMap;
@@ -28,6 +29,10 @@ const OWN_SHARE: f64 = 0.25;
 const LEAST: f64 = 2.0;
 /// How long the rate must have been enough for all until the pressure is over. Unit: seconds.
 const RELIEF: f64 = 5.0;
+/// Networks remembered for the mail they delivered. Unit: networks. Source: our own limit, some 10 MB.
+const KNOWN: usize = 100_000;
+/// Whom nobody knows stands in the queue like one who asked for so much more. Unit: messages.
+const UNKNOWN: f64 = 3.0;
 /// Factor of the rate when work waits too long.
 const DECREASE: f64 = 0.7;
 /// Growth of the rate otherwise: this share of it and one message a second, each time.
@@ -51,6 +56,19 @@ pub struct Pressure {
     least_since: f64,
     /// Messages asked for since the last tick.
     asked: f64,
+    /// Networks that have delivered mail.
+    known: HashMap<ClientNetwork, Known>,
+    /// Since when there is pressure, or far too much work waiting.
+    trouble: Option<f64>,
+    /// When far too much work was last waiting.
+    overfull: f64,
+}
+
+/// When a network had mail taken.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    first: f64,
+    last: f64,
 }
 
 /// What was measured since the last tick.
@@ -79,6 +97,9 @@ impl Default for Pressure {
             modest: MODEST,
             least_since: 0.0,
             asked: 0.0,
+            known: HashMap::new(),
+            trouble: None,
+            overfull: 0.0,
         }
     }
 }
@@ -127,11 +148,50 @@ impl Pressure {
         demand > modest && demand * 2.0 >= self.average
     }
 
+    /// A message of this network was taken.
+    pub fn taken(&mut self, network: ClientNetwork, now: f64) {
+        self.known.entry(network).or_insert(Known { first: now, last: now }).last = now;
+        if self.known.len() > KNOWN {
+            let mut last: Vec<f64> = self.known.values().map(|known| known.last).collect();
+            last.sort_by(f64::total_cmp);
+            let median = last[last.len() / 2];
+            self.known.retain(|_, known| known.last > median);
+        }
+    }
+
+    /// A network turns out to have delivered mail long ago.
+    pub fn remember(&mut self, network: ClientNetwork, now: f64) {
+        self.known.insert(network, Known { first: f64::MIN, last: now });
+    }
+
+    /// Whether a network had delivered mail before the trouble began, or at all if there is none.
+    pub fn is_known(&self, network: ClientNetwork) -> bool {
+        self.known.get(&network).is_some_and(|known| self.trouble.is_none_or(|since| known.first < since))
+    }
+
+    /// Whether it matters who is known.
+    pub fn is_troubled(&self) -> bool {
+        self.trouble.is_some()
+    }
+
+    /// Place of a network in the queue: the lowest goes first. Unit: messages.
+    pub fn rank(&self, network: ClientNetwork, now: f64) -> f64 {
+        self.demand(network, now) + if self.is_known(network) { 0.0 } else { UNKNOWN }
+    }
+
     /// Whether a message of this network is admitted. `overfull`: work waits already, whatever the last tick said.
     pub fn admit(&mut self, network: ClientNetwork, overfull: bool, now: f64) -> bool {
         self.ask(network, 1.0, now);
         self.asked += 1.0;
-        let modest = if overfull { MODEST_OVERFULL.min(self.modest) } else { self.modest };
+        if overfull {
+            self.overfull = now;
+            self.trouble.get_or_insert(now);
+        }
+        let modest = match (overfull, self.is_known(network)) {
+            (false, _) => self.modest,
+            (true, true) => MODEST_OVERFULL.min(self.modest),
+            (true, false) => 0.0,
+        };
         if self.rate.is_none() && !overfull || !self.is_above(modest, network, now) {
             return true;
         }
@@ -180,12 +240,19 @@ impl Pressure {
             None if waits => {
                 self.rate = Some((measured.finished / 2.0).max(LEAST));
                 (self.tokens, self.filled, self.short, self.least_since) = (0.0, now, now, now);
+                self.trouble.get_or_insert(now);
                 Some(PressureTurn::Begins)
             }
-            None => None,
+            None => {
+                if now - self.overfull > RELIEF {
+                    self.trouble = None;
+                }
+                None
+            }
             Some(_) if may_wait <= 0.0 || now - self.short > RELIEF && !waits => {
                 self.rate = None;
                 self.modest = MODEST;
+                self.trouble = None;
                 Some(PressureTurn::Ends)
             }
             Some(rate) if waits => {
@@ -305,9 +372,27 @@ mod tests {
     #[test]
     fn a_queue_that_is_too_long_counts_before_the_next_tick() {
         let mut pressure = Pressure::default();
-        assert!(pressure.admit(network(1), true, 0.0), "one message is not a flood");
-        assert!(!pressure.admit(network(1), true, 0.0));
-        assert!(pressure.admit(network(1), false, 0.0));
-        assert!(pressure.admit(network(2), true, 0.0));
+        pressure.taken(network(1), 0.0);
+        pressure.taken(network(2), 0.0);
+        assert!(pressure.admit(network(1), true, 1.0), "one message is not a flood");
+        assert!(!pressure.admit(network(1), true, 1.0));
+        assert!(pressure.admit(network(1), false, 1.0));
+        assert!(pressure.admit(network(2), true, 1.0));
+    }
+
+    #[test]
+    fn in_trouble_networks_that_have_delivered_before_go_first() {
+        let mut pressure = Pressure::default();
+        pressure.taken(network(1), 0.0);
+        assert!(pressure.is_known(network(1)) && !pressure.is_known(network(2)));
+        assert!(pressure.admit(network(1), true, 1.0));
+        assert!(!pressure.admit(network(2), true, 1.0), "nobody knows it, and too much work waits");
+        pressure.taken(network(3), 2.0);
+        assert!(!pressure.is_known(network(3)), "a flood does not become known by what was taken of it");
+        assert!(pressure.rank(network(1), 2.0) < pressure.rank(network(3), 2.0));
+        pressure.remember(network(2), 2.0);
+        assert!(pressure.is_known(network(2)), "the shared counters know it");
+        pressure.tick(&Measured::default(), 0.01, 10.0);
+        assert!(!pressure.is_troubled() && pressure.is_known(network(3)));
     }
 }
