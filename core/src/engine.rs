@@ -379,7 +379,8 @@ impl Session {
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
         };
         let direction = open.transaction.direction;
-        let content = content::judge(engine, self.counted_network(), &self.connection, &open.transaction, raw.clone(), time);
+        let content =
+            content::judge(engine, self.counted_network(), &self.connection, &open.transaction, raw.clone(), time);
         let content = deadline.bound(content);
         let clamd = self.journal.ask("clamd", malware::ask(&engine.malware, &raw, deadline));
         let unasked = SpfResults::default();

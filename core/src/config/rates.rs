@@ -66,7 +66,8 @@ mod tests {
             ..default
         };
         assert_eq!((settings, faults), (expected, vec![]));
-        let (_, faults) = read_text("[rates]\nmode = \"of\"\nwindow = \"0s\"\nmesages = 1\n[rates.site]\nbytes = -1\n", read);
+        let (_, faults) =
+            read_text("[rates]\nmode = \"of\"\nwindow = \"0s\"\nmesages = 1\n[rates.site]\nbytes = -1\n", read);
         assert_eq!(faults.len(), 4, "{faults:?}");
         assert!(faults.iter().any(|fault| fault.contains("did you mean \"off\"?")), "{faults:?}");
         assert_eq!(read_text("", read), (default, vec![]));

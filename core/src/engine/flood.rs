@@ -60,7 +60,8 @@ impl Session {
             return Flood::Pass(None);
         }
         let new_connection = !std::mem::replace(&mut self.mail_seen, true);
-        let found = self.past_limit(network, new_connection, time).await.map(|excess| (excess, excess.finding(settings)));
+        let found =
+            self.past_limit(network, new_connection, time).await.map(|excess| (excess, excess.finding(settings)));
         match found {
             Some((excess, finding)) if settings.mode == Mode::Enforce => {
                 let (reply, because) = (excess.reply(), excess.because());
@@ -132,13 +133,7 @@ impl Session {
 
     /// Defers a MAIL command. The first time in a while it is reported; then the network hears the same again, so that
     /// a flood does not fill log and history.
-    pub(super) fn defer_flood(
-        &mut self,
-        time: i64,
-        finding: Finding,
-        reply: Reply,
-        because: &'static str,
-    ) -> Answer {
+    pub(super) fn defer_flood(&mut self, time: i64, finding: Finding, reply: Reply, because: &'static str) -> Answer {
         let meter = self.engine.shared.meter.clone();
         let network = self.counted_network();
         if let Some((reply, reference)) = network.and_then(|network| meter.repeated(network, because, time)) {

@@ -21,6 +21,8 @@ const TICK: Duration = Duration::from_millis(100);
 const SWEEP: u32 = 10;
 /// Time between two log lines about one pressure.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
+/// A job that takes longer than others counts as so many messages more at most: one large message is no flood.
+const MOST_EXTRA: f64 = 2.0;
 /// Weight of one job in the mean time of jobs.
 const SMOOTHING: f64 = 1.0 / 32.0;
 /// A queue is too long when it takes so many times the wanted delay to work it off.
@@ -47,6 +49,8 @@ struct State {
     free: usize,
     heavy_running: usize,
     waiting: BTreeMap<(u64, u64), Waiting>,
+    /// Messages admitted since the last tick whose work is still to come.
+    coming: usize,
     next: u64,
     /// Mean time of a job. Unit: seconds.
     mean: f64,
@@ -98,6 +102,7 @@ impl Load {
             free: processors,
             heavy_running: 0,
             waiting: BTreeMap::new(),
+            coming: 0,
             next: 0,
             mean: 0.001,
             window: Window::default(),
@@ -132,10 +137,11 @@ impl Load {
     pub(super) fn admit(&self, network: ClientNetwork) -> bool {
         let now = self.now();
         let mut state = self.state();
-        let queue = state.waiting.len() as f64 * state.mean / self.processors as f64;
+        let queue = (state.waiting.len() + state.coming) as f64 * state.mean / self.processors as f64;
         let overfull = state.delay > 0.0 && queue > OVERFULL * state.delay;
         let admitted = state.pressure.admit(network, overfull, now);
         state.deferred += u64::from(!admitted);
+        state.coming += usize::from(admitted);
         admitted
     }
 
@@ -169,6 +175,7 @@ impl Load {
         let answer = {
             let now = self.now();
             let mut state = self.state();
+            state.coming = state.coming.saturating_sub(1);
             let demand = network.map_or(0.0, |network| state.pressure.rank(network, now));
             let heavy = network.is_some_and(|network| state.pressure.is_heavy(network, now));
             if state.waiting.is_empty() && state.has_room(heavy, self.processors) {
@@ -232,6 +239,8 @@ impl Load {
         let now = self.now();
         let mut state = self.state();
         let Window { finished, jobs, waited } = std::mem::take(&mut state.window);
+        // Whoever has not sent his message by now is slow: when his work comes nobody can tell.
+        state.coming = 0;
         let waited = (jobs > 0).then(|| waited / f64::from(jobs));
         let cost = state.mean / self.processors as f64;
         let measured = Measured { waited, finished: f64::from(finished) / seconds, cost, seconds };
@@ -282,14 +291,7 @@ impl State {
         self.free > 0 && !reserved
     }
 
-    fn give(
-        &mut self,
-        load: &Arc<Load>,
-        network: Option<ClientNetwork>,
-        heavy: bool,
-        asked: f64,
-        now: f64,
-    ) -> Turn {
+    fn give(&mut self, load: &Arc<Load>, network: Option<ClientNetwork>, heavy: bool, asked: f64, now: f64) -> Turn {
         self.window.finished += 1;
         if asked >= self.cut {
             self.window.jobs += 1;
@@ -312,7 +314,7 @@ impl Drop for Turn {
             // A job that costs more than others counts for more.
             let cost = took / state.mean.max(1e-6);
             if let Some(network) = self.network {
-                state.pressure.ask(network, (cost - 1.0).clamp(0.0, 1_000.0), now);
+                state.pressure.ask(network, (cost - 1.0).clamp(0.0, MOST_EXTRA), now);
             }
             state.mean += (took - state.mean) * SMOOTHING;
         }
@@ -385,11 +387,17 @@ mod tests {
         for _ in 0..20 {
             network(1).map(|network| load.admit(network));
         }
-        let heavy = { let load = Arc::clone(&load); tokio::spawn(async move { load.turn(network(1)).await.is_ok() }) };
+        let heavy = {
+            let load = Arc::clone(&load);
+            tokio::spawn(async move { load.turn(network(1)).await.is_ok() })
+        };
         while load.state().waiting.is_empty() {
             tokio::task::yield_now().await;
         }
-        let light = { let load = Arc::clone(&load); tokio::spawn(async move { load.turn(network(2)).await.is_ok() }) };
+        let light = {
+            let load = Arc::clone(&load);
+            tokio::spawn(async move { load.turn(network(2)).await.is_ok() })
+        };
         assert!(!heavy.await.expect("no panic"));
         load.state().mean = 0.001;
         drop(turns);

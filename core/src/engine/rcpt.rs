@@ -53,10 +53,12 @@ impl Session {
             return self.refuse(Stage::Rcpt, Some(address), reply, because);
         }
         let flood = self.open.as_ref().and_then(|open| open.flood.clone());
-        if acts && let Some((reply, because)) = match flood {
-            Some(flood) => Some(flood),
-            None => self.judge_recipient_rate(time).await,
-        } {
+        if acts
+            && let Some((reply, because)) = match flood {
+                Some(flood) => Some(flood),
+                None => self.judge_recipient_rate(time).await,
+            }
+        {
             return self.refuse(Stage::Rcpt, Some(address), reply, because);
         }
         let Some(open) = &mut self.open else { return Answer::default() };

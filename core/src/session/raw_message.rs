@@ -258,9 +258,8 @@ impl Watch {
             }
             None => false,
         });
-        let given_up = |message: &Arc<Mutex<Inner>>| {
-            message.lock().unwrap_or_else(PoisonError::into_inner).look(now, limits)
-        };
+        let given_up =
+            |message: &Arc<Mutex<Inner>>| message.lock().unwrap_or_else(PoisonError::into_inner).look(now, limits);
         alive.iter().filter(|message| given_up(message)).count()
     }
 

@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn what_was_before_fades_while_the_next_window_fills() {
         let (meter, settings) = (Meter::default(), settings(1_000));
-        let count = |more, now| meter.note(network(), Counts::only(Kind::Messages, more), &settings, now).counts.messages;
+        let count =
+            |more, now| meter.note(network(), Counts::only(Kind::Messages, more), &settings, now).counts.messages;
         assert_eq!(count(60, 0), 60);
         assert_eq!(count(0, 59), 60);
         assert_eq!(count(0, 60), 60);

@@ -68,12 +68,8 @@ pub async fn ask(
 ) -> Answers {
     let noted = meter.note(network, Counts::default(), settings, now);
     tell(settings, ledger, network, noted.untold, now);
-    let mut answers = Answers {
-        network: noted.counts,
-        network_at_once: at_once.0,
-        site_at_once: at_once.1,
-        ..Answers::default()
-    };
+    let mut answers =
+        Answers { network: noted.counts, network_at_once: at_once.0, site_at_once: at_once.1, ..Answers::default() };
     let mut asked: Vec<(Kind, bool, String)> = Vec::new();
     for kind in Counts::KINDS {
         if noted.shared && settings.network.of(kind) > 0 {
@@ -111,7 +107,10 @@ pub fn judge(settings: &Settings, answers: &Answers, new_connection: bool) -> Op
         (limit > 0 && count > limit).then_some(Excess { what, of_site, count, limit })
     };
     if new_connection {
-        let at_once = [(false, answers.network_at_once, settings.network_at_once), (true, answers.site_at_once, settings.site_at_once)];
+        let at_once = [
+            (false, answers.network_at_once, settings.network_at_once),
+            (true, answers.site_at_once, settings.site_at_once),
+        ];
         for (of_site, count, limit) in at_once {
             if let Some(excess) = excess(What::AtOnce, of_site, count, limit) {
                 return Some(excess);
@@ -124,7 +123,9 @@ pub fn judge(settings: &Settings, answers: &Answers, new_connection: bool) -> Op
         }
         // Of connections this one is counted already; of all else the next one would be past the limit.
         let next = u64::from(kind != Kind::Connections);
-        for (of_site, counts, limits) in [(false, &answers.network, &settings.network), (true, &answers.site, &settings.site)] {
+        for (of_site, counts, limits) in
+            [(false, &answers.network, &settings.network), (true, &answers.site, &settings.site)]
+        {
             let count = counts.of(kind).saturating_add(next);
             if let Some(excess) = excess(What::Rate(kind), of_site, count, limits.of(kind)) {
                 return Some(excess);

@@ -11,15 +11,13 @@ use crate::session::ClientNetwork;
 use std::collections::HashMap;
 
 /// Half-life of demand. Unit: seconds. Source: our own limit: long enough to span pauses between commands, short
-/// enough to know a flood within a second.
-const HALF_LIFE: f64 = 5.0;
+/// enough to tell a flood from those who were busy before it within a fraction of a second.
+const HALF_LIFE: f64 = 2.0;
 /// Demand below which a network counts no longer. Unit: messages.
 const QUIET: f64 = 0.05;
 /// Demand below which a network is never deferred for the load, unless deferring the others did not help. Unit:
 /// messages. Source: our own limit: what a client brings that has a few messages waiting.
 const MODEST: f64 = 3.0;
-/// The same while far too much work waits: a second message at the same time is too much.
-const MODEST_OVERFULL: f64 = 1.5;
 /// How long the least rate must have failed until networks of less demand are deferred too. Unit: seconds.
 const FAILED: f64 = 2.0;
 /// Share of the processors that the messages asked for must need, for their load to be the cause of waiting. Below it
@@ -187,11 +185,8 @@ impl Pressure {
             self.overfull = now;
             self.trouble.get_or_insert(now);
         }
-        let modest = match (overfull, self.is_known(network)) {
-            (false, _) => self.modest,
-            (true, true) => MODEST_OVERFULL.min(self.modest),
-            (true, false) => 0.0,
-        };
+        // In trouble, whom nobody knows is measured against the others from his first message on.
+        let modest = if self.trouble.is_some() && !self.is_known(network) { 0.0 } else { self.modest };
         if self.rate.is_none() && !overfull || !self.is_above(modest, network, now) {
             return true;
         }
@@ -374,7 +369,9 @@ mod tests {
         let mut pressure = Pressure::default();
         pressure.taken(network(1), 0.0);
         pressure.taken(network(2), 0.0);
-        assert!(pressure.admit(network(1), true, 1.0), "one message is not a flood");
+        for n in 1..=3 {
+            assert!(pressure.admit(network(1), true, 1.0), "{n} messages are not a flood");
+        }
         assert!(!pressure.admit(network(1), true, 1.0));
         assert!(pressure.admit(network(1), false, 1.0));
         assert!(pressure.admit(network(2), true, 1.0));

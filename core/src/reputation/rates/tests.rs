@@ -99,6 +99,7 @@ fn a_connection_past_the_limit_is_closed_and_those_before_it_stay() {
 fn zero_is_no_limit() {
     let none = Settings { network: Counts::default(), network_at_once: 0, ..Settings::default() };
     let many = Counts { connections: 1 << 40, messages: 1 << 40, recipients: 1 << 40, bytes: 1 << 50 };
-    let answers = Answers { network: many, site: many, network_at_once: 1 << 20, site_at_once: 1 << 20, trusted: false };
+    let answers =
+        Answers { network: many, site: many, network_at_once: 1 << 20, site_at_once: 1 << 20, trusted: false };
     assert_eq!(judge(&none, &answers, true), None);
 }
