@@ -283,14 +283,17 @@ impl Session {
             }
         };
         let trial = engine.policy.trial.is_some();
-        let flood = match self.judge_flood(facts.time).await {
+        let earned = match self.judge_flood(facts.time).await {
             Flood::Pass(finding) => finding.map(|finding| (finding, None)),
             Flood::Defer { finding, reply, because } if trial => Some((finding, Some((reply, because)))),
             Flood::Defer { finding, reply, because } => return self.defer_flood(facts.time, finding, reply, because),
         };
         let ticket = match self.place() {
             Ok(ticket) => ticket,
-            Err((finding, reply, because)) => return self.defer_flood(facts.time, finding, reply, because),
+            Err(full) => {
+                let (finding, reply, because) = flood::no_place(full);
+                return self.defer_flood(facts.time, finding, reply, because);
+            }
         };
         self.note(rates::Kind::Messages, 1, facts.time);
         self.start_reputation();
@@ -306,7 +309,7 @@ impl Session {
         self.tally.begin(transaction.sender.mailbox().is_none());
         engine.shared.load.watch().follow(&transaction.message);
         let mut open = Open::new(transaction, engine.reference());
-        if let Some((finding, deferral)) = flood {
+        if let Some((finding, deferral)) = earned {
             open.findings.push(finding);
             open.flood = deferral;
         }

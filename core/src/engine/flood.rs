@@ -8,7 +8,7 @@ use super::{
 use crate::{
     explain::Stage,
     lookup::Deadline,
-    reputation::rates::{self, Counts, Excess, Kind, Mode, Trust},
+    reputation::rates::{self, Books, Counts, Excess, Kind, Mode, Trust},
     session::{ClientNetwork, Full, Ticket},
     verdict::{Finding, Points, Reply},
 };
@@ -40,14 +40,18 @@ impl Session {
         self.note(Kind::Connections, 1, time);
     }
 
+    fn books(&self) -> Books<'_> {
+        let shared = &self.engine.shared;
+        Books { settings: &self.engine.rates, meter: &shared.meter, ledger: &shared.ledger }
+    }
+
     /// Counts something of this client.
     pub(super) fn note(&self, kind: Kind, amount: u64, time: i64) {
-        let (settings, shared) = (&self.engine.rates, &self.engine.shared);
-        if settings.mode == Mode::Off {
+        if self.engine.rates.mode == Mode::Off {
             return;
         }
         if let Some(network) = self.counted_network() {
-            rates::note(settings, &shared.meter, &shared.ledger, network, Counts::only(kind, amount), time);
+            rates::note(self.books(), network, Counts::only(kind, amount), time);
         }
     }
 
@@ -107,28 +111,19 @@ impl Session {
     }
 
     async fn past_limit(&self, network: ClientNetwork, new_connection: bool, time: i64) -> Option<Excess> {
-        let (settings, shared) = (&self.engine.rates, &self.engine.shared);
         let at_once = match &self.presence {
             Some(presence) if new_connection => (presence.of_network() as u64, presence.of_site() as u64),
             _ => (0, 0),
         };
         let deadline = self.reply_deadline();
-        let live = rates::ask(settings, &shared.meter, &shared.ledger, network, at_once, TRUST, time, deadline);
+        let live = rates::ask(self.books(), network, at_once, TRUST, time, deadline);
         let answers = self.journal.ask("rates", live).await;
-        rates::judge(settings, &answers, new_connection)
+        rates::judge(&self.engine.rates, &answers, new_connection)
     }
 
     /// A place among the messages in flight.
-    pub(super) fn place(&self) -> Result<Ticket, (Finding, Reply, &'static str)> {
-        let engine = &self.engine;
-        engine.shared.in_flight.admit(&engine.limits, self.counted_network()).map_err(|full| {
-            let finding = Finding::new("limit.messages-in-flight", Points::ZERO, "[limits]");
-            let reply = Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later");
-            match full {
-                Full::Site => (finding, reply, "limit of messages in flight"),
-                Full::Share => (finding.fact("the share of its network"), reply, "share of messages in flight"),
-            }
-        })
+    pub(super) fn place(&self) -> Result<Ticket, Full> {
+        self.engine.shared.in_flight.admit(&self.engine.limits, self.counted_network())
     }
 
     /// Defers a MAIL command. The first time in a while it is reported; then the network hears the same again, so that
@@ -159,6 +154,16 @@ impl Session {
                 journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
             });
         }
+    }
+}
+
+/// What follows if there is no place among the messages in flight.
+pub(super) fn no_place(full: Full) -> (Finding, Reply, &'static str) {
+    let finding = Finding::new("limit.messages-in-flight", Points::ZERO, "[limits]");
+    let reply = Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later");
+    match full {
+        Full::Site => (finding, reply, "limit of messages in flight"),
+        Full::Share => (finding.fact("the share of its network"), reply, "share of messages in flight"),
     }
 }
 

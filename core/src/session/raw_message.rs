@@ -213,13 +213,11 @@ impl Inner {
     fn look(&mut self, now: i64, limits: &Limits) -> bool {
         let age = now.saturating_sub(*self.seen.get_or_insert(now)).unsigned_abs();
         match &self.place {
-            Place::Held(ticket) if self.bytes.is_empty() => {
-                if age >= limits.idle_time.as_secs() {
-                    let (in_flight, network) = ticket.account();
-                    self.place = Place::Parked(in_flight, network);
-                }
+            Place::Held(ticket) if self.bytes.is_empty() && age >= limits.idle_time.as_secs() => {
+                let (in_flight, network) = ticket.account();
+                self.place = Place::Parked(in_flight, network);
             }
-            Place::Held(_) if age >= limits.message_time.as_secs() => {
+            Place::Held(_) if !self.bytes.is_empty() && age >= limits.message_time.as_secs() => {
                 self.overflow = Some(Overflow::Time);
                 self.bytes = Vec::new();
                 self.place = Place::None;

@@ -44,8 +44,20 @@ pub struct Answers {
     pub trusted: bool,
 }
 
+/// Where is counted, and by which settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Books<'e> {
+    /// The limits.
+    pub settings: &'e Settings,
+    /// What this process saw.
+    pub meter: &'e Meter,
+    /// What all processes of the host saw.
+    pub ledger: &'e Ledger,
+}
+
 /// Counts, without asking. Refused messages and recipients are not counted: the limits are for what is taken.
-pub fn note(settings: &Settings, meter: &Meter, ledger: &Ledger, network: ClientNetwork, more: Counts, now: i64) {
+pub fn note(books: Books<'_>, network: ClientNetwork, more: Counts, now: i64) {
+    let Books { settings, meter, ledger } = books;
     let noted = meter.note(network, more, settings, now);
     tell(settings, ledger, network, noted.untold, now);
     for kind in Counts::KINDS {
@@ -57,15 +69,14 @@ pub fn note(settings: &Settings, meter: &Meter, ledger: &Ledger, network: Client
 
 /// Asks what a network has brought. Without shared counters, what this process saw decides.
 pub async fn ask(
-    settings: &Settings,
-    meter: &Meter,
-    ledger: &Ledger,
+    books: Books<'_>,
     network: ClientNetwork,
     at_once: (u64, u64),
     trust: Trust,
     now: i64,
     deadline: Deadline,
 ) -> Answers {
+    let Books { settings, meter, ledger } = books;
     let noted = meter.note(network, Counts::default(), settings, now);
     tell(settings, ledger, network, noted.untold, now);
     let mut answers =

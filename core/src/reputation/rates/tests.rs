@@ -16,18 +16,20 @@ impl Process {
         Process(settings.clone(), Meter::default(), Ledger::new(counters.clone()))
     }
 
+    fn books(&self) -> Books<'_> {
+        Books { settings: &self.0, meter: &self.1, ledger: &self.2 }
+    }
+
     async fn ask(&self, network: ClientNetwork, now: i64) -> Answers {
-        let Process(settings, meter, ledger) = self;
-        ask(settings, meter, ledger, network, (1, 1), TRUST, now, Deadline::after(Duration::from_secs(5))).await
+        ask(self.books(), network, (1, 1), TRUST, now, Deadline::after(Duration::from_secs(5))).await
     }
 
     /// Brings a message, if it may.
     async fn bring(&self, network: ClientNetwork, now: i64) -> Result<(), Excess> {
-        let Process(settings, meter, ledger) = self;
-        match judge(settings, &self.ask(network, now).await, false) {
+        match judge(&self.0, &self.ask(network, now).await, false) {
             Some(excess) => Err(excess),
             None => {
-                note(settings, meter, ledger, network, Counts::only(Kind::Messages, 1), now);
+                note(self.books(), network, Counts::only(Kind::Messages, 1), now);
                 Ok(())
             }
         }
