@@ -8,6 +8,7 @@ mod content;
 mod facts;
 mod flood;
 mod harvest;
+mod learned;
 mod load;
 mod open;
 mod pending;
@@ -35,11 +36,11 @@ use crate::{
     verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
 use content::{Content, Unjudged};
-use flood::Flood;
+use flood::Admitted;
 use futures_util::FutureExt;
 use open::Open;
 use pending::{Panicked, Pending};
-use session::{overflow_finding, overflow_reply, temporary_failure};
+use session::{overflow_finding, overflow_reply, site_limit, temporary_failure};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 /// One SMTP session, driven by a door.
@@ -63,6 +64,8 @@ pub struct Session {
     presence: Option<Presence>,
     /// Whether this connection has brought a MAIL command.
     mail_seen: bool,
+    /// Messages of this connection that have taught something about its client.
+    experiences: u64,
 }
 
 impl Engine {
@@ -89,6 +92,7 @@ impl Engine {
             refused: None,
             presence: None,
             mail_seen: false,
+            experiences: 0,
         }
     }
 }
@@ -113,6 +117,7 @@ impl Session {
         self.local_submission = facts.local_submission;
         self.tally = Tally::default();
         self.blocked = None;
+        self.experiences = 0;
         self.open = None;
         self.connection = Connection {
             client_ip: facts.client_ip,
@@ -125,7 +130,7 @@ impl Session {
         // Under a flood, lookups for those who flood wait until one of their messages is admitted.
         let later = self.counted_network().is_some_and(|network| self.engine.shared.load.is_heavy(network));
         if !later || self.options.refuse_at == RefuseAt::Connect {
-            self.start_reputation();
+            self.start_reputation(facts.time);
         }
         if self.options.refuse_at == RefuseAt::Connect {
             let judgement = self.judge_client().await;
@@ -282,21 +287,10 @@ impl Session {
                 return self.refuse_early(facts.time, Stage::Mail, &[], reply, "malformed address");
             }
         };
-        let trial = engine.policy.trial.is_some();
-        let earned = match self.judge_flood(facts.time).await {
-            Flood::Pass(finding) => finding.map(|finding| (finding, None)),
-            Flood::Defer { finding, reply, because } if trial => Some((finding, Some((reply, because)))),
-            Flood::Defer { finding, reply, because } => return self.defer_flood(facts.time, finding, reply, because),
+        let Admitted { ticket, finding, deferral } = match self.admit_mail(facts.time).await {
+            Ok(admitted) => admitted,
+            Err(answer) => return answer,
         };
-        let ticket = match self.place() {
-            Ok(ticket) => ticket,
-            Err(full) => {
-                let (finding, reply, because) = flood::no_place(full);
-                return self.defer_flood(facts.time, finding, reply, because);
-            }
-        };
-        self.note(rates::Kind::Messages, 1, facts.time);
-        self.start_reputation();
         let outbound = self.connection.login.is_some() || matches!(self.standing, Standing::Internal);
         let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
         let transaction = Transaction {
@@ -309,10 +303,8 @@ impl Session {
         self.tally.begin(transaction.sender.mailbox().is_none());
         engine.shared.load.watch().follow(&transaction.message);
         let mut open = Open::new(transaction, engine.reference());
-        if let Some((finding, deferral)) = earned {
-            open.findings.push(finding);
-            open.flood = deferral;
-        }
+        open.findings.extend(finding);
+        open.flood = deferral;
         if direction == Direction::Inbound && !self.is_relay() {
             open.spf = self.start_spf(&open.transaction.sender);
         }
@@ -361,13 +353,7 @@ impl Session {
         let overflow = open.transaction.message.overflow();
         let (raw, _ticket) = open.transaction.message.take();
         let raw = bytes::Bytes::from(raw);
-        let limit = match overflow {
-            Some(Overflow::SiteBytes) => Some("limit.bytes-in-flight"),
-            Some(Overflow::SiteMessages) => Some("limit.messages-in-flight"),
-            Some(Overflow::Time) => Some("limit.message-time"),
-            _ => None,
-        };
-        if let Some(limit) = limit {
+        if let Some(limit) = overflow.and_then(site_limit) {
             tracing::warn!(limit, "a limit is reached; deferring");
             return self.deferred(time, open, limit);
         }
@@ -423,20 +409,25 @@ impl Session {
             });
         }
         judgement.merge(malware::judge(&engine.malware, &scan, clamd.as_ref()));
+        let authenticated = (spf.as_ref(), authentication.as_ref());
+        let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
+        judgement.findings.extend(findings);
 
         let card = score::add_up(judgement.findings, &engine.score.overrides);
+        let message = &facts;
         let facts = Facts {
             direction: open.transaction.direction,
             sender: &open.transaction.sender,
             connection: &self.connection,
             recipients: &open.transaction.recipients,
             card: &card,
-            message: &facts,
+            message,
             authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: judgement.reply.as_ref(),
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
         let explanation = Explanation::of_message(&facts, &decision);
+        self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept {
             decision.verdict.edits.extend(
                 forged

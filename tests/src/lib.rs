@@ -17,6 +17,7 @@ pub mod dns;
 pub mod garbage;
 pub mod mailward;
 pub mod milter;
+pub mod mmdb;
 pub mod nxdomain;
 pub mod ports;
 pub mod postfix;

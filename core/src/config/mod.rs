@@ -7,6 +7,7 @@ mod dha;
 pub mod diagnostic;
 mod directory;
 mod dns;
+mod learned;
 mod malware;
 mod policy;
 mod rates;
@@ -48,6 +49,8 @@ pub struct Config {
     pub reputation: crate::reputation::Settings,
     /// `[rates]`.
     pub rates: crate::reputation::rates::Settings,
+    /// `[correspondents]`.
+    pub correspondents: crate::reputation::correspondents::Settings,
     /// `[directory]`.
     pub directory: crate::recipients::directory::Settings,
     /// `[dha]`.
@@ -148,6 +151,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         dns: dns::read(&mut root, &mut faults),
         reputation,
         rates: rates::read(&mut root, &mut faults),
+        correspondents: learned::read_correspondents(&mut root, &mut faults),
         directory: directory::read(&mut root, &mut faults),
         dha: dha::read(&mut root, &mut faults),
         bounces: bounces::read(&mut root, &mut faults),

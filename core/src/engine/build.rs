@@ -18,12 +18,13 @@ use crate::{
     },
     reputation::{
         Reputation,
+        correspondents::Correspondents,
         rates::{self, Meter},
     },
     score,
     session::{InFlight, Limits},
     spam,
-    store::{Counters, HistoryRow, Ledger, Op, Store, StoreError},
+    store::{Counters, HistoryRow, Ledger, Op, SiteKey, Store, StoreError},
     verdict::Reference,
 };
 use std::{
@@ -39,6 +40,7 @@ pub struct Engine {
     pub(super) bounds: Bounds,
     pub(super) dns: Dns,
     pub(super) reputation: Reputation,
+    pub(super) correspondents: Correspondents,
     pub(super) authenticator: Authenticator,
     pub(super) directory: Directory,
     pub(super) directory_settings: directory::Settings,
@@ -60,6 +62,8 @@ pub struct Shared {
     /// The same counters through memory.
     pub(super) ledger: Ledger,
     store: Option<Arc<Store>>,
+    /// Under which correspondents are kept.
+    site_key: SiteKey,
     pub(super) in_flight: InFlight,
     pub(super) meter: Meter,
     pub(super) load: Arc<Load>,
@@ -85,7 +89,8 @@ impl Shared {
         let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;
         let counters = Counters::open(dir);
         let ledger = Ledger::new(counters.clone());
-        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), ..Self::in_memory(None) })
+        let site_key = SiteKey::open(dir).map_err(|error| advice(&error))?;
+        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), site_key, ..Self::in_memory(None) })
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
@@ -95,6 +100,7 @@ impl Shared {
             ledger: Ledger::new(counters.clone()),
             counters,
             store: None,
+            site_key: SiteKey::in_memory(),
             in_flight: InFlight::default(),
             meter: Meter::default(),
             load: Load::new(),
@@ -204,6 +210,7 @@ impl Engine {
             bounds: Bounds::default(),
             dns: resolver.dns(),
             reputation,
+            correspondents: Correspondents::new(config.correspondents, shared.site_key.clone()),
             authenticator: Authenticator::new(config.authentication, resolver),
             directory,
             directory_settings,

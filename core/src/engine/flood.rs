@@ -3,6 +3,7 @@
 use super::{
     Answer, Session,
     harvest::{HISTORY, TRUSTED_MESSAGES},
+    learned,
     pending::Pending,
 };
 use crate::{
@@ -18,11 +19,21 @@ use std::sync::Arc;
 const TRUST: Trust = Trust { messages: TRUSTED_MESSAGES, window: HISTORY };
 
 /// What follows for a MAIL command.
-pub(super) enum Flood {
+enum Flood {
     /// It goes on, with a finding if something was only observed.
     Pass(Option<Finding>),
     /// It is deferred.
     Defer { finding: Finding, reply: Reply, because: &'static str },
+}
+
+/// A message that may come.
+pub(super) struct Admitted {
+    /// Its place among those in flight.
+    pub(super) ticket: Ticket,
+    /// What was observed.
+    pub(super) finding: Option<Finding>,
+    /// With a trial: what those recipients hear for whom verdicts act.
+    pub(super) deferral: Option<(Reply, &'static str)>,
 }
 
 impl Session {
@@ -56,7 +67,7 @@ impl Session {
     }
 
     /// Judges MAIL by rates and load.
-    pub(super) async fn judge_flood(&mut self, time: i64) -> Flood {
+    async fn judge_flood(&mut self, time: i64) -> Flood {
         let engine = Arc::clone(&self.engine);
         let settings = &engine.rates;
         let Some(network) = self.counted_network() else { return Flood::Pass(None) };
@@ -121,14 +132,29 @@ impl Session {
         rates::judge(&self.engine.rates, &answers, new_connection)
     }
 
-    /// A place among the messages in flight.
-    pub(super) fn place(&self) -> Result<Ticket, Full> {
-        self.engine.shared.in_flight.admit(&self.engine.limits, self.counted_network())
+    /// A place for the message that MAIL announces, unless rates, load or limits defer it.
+    pub(super) async fn admit_mail(&mut self, time: i64) -> Result<Admitted, Answer> {
+        let (finding, deferral) = match self.judge_flood(time).await {
+            Flood::Pass(finding) => (finding, None),
+            // With a trial nobody is deferred before the recipient is known.
+            Flood::Defer { finding, reply, because } if self.engine.policy.trial.is_some() => {
+                (Some(finding), Some((reply, because)))
+            }
+            Flood::Defer { finding, reply, because } => return Err(self.defer_flood(time, finding, reply, because)),
+        };
+        let place = self.engine.shared.in_flight.admit(&self.engine.limits, self.counted_network());
+        let ticket = place.map_err(|full| {
+            let (finding, reply, because) = no_place(full);
+            self.defer_flood(time, finding, reply, because)
+        })?;
+        self.note(Kind::Messages, 1, time);
+        self.start_reputation(time);
+        Ok(Admitted { ticket, finding, deferral })
     }
 
     /// Defers a MAIL command. The first time in a while it is reported; then the network hears the same again, so that
     /// a flood does not fill log and history.
-    pub(super) fn defer_flood(&mut self, time: i64, finding: Finding, reply: Reply, because: &'static str) -> Answer {
+    fn defer_flood(&mut self, time: i64, finding: Finding, reply: Reply, because: &'static str) -> Answer {
         let meter = self.engine.shared.meter.clone();
         let network = self.counted_network();
         if let Some((reply, reference)) = network.and_then(|network| meter.repeated(network, because, time)) {
@@ -145,20 +171,23 @@ impl Session {
     }
 
     /// Looks the client up, unless that has begun.
-    pub(super) fn start_reputation(&mut self) {
+    pub(super) fn start_reputation(&mut self, time: i64) {
         if let (Pending::Never, Some(ip), false) = (&self.reputation, self.connection.client_ip, self.is_trusted()) {
             // Half of a reply's time: the directory, which is asked later, keeps the rest.
             let deadline = Deadline::after(self.engine.deadlines.reply / 2);
             let (engine, journal) = (Arc::clone(&self.engine), Arc::clone(&self.journal));
             self.reputation = Pending::start(async move {
-                journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
+                let room = engine.reputation.learned();
+                let history = room.ask(room.client(ip), &engine.shared.ledger, time, deadline);
+                let answers = engine.reputation.ask(ip, &engine.dns, deadline);
+                journal.ask("reputation", learned::with_history(answers, history)).await
             });
         }
     }
 }
 
 /// What follows if there is no place among the messages in flight.
-pub(super) fn no_place(full: Full) -> (Finding, Reply, &'static str) {
+fn no_place(full: Full) -> (Finding, Reply, &'static str) {
     let finding = Finding::new("limit.messages-in-flight", Points::ZERO, "[limits]");
     let reply = Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later");
     match full {

@@ -99,6 +99,7 @@ impl Session {
         let live = counters.sum(&key, since, HISTORY, time, self.reply_deadline());
         let delivered = self.journal.ask("delivered", live).await.done().copied().unwrap_or(0);
         let bad = self.open.as_ref().and_then(|o| o.client.as_ref()).is_some_and(|client| client.reply.is_some());
+        let bad = bad || self.has_bad_history().await;
         let standing = match (bad, delivered) {
             (true, _) => Standing::Bad,
             (false, TRUSTED_MESSAGES..) => Standing::Trusted,

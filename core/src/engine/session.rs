@@ -312,3 +312,13 @@ pub(super) fn overflow_reply(overflow: Overflow) -> Option<Reply> {
         Overflow::MessageBytes | Overflow::SiteBytes | Overflow::SiteMessages | Overflow::Time => None,
     }
 }
+
+/// The finding of a bound that has nothing to do with the message itself: it is deferred for that.
+pub(super) fn site_limit(overflow: Overflow) -> Option<&'static str> {
+    match overflow {
+        Overflow::SiteBytes => Some("limit.bytes-in-flight"),
+        Overflow::SiteMessages => Some("limit.messages-in-flight"),
+        Overflow::Time => Some("limit.message-time"),
+        Overflow::HeaderCount | Overflow::HeaderBytes | Overflow::MessageBytes => None,
+    }
+}

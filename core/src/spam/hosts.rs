@@ -101,7 +101,7 @@ pub(super) fn is_rewriter(host: &str) -> bool {
 }
 
 /// Whether the domain gives addresses to anybody.
-pub(super) fn is_freemail(domain: &str) -> bool {
+pub(crate) fn is_freemail(domain: &str) -> bool {
     FREEMAIL.binary_search(&domain).is_ok()
 }
 

@@ -6,6 +6,7 @@ mod hosts;
 mod links;
 mod rules;
 
+pub(crate) use hosts::is_freemail;
 pub use rules::RULES;
 
 use crate::{

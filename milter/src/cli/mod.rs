@@ -6,6 +6,7 @@ mod dha;
 mod directory;
 mod explain;
 mod milter;
+mod reputation;
 
 use clap::{Parser, Subcommand};
 use mailward_core::{
@@ -60,6 +61,8 @@ enum Command {
     Directory(directory::Arguments),
     /// List or release networks blocked for directory harvesting.
     Dha(dha::Arguments),
+    /// Show or forget what this site has learned of senders.
+    Reputation(reputation::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
 }
@@ -74,6 +77,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(command) => config::run(command, path),
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),
+        Command::Reputation(command) => reputation::run(command, path),
         Command::Explain(command) => explain::run(command, path),
     }
 }

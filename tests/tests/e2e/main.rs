@@ -6,6 +6,7 @@ mod content;
 mod dha;
 mod faults;
 mod floods;
+mod learned;
 mod lifecycle;
 mod limits;
 mod mail_flow;
