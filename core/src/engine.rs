@@ -30,8 +30,7 @@ use crate::{
     reputation::{self, Standing, rates},
     score,
     session::{
-        Bytes, Connection, Direction, Event, Overflow, Presence, RawMessage, Recording, RefuseAt, RefusedByMta, Tls,
-        Transaction,
+        Bytes, Connection, Direction, Event, Presence, RawMessage, Recording, RefuseAt, RefusedByMta, Tls, Transaction,
     },
     verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
