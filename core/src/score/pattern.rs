@@ -29,6 +29,7 @@ pub const FAMILIES: &[&str] = &[
     "message",
     "mime",
     "phishing",
+    "rates",
     "rdns",
     "recipient",
     "reputation",

@@ -85,6 +85,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
         Err(problems) => return fail(&problems.join("\n")),
     };
     engine.watch_lists();
+    shared.watch_load();
     let daemon = Arc::new(Daemon {
         engine: ArcSwap::from(engine),
         metrics: counts,
