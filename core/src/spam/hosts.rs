@@ -54,7 +54,7 @@ pub(super) fn kind(host: &str) -> Option<Kind> {
 }
 
 /// Whether the domain gives addresses to anybody.
-pub(super) fn is_freemail(domain: &str) -> bool {
+pub(crate) fn is_freemail(domain: &str) -> bool {
     TABLES.hosts.get(domain) == Some(&Kind::Freemail)
 }
 

@@ -18,6 +18,7 @@ mod subject;
 mod tables;
 mod wording;
 
+pub(crate) use hosts::is_freemail;
 pub use rules::RULES;
 
 use crate::{

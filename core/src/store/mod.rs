@@ -10,6 +10,7 @@ pub mod durable;
 pub mod history;
 pub mod ledger;
 pub mod roster;
+pub mod site_key;
 mod sqlite;
 
 pub use counters::{Answer, Counters, Entry, Op, Window};
@@ -17,6 +18,7 @@ pub use durable::Store;
 pub use history::HistoryRow;
 pub use ledger::{Buckets, Ledger};
 pub use roster::{Member, Shrink};
+pub use site_key::SiteKey;
 pub use sqlite::StoreError;
 
 use std::path::PathBuf;
