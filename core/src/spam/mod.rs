@@ -1,6 +1,7 @@
 //! Content rules: one table row is id, weight, source, sentence and function.
 
 mod body;
+pub mod classifier;
 mod header;
 mod hosts;
 mod links;

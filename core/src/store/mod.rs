@@ -8,12 +8,14 @@
 pub mod counters;
 pub mod durable;
 pub mod history;
+pub mod learned;
 pub mod roster;
 mod sqlite;
 
 pub use counters::{Answer, Counters, Entry, Op, Window};
 pub use durable::Store;
 pub use history::HistoryRow;
+pub use learned::Learned;
 pub use roster::{Member, Shrink};
 pub use sqlite::StoreError;
 
