@@ -7,6 +7,7 @@ mod build;
 mod content;
 mod facts;
 mod harvest;
+mod learning;
 mod open;
 mod pending;
 mod rcpt;
@@ -14,6 +15,7 @@ mod report;
 mod session;
 
 pub use build::{Engine, Shared};
+pub use learning::{Learner, LearningError, Learnt, features, replace_model};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
 pub use report::Report;
 
@@ -29,6 +31,7 @@ use crate::{
     session::{
         Bytes, Connection, Direction, Event, Overflow, RawMessage, Recording, RefuseAt, RefusedByMta, Tls, Transaction,
     },
+    spam,
     verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
 use content::Content;
@@ -367,11 +370,15 @@ impl Session {
             }
         };
         let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
-        let Content { facts, scan, findings, forged } = match content {
+        let Content { facts, scan, mut findings, learned, forged } = match content {
             Outcome::Done(Ok(content)) => content,
             Outcome::Done(Err(Panicked)) => return self.deferred(time, open, "internal.panic"),
             _ => return self.deferred(time, open, "deadline.message"),
         };
+
+        // The model learns on: a recording keeps what it said.
+        let learned = self.journal.ask("classifier", async { learned }).await;
+        findings.extend(learned.as_ref().and_then(spam::classifier::finding));
 
         let mut judgement = Judgement { findings, reply: overflow.and_then(overflow_reply) };
         judgement.findings.append(&mut open.findings);

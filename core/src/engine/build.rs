@@ -18,11 +18,18 @@ use crate::{
     reputation::Reputation,
     score,
     session::{InFlight, Limits},
-    spam,
-    store::{Counters, HistoryRow, Op, Store, StoreError},
+    spam::{
+        self,
+        classifier::{LiveModel, Model},
+    },
+    store::{Counters, HistoryRow, Ledger, Op, Store, StoreError},
     verdict::Reference,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Semaphore;
 
 /// All that judges mail, loaded and compiled: nothing here changes after it was built. A reload builds another.
@@ -48,12 +55,19 @@ pub struct Engine {
     pub(super) processors: Arc<Semaphore>,
 }
 
+/// How often the classifier's model is looked for. Unit: time. Source: our own limit; who has just learned waits no
+/// longer.
+const MODEL_LOOK: Duration = Duration::from_secs(3);
+
 /// What outlives a reload: state on disk, what is in flight, the DNS cache.
 #[derive(Debug, Clone)]
 pub struct Shared {
     pub(super) counters: Counters,
+    /// The same counters through memory.
+    pub(super) ledger: Ledger,
     store: Option<Arc<Store>>,
     pub(super) in_flight: InFlight,
+    model: LiveModel,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
 }
@@ -74,18 +88,60 @@ impl Shared {
         };
         std::fs::create_dir_all(dir).map_err(|error| advice(&error))?;
         let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;
-        Ok(Shared { counters: Counters::open(dir), store: Some(Arc::new(store)), ..Self::in_memory(None) })
+        let counters = Counters::open(dir);
+        let ledger = Ledger::new(counters.clone());
+        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), ..Self::in_memory(None) }
+            .with_model_of(dir))
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
     pub fn in_memory(zone: Option<Zone>) -> Self {
+        let counters = Counters::in_memory();
         Shared {
-            counters: Counters::in_memory(),
+            ledger: Ledger::new(counters.clone()),
+            counters,
             store: None,
             in_flight: InFlight::default(),
+            model: LiveModel::default(),
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
         }
+    }
+
+    /// Judges with the classifier's model of a state directory, read now and whenever [`Shared::refresh_model`] finds
+    /// another. Without a model that can be read the classifier says nothing.
+    #[must_use]
+    pub fn with_model_of(self, dir: &Path) -> Self {
+        let shared = Shared { model: LiveModel::of(dir), ..self };
+        shared.refresh_model();
+        shared
+    }
+
+    /// Reads the classifier's model if its file has changed.
+    pub fn refresh_model(&self) {
+        match self.model.refresh() {
+            Ok(false) => {}
+            Ok(true) => match self.model.current() {
+                Some(model) => {
+                    let [ham, spam] = model.about.learned;
+                    tracing::info!(generation = model.about.generation, ham, spam, "classifier: model read");
+                }
+                None => tracing::info!("classifier: the model is gone"),
+            },
+            Err(error) => tracing::error!(%error, "classifier: the model in force stays"),
+        }
+    }
+
+    /// Looks for another model every few seconds, off the mail path, until the last engine is gone.
+    pub fn watch_model(&self) {
+        let shared = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(MODEL_LOOK).await;
+                let shared = shared.clone();
+                let _ = tokio::task::spawn_blocking(move || shared.refresh_model()).await;
+            }
+        });
     }
 
     /// The durable store; `None` in memory.
@@ -144,6 +200,11 @@ impl Shared {
 }
 
 impl Engine {
+    /// The model by which the classifier judges; `None` if it is off or there is none.
+    pub(super) fn classifier_in_force(&self) -> Option<Arc<Model>> {
+        self.spam.classifier.enabled.then(|| self.shared.model.current())?
+    }
+
     /// Loads lists, rules and directories, and compiles them.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::{
     explain::Stage,
     recipients::dha::{Block, Observation, Standing},
     session::{Address, Direction},
-    store::{Counters, Op, Window},
+    store::Window,
     verdict::Reply,
 };
 use std::time::Duration;
@@ -74,17 +74,13 @@ impl Session {
             log_block(answer.block_set.as_ref());
         }
         if taken && open.transaction.direction == Direction::Inbound && self.is_counted() {
-            self.remember_delivery(time).await;
+            self.remember_delivery(time);
         }
     }
 
-    async fn remember_delivery(&self, time: i64) {
-        let Some(network) = self.network() else { return };
-        let add = Op::Add { key: format!("delivered/{network}"), amount: 1, window: HISTORY };
-        let counters: &Counters = &self.engine.shared.counters;
-        let live = async { counters.apply(time, vec![add], self.reply_deadline()).await.trouble() };
-        if let Some(why) = self.journal.ask("delivered.add", live).await {
-            tracing::debug!(why, "a delivery was not counted");
+    fn remember_delivery(&self, time: i64) {
+        if let Some(network) = self.network() {
+            self.engine.shared.ledger.add(&format!("delivered/{network}"), 1, HISTORY, time);
         }
     }
 

@@ -62,6 +62,8 @@ pub enum Seen {
 /// Weights of the site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// The statistical classifier.
+    pub classifier: classifier::Settings,
     /// Points by rule id that replace the weight of the table.
     pub overrides: BTreeMap<String, Points>,
     /// Rules that do not run.

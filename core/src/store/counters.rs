@@ -1,12 +1,15 @@
 //! Counters and entries that expire, shared by all processes of a host. They may be lost at any time.
 
+mod memory;
 mod worker;
 
 use crate::lookup::{Deadline, Outcome};
+pub(super) use memory::Held;
+use memory::Memory;
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     time::Duration,
@@ -20,6 +23,8 @@ pub const FILE: &str = "counters.db";
 const STUCK: Duration = Duration::from_secs(1);
 /// Most calls that wait for the thread. Unit: calls. Source: our own limit, about a second's work.
 const QUEUE: usize = 4096;
+/// Longest wait for the last additions when the last handle goes. Unit: time. Source: our own limit.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Handle of the shared counters; clones share one thread.
 #[derive(Debug, Clone)]
@@ -28,6 +33,7 @@ pub struct Counters(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     place: Place,
+    memory: Arc<Mutex<Memory>>,
     thread: OnceLock<Option<Thread>>,
 }
 
@@ -39,8 +45,17 @@ enum Place {
 
 #[derive(Debug)]
 struct Thread {
-    jobs: SyncSender<Job>,
+    orders: SyncSender<Order>,
     process: u32,
+}
+
+/// What the thread is told.
+enum Order {
+    Job(Job),
+    /// Additions wait in memory.
+    Waiting,
+    /// Write what waits now, and say so.
+    Flush(SyncSender<()>),
 }
 
 /// One call: operations that are applied together or not at all.
@@ -59,6 +74,13 @@ pub struct Window {
     pub keep: i64,
 }
 
+impl Window {
+    /// Where the bucket of `now` begins.
+    fn start(&self, now: i64) -> i64 {
+        now - now.rem_euclid(self.bucket.max(1))
+    }
+}
+
 /// One operation. Keys are text with `/` between their parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
@@ -70,6 +92,22 @@ pub enum Op {
         amount: u64,
         /// Its buckets.
         window: Window,
+    },
+    /// Adds to a certain bucket of the counter.
+    AddTo {
+        /// The counter.
+        key: String,
+        /// Where the bucket begins. Unix seconds.
+        bucket: i64,
+        /// How much.
+        amount: u64,
+        /// Its buckets.
+        window: Window,
+    },
+    /// All buckets of the counter. Answer: [`Answer::Buckets`].
+    Buckets {
+        /// The counter.
+        key: String,
     },
     /// Sum of the buckets that reach past `since`. Answer: [`Answer::Number`].
     Sum {
@@ -130,7 +168,15 @@ pub enum Op {
 impl Op {
     /// Whether the operation changes nothing.
     fn only_reads(&self) -> bool {
-        matches!(self, Op::Sum { .. } | Op::Get { .. } | Op::List { .. } | Op::Sample { .. } | Op::Count { .. })
+        matches!(
+            self,
+            Op::Buckets { .. }
+                | Op::Sum { .. }
+                | Op::Get { .. }
+                | Op::List { .. }
+                | Op::Sample { .. }
+                | Op::Count { .. }
+        )
     }
 }
 
@@ -141,6 +187,8 @@ pub enum Answer {
     Done,
     /// A sum or count.
     Number(u64),
+    /// Amounts by the beginning of their bucket in Unix seconds.
+    Buckets(Vec<(i64, u64)>),
     /// An entry, if there is one.
     Entry(Option<Entry>),
     /// Entries.
@@ -178,19 +226,23 @@ impl Answer {
 impl Counters {
     /// The counters of a state directory. The file is opened, or made, at first use.
     pub fn open(dir: &Path) -> Self {
-        Counters(Arc::new(Inner { place: Place::File(dir.join(FILE)), thread: OnceLock::new() }))
+        Self::at(Place::File(dir.join(FILE)))
     }
 
     /// Counters that nobody shares, for tests and replays.
     pub fn in_memory() -> Self {
-        Counters(Arc::new(Inner { place: Place::Memory, thread: OnceLock::new() }))
+        Self::at(Place::Memory)
+    }
+
+    fn at(place: Place) -> Self {
+        Counters(Arc::new(Inner { place, memory: Arc::default(), thread: OnceLock::new() }))
     }
 
     /// Applies the operations in one transaction. The answers stand in the order of the operations, one for each.
     pub async fn apply(&self, now: i64, ops: Vec<Op>, deadline: Deadline) -> Outcome<Vec<Answer>> {
         let expected = ops.len();
         let (reply, answer) = oneshot::channel();
-        if let Err(why) = self.send(Job { now, ops, reply }) {
+        if let Err(why) = self.send(Order::Job(Job { now, ops, reply })) {
             return Outcome::Unavailable { why: why.to_owned() };
         }
         match deadline.or_after(STUCK).bound(answer).await {
@@ -239,15 +291,32 @@ impl Counters {
         self.apply(now, vec![op], deadline).await.map(|answers| answers.into_iter().next().unwrap_or(Answer::Done))
     }
 
-    fn send(&self, job: Job) -> Result<(), &'static str> {
+    /// Counts in memory at once, and in the file a moment later; never waits. Additions may be lost, as all counters.
+    pub(in crate::store) fn add_later(&self, key: &str, amount: u64, window: Window, now: i64) {
+        if amount > 0 && self.memory().add(key, amount, window, now) {
+            // A full queue needs no sign: the thread looks for waiting additions after each round.
+            let _ = self.send(Order::Waiting);
+        }
+    }
+
+    /// What memory holds under the key, unless it is too old.
+    pub(in crate::store) fn remembered(&self, key: &str) -> Option<Held> {
+        self.memory().fresh(key).cloned()
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, order: Order) -> Result<(), &'static str> {
         let thread = self.0.thread.get_or_init(|| {
-            let (jobs, receiver) = sync_channel(QUEUE);
-            let place = self.0.place.clone();
+            let (orders, receiver) = sync_channel(QUEUE);
+            let (place, memory) = (self.0.place.clone(), Arc::clone(&self.0.memory));
             let started = std::thread::Builder::new()
                 .name("counters".to_owned())
-                .spawn(move || worker::Worker::new(place).run(&receiver));
+                .spawn(move || worker::Worker::new(place, memory).run(&receiver));
             match started {
-                Ok(_) => Some(Thread { jobs, process: std::process::id() }),
+                Ok(_) => Some(Thread { orders, process: std::process::id() }),
                 Err(error) => {
                     tracing::error!(%error, "counters: no thread");
                     None
@@ -258,10 +327,25 @@ impl Counters {
         if thread.process != std::process::id() {
             return Err("counters: this handle was used before the process forked; open it in the child");
         }
-        thread.jobs.try_send(job).map_err(|error| match error {
+        thread.orders.try_send(order).map_err(|error| match error {
             TrySendError::Full(_) => "counters: too many calls are waiting",
             TrySendError::Disconnected(_) => "counters: the thread has ended",
         })
+    }
+}
+
+impl Drop for Inner {
+    /// A process that judges one message and exits takes its additions to the file first.
+    fn drop(&mut self) {
+        let waiting = self.memory.lock().unwrap_or_else(PoisonError::into_inner).is_waiting();
+        let Some(Some(thread)) = self.thread.get() else { return };
+        if !waiting || thread.process != std::process::id() {
+            return;
+        }
+        let (done, written) = sync_channel(1);
+        if thread.orders.try_send(Order::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(FAREWELL);
+        }
     }
 }
 

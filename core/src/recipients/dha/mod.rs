@@ -19,7 +19,7 @@ pub use tally::{Counts, Ended, Tally, Unknown};
 use crate::{
     lookup::{Deadline, Outcome},
     session::ClientNetwork,
-    store::{Answer, Counters, Op, Window},
+    store::{Answer, Counters, Ledger, Op, Window},
     verdict::{Finding, Points, Reply},
 };
 use serde::{Deserialize, Serialize};
@@ -129,6 +129,7 @@ pub struct DhaAnswer {
 pub struct Dha {
     settings: Settings,
     counters: Counters,
+    ledger: Ledger,
     seen: moka::sync::Cache<ClientNetwork, Block>,
     first_start: OnceLock<i64>,
 }
@@ -137,7 +138,7 @@ impl Dha {
     /// Over the shared counters.
     pub fn new(settings: Settings, counters: Counters) -> Self {
         let seen = moka::sync::Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBER).build();
-        Dha { settings, counters, seen, first_start: OnceLock::new() }
+        Dha { settings, ledger: Ledger::new(counters.clone()), counters, seen, first_start: OnceLock::new() }
     }
 
     /// When the site first used harvest protection, in Unix seconds; noted now if it never did.
@@ -184,7 +185,7 @@ impl Dha {
         if let Some(block) = self.seen.get(&network).filter(|block| block.until > now) {
             return BlockState { block: Some(block), trouble: None };
         }
-        match self.counters.get(&block_key(network), now, deadline).await {
+        match self.ledger.entry(&block_key(network), now, deadline).await {
             Outcome::Done(value) => {
                 let block = value.and_then(|v| read_block(&v)).filter(|b| b.enforced && b.until > now);
                 if let Some(block) = &block {
@@ -234,12 +235,13 @@ impl Dha {
         let counts = ended.transaction;
         let bad = counts.total() > self.settings.message_recipients && counts.unknown > self.settings.message_unknown;
         let known = if ended.delivered { counts.known } else { 0 };
-        let mut adds = vec![self.add(about, "k", known), self.add(about, "m", 1)];
         if !bad {
-            let outcome = self.counters.apply(about.now, adds, deadline).await;
-            return DhaAnswer { findings: not_counted(&outcome), ..DhaAnswer::default() };
+            for (what, amount) in [("k", known), ("m", 1)] {
+                self.ledger.add(&counter_key(about, what), amount, self.window(), about.now);
+            }
+            return DhaAnswer::default();
         }
-        adds.push(self.add(about, "b", 1));
+        let adds = vec![self.add(about, "k", known), self.add(about, "m", 1), self.add(about, "b", 1)];
         let (answer, history) = self.count(about, adds, 0, deadline).await;
         let Some((history, allowance)) = history else { return answer };
         let enforces = self.enforces(about.now, deadline).await;

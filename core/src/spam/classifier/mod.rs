@@ -1,4 +1,7 @@
 //! The statistical classifier: an online linear model over hashed features of the message.
+//!
+//! `features` makes the features of a parsed message, `words` those of its text and `shape` those of its structure;
+//! `model` counts them, `judge` turns counts into points, `file` keeps them, `live` shares them within a process.
 
 mod features;
 pub mod file;
@@ -13,7 +16,40 @@ pub use judge::{Bounds, Look, Outcome};
 pub use live::LiveModel;
 pub use model::{About, Model};
 
+use crate::verdict::{Finding, Points};
 use serde::{Deserialize, Serialize};
+
+/// Id of the finding.
+pub const FINDING: &str = "spam.classifier";
+
+/// How much the site lets the classifier say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether it judges at all.
+    pub enabled: bool,
+    /// Its bounds.
+    pub bounds: Bounds,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let bounds = Bounds { spam: Points::hundredths(400), ham: Points::hundredths(-200), after: 50 };
+        Settings { enabled: true, bounds }
+    }
+}
+
+/// The finding for an outcome; `None` if it says neither ham nor spam.
+pub fn finding(outcome: &Outcome) -> Option<Finding> {
+    if outcome.points == Points::ZERO {
+        return None;
+    }
+    let probability = f64::from(outcome.probability) / 100.0;
+    let finding = Finding::new(FINDING, outcome.points, "what this site has learned from its own mail")
+        .fact(format!("{probability:.1} % spam, {} % of its words are familiar", outcome.familiarity));
+    Some(outcome.strongest.iter().fold(finding, |finding, (words, weight)| {
+        finding.text(format!("{words} {:+.2}", f64::from(*weight) / 100.0))
+    }))
+}
 
 /// What a message was learned as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

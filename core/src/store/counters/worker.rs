@@ -2,14 +2,18 @@
 
 use super::{
     super::sqlite::{self, Durability, StoreError},
-    Answer, Entry, Job, Op, Place,
+    Answer, Entry, Job, Op, Order, Place,
+    memory::Memory,
 };
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::Path,
-    sync::mpsc::Receiver,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,6 +29,10 @@ const MIGRATIONS: &[&str] = &["
 const LOCK_WAIT: Duration = Duration::from_millis(500);
 /// Time between two looks for expired rows, and whether the file is still the one in the directory.
 const UPKEEP: Duration = Duration::from_secs(10);
+/// Time between two writings of additions that wait in memory. Unit: time. Source: our own limit.
+const WRITE_EVERY: Duration = Duration::from_millis(100);
+/// Most calls in one transaction. Unit: calls. Source: our own limit, about a millisecond's work.
+const TOGETHER: usize = 64;
 /// Least time between two log lines about trouble.
 const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Largest file. Unit: pages of 4 KiB. Source: our own limit, 1 GiB; past it the counters are in trouble, mail is not.
@@ -32,6 +40,7 @@ const PAGES: u32 = 262_144;
 
 pub(super) struct Worker {
     place: Place,
+    memory: Arc<Mutex<Memory>>,
     open: Option<Open>,
     upkept: Instant,
     logged: Option<Instant>,
@@ -44,52 +53,132 @@ struct Open {
 }
 
 impl Worker {
-    pub(super) fn new(place: Place) -> Self {
-        Worker { place, open: None, upkept: Instant::now(), logged: None }
+    pub(super) fn new(place: Place, memory: Arc<Mutex<Memory>>) -> Self {
+        Worker { place, memory, open: None, upkept: Instant::now(), logged: None }
     }
 
-    /// Serves until the last handle is dropped.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
-            if job.reply.is_closed() && job.ops.iter().all(Op::only_reads) {
-                continue;
+    /// Serves until the last handle is dropped. Calls that wait together share a transaction.
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        let mut write_at: Option<Instant> = None;
+        loop {
+            let order = match write_at {
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => orders.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            let (mut jobs, mut flushed) = (Vec::new(), Vec::new());
+            let mut next = match order {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            while let Some(order) = next.take() {
+                match order {
+                    Order::Job(job) if job.reply.is_closed() && job.ops.iter().all(Op::only_reads) => {}
+                    Order::Job(job) => jobs.push(job),
+                    Order::Waiting => {}
+                    Order::Flush(done) => flushed.push(done),
+                }
+                if jobs.len() < TOGETHER {
+                    next = orders.try_recv().ok();
+                }
             }
-            let result = self.serve(&job).map_err(|error| format!("counters: {error}"));
-            if let Err(why) = &result {
-                self.log(why);
+            let now = jobs.last().map(|job| job.now);
+            if !jobs.is_empty() {
+                self.serve(jobs);
             }
-            let _ = job.reply.send(result);
-            if self.upkept.elapsed() >= UPKEEP {
+            if !flushed.is_empty() || write_at.is_some_and(|at| at <= Instant::now()) {
+                self.write_waiting();
+                write_at = None;
+                flushed.into_iter().for_each(|done| {
+                    let _ = done.send(());
+                });
+            }
+            if write_at.is_none() && self.memory().is_waiting() {
+                write_at = Some(Instant::now() + WRITE_EVERY);
+            }
+            if let Some(now) = now
+                && self.upkept.elapsed() >= UPKEEP
+            {
                 self.upkept = Instant::now();
-                self.upkeep(job.now);
+                self.upkeep(now);
             }
         }
+        self.write_waiting();
     }
 
-    fn serve(&mut self, job: &Job) -> Result<Vec<Answer>, StoreError> {
-        match self.attempt(job) {
+    /// Answers calls in one transaction: all of them, or none. A damaged file is replaced first.
+    fn serve(&mut self, jobs: Vec<Job>) {
+        let result = match self.attempt(&jobs) {
             Err(error) if sqlite::is_damage(&error) => {
                 self.set_aside(&error);
-                self.attempt(job)
+                self.attempt(&jobs)
             }
             other => other,
+        };
+        match result {
+            Ok(answers) => {
+                let mut memory = self.memory();
+                for (job, answers) in jobs.iter().zip(&answers) {
+                    job.ops.iter().zip(answers).for_each(|(op, answer)| memory.learn(job.now, op, answer));
+                }
+                drop(memory);
+                for (job, answers) in jobs.into_iter().zip(answers) {
+                    let _ = job.reply.send(Ok(answers));
+                }
+            }
+            Err(error) => {
+                let why = format!("counters: {error}");
+                self.log(&why);
+                for job in jobs {
+                    let _ = job.reply.send(Err(why.clone()));
+                }
+            }
         }
     }
 
-    fn attempt(&mut self, job: &Job) -> Result<Vec<Answer>, StoreError> {
+    fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Vec<Answer>>, StoreError> {
+        let only_reads = jobs.iter().flat_map(|job| &job.ops).all(Op::only_reads);
+        if !only_reads {
+            // Who writes wants exact sums, too.
+            self.write_waiting();
+        }
+        let transaction = self.begin(only_reads)?;
+        let answer = |job: &Job| job.ops.iter().map(|op| apply(&transaction, op, job.now)).collect();
+        let answers = jobs.iter().map(answer).collect::<Result<_, _>>()?;
+        transaction.commit()?;
+        Ok(answers)
+    }
+
+    fn begin(&mut self, only_reads: bool) -> Result<Transaction<'_>, StoreError> {
         let open = match self.open.take() {
             Some(open) => self.open.insert(open),
             None => self.open.insert(open_place(&self.place)?),
         };
-        let behavior = if job.ops.iter().all(Op::only_reads) {
-            TransactionBehavior::Deferred
-        } else {
-            TransactionBehavior::Immediate
-        };
-        let transaction = open.connection.transaction_with_behavior(behavior)?;
-        let answers = job.ops.iter().map(|op| apply(&transaction, op, job.now)).collect::<Result<_, _>>()?;
-        transaction.commit()?;
-        Ok(answers)
+        let behavior = if only_reads { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
+        Ok(open.connection.transaction_with_behavior(behavior)?)
+    }
+
+    /// Writes the additions that wait in memory. What cannot be written waits on.
+    fn write_waiting(&mut self) {
+        let ops = self.memory().take_waiting();
+        if ops.is_empty() {
+            return;
+        }
+        let written = self.begin(false).and_then(|transaction| {
+            ops.iter().try_for_each(|op| apply(&transaction, op, 0).map(|_| ()))?;
+            Ok(transaction.commit()?)
+        });
+        if let Err(error) = written {
+            if sqlite::is_damage(&error) {
+                self.set_aside(&error);
+            }
+            self.log(&format!("counters: {error}"));
+            self.memory().restore(ops);
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn upkeep(&mut self, now: i64) {
@@ -153,17 +242,14 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 fn apply(connection: &Connection, op: &Op, now: i64) -> rusqlite::Result<Answer> {
     Ok(match op {
-        Op::Add { key, amount, window } => {
-            let bucket = now - now.rem_euclid(window.bucket.max(1));
-            let amount = i64::try_from(*amount).unwrap_or(i64::MAX);
+        Op::Add { key, amount, window } => add(connection, key, *amount, window.start(now), window.keep)?,
+        Op::AddTo { key, bucket, amount, window } => add(connection, key, *amount, *bucket, window.keep)?,
+        Op::Buckets { key } => Answer::Buckets(
             connection
-                .prepare_cached(
-                    "INSERT INTO counter VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key, bucket)
-                     DO UPDATE SET amount = MIN(amount + excluded.amount, 1000000000000)",
-                )?
-                .execute(params![key, bucket, amount.min(1_000_000_000_000), now.saturating_add(window.keep)])?;
-            Answer::Done
-        }
+                .prepare_cached("SELECT bucket, amount FROM counter WHERE key = ?1 ORDER BY bucket")?
+                .query_map([key], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.max(0).unsigned_abs())))?
+                .collect::<Result<_, _>>()?,
+        ),
         Op::Sum { key, since, window } => {
             let sum: Option<i64> = connection
                 .prepare_cached("SELECT SUM(amount) FROM counter WHERE key = ?1 AND bucket > ?2")?
@@ -225,6 +311,17 @@ fn apply(connection: &Connection, op: &Op, now: i64) -> rusqlite::Result<Answer>
             Answer::Number(count.max(0).unsigned_abs())
         }
     })
+}
+
+fn add(connection: &Connection, key: &str, amount: u64, bucket: i64, keep: i64) -> rusqlite::Result<Answer> {
+    let amount = i64::try_from(amount).unwrap_or(i64::MAX).min(1_000_000_000_000);
+    connection
+        .prepare_cached(
+            "INSERT INTO counter VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key, bucket)
+             DO UPDATE SET amount = MIN(amount + excluded.amount, 1000000000000)",
+        )?
+        .execute(params![key, bucket, amount, bucket.saturating_add(keep)])?;
+    Ok(Answer::Done)
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
