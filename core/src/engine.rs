@@ -15,8 +15,8 @@ mod report;
 mod session;
 
 pub use build::{Engine, Shared};
-pub use learning::{Learner, LearningError, Learnt, features, replace_model};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
+pub use learning::{Learner, LearningError, Learnt, features, replace_model};
 pub use report::Report;
 
 use crate::{

@@ -36,7 +36,12 @@ pub fn main() -> io::Result<()> {
         clock.learn += started.elapsed();
         clock.learned += 1;
     }
-    println!("learned {} ham, {} spam, {order}; {} features known", model.about.ham, model.about.spam, model.known_features());
+    println!(
+        "learned {} ham, {} spam, {order}; {} features known",
+        model.about.ham,
+        model.about.spam,
+        model.known_features()
+    );
     println!("test       class     n  >=2.0  >=3.0  <=-1.0  zero  known  hamknown   (1-AUC)% raw / points");
     let bounds = Bounds { spam: Points::hundredths(400), ham: Points::hundredths(-200), after: 50 };
     let mut tests: Vec<PathBuf> = fs::read_dir(dir.join("test"))?.flatten().map(|entry| entry.path()).collect();
@@ -75,8 +80,13 @@ pub fn main() -> io::Result<()> {
                 println!(
                     "{:<10} {:<5} {n:>5} {:>6.1} {:>6.1} {:>7.1} {:>5.1} {:>6.0} {:>9.0}",
                     test.file_name().unwrap_or_default().to_string_lossy(),
-                    class.word(), share(counts[0]), share(counts[1]), share(counts[2]), share(counts[3]),
-                    mean(known.0), mean(known.1)
+                    class.word(),
+                    share(counts[0]),
+                    share(counts[1]),
+                    share(counts[2]),
+                    share(counts[3]),
+                    mean(known.0),
+                    mean(known.1)
                 );
             }
         }
@@ -87,8 +97,11 @@ pub fn main() -> io::Result<()> {
     let each = |time: Duration, count: u32| time.as_secs_f64() * 1e6 / f64::from(count.max(1));
     println!(
         "us a message: parse {:.0}, features {:.0}, judge {:.0}, learn {:.0}; {:.0} features",
-        each(clock.parse, clock.looked), each(clock.features, clock.looked), each(clock.judge, clock.judged),
-        each(clock.learn, clock.learned), clock.count as f64 / f64::from(clock.looked.max(1))
+        each(clock.parse, clock.looked),
+        each(clock.features, clock.looked),
+        each(clock.judge, clock.judged),
+        each(clock.learn, clock.learned),
+        clock.count as f64 / f64::from(clock.looked.max(1))
     );
     Ok(())
 }

@@ -72,6 +72,20 @@ pub struct Shared {
     zone: Option<Arc<Zone>>,
 }
 
+fn refresh(live: &LiveModel) {
+    match live.refresh() {
+        Ok(false) => {}
+        Ok(true) => match live.current() {
+            Some(model) => {
+                let [ham, spam] = model.about.learned;
+                tracing::info!(generation = model.about.generation, ham, spam, "classifier: model read");
+            }
+            None => tracing::info!("classifier: the model is gone"),
+        },
+        Err(error) => tracing::error!(%error, "classifier: the model in force stays"),
+    }
+}
+
 impl Shared {
     /// Opens the state of a configuration, and makes its directory.
     ///
@@ -90,8 +104,7 @@ impl Shared {
         let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;
         let counters = Counters::open(dir);
         let ledger = Ledger::new(counters.clone());
-        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), ..Self::in_memory(None) }
-            .with_model_of(dir))
+        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), ..Self::in_memory(None) }.with_model_of(dir))
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
@@ -119,27 +132,17 @@ impl Shared {
 
     /// Reads the classifier's model if its file has changed.
     pub fn refresh_model(&self) {
-        match self.model.refresh() {
-            Ok(false) => {}
-            Ok(true) => match self.model.current() {
-                Some(model) => {
-                    let [ham, spam] = model.about.learned;
-                    tracing::info!(generation = model.about.generation, ham, spam, "classifier: model read");
-                }
-                None => tracing::info!("classifier: the model is gone"),
-            },
-            Err(error) => tracing::error!(%error, "classifier: the model in force stays"),
-        }
+        refresh(&self.model);
     }
 
-    /// Looks for another model every few seconds, off the mail path, until the last engine is gone.
+    /// Looks for another model every few seconds, off the mail path, until the runtime ends.
     pub fn watch_model(&self) {
-        let shared = self.clone();
+        let model = self.model.clone();
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(MODEL_LOOK).await;
-                let shared = shared.clone();
-                let _ = tokio::task::spawn_blocking(move || shared.refresh_model()).await;
+                let model = model.clone();
+                let _ = tokio::task::spawn_blocking(move || refresh(&model)).await;
             }
         });
     }

@@ -6,6 +6,7 @@
 
 use crate::{
     message::{self, Bounds},
+    session::push_with_crlf,
     spam::classifier::{
         Class, Features, Model,
         file::{self, FileError},
@@ -15,7 +16,6 @@ use crate::{
 use std::{
     collections::HashMap,
     fs::{self, File, OpenOptions, TryLockError},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -174,9 +174,11 @@ impl<'s> Learner<'s> {
     }
 }
 
-/// The features of a message, to be learned.
+/// The features of a message, to be learned. Line ends are made those of the wire, where it will be judged.
 pub fn features(raw: &[u8]) -> Features {
-    Features::of(&message::parse(raw, &Bounds::default()))
+    let mut wire = Vec::with_capacity(raw.len() + raw.len() / 32);
+    push_with_crlf(&mut wire, raw);
+    Features::of(&message::parse(&wire, &Bounds::default()))
 }
 
 /// Puts another model in the place of the one there is, or with `None` removes it. What was learned before may be
@@ -206,8 +208,7 @@ fn lock(dir: &Path) -> Result<File, LearningError> {
     let path = dir.join(LOCK);
     let trouble = |source| LearningError::Lock { path: path.clone(), source };
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(trouble)?;
-    // Fails for those who only share the file, who need it no more.
-    let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o660));
+    file::share(&path);
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(LearningError::Busy),

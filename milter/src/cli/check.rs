@@ -1,7 +1,7 @@
 //! `mailward check`: judge messages from files and explain.
 
 mod envelope;
-mod input;
+pub(super) mod input;
 
 use super::{exit, fail, load, runtime};
 use envelope::{envelope, wire_form};

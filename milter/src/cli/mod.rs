@@ -5,7 +5,9 @@ mod config;
 mod dha;
 mod directory;
 mod explain;
+mod learn;
 mod milter;
+mod model;
 
 use clap::{Parser, Subcommand};
 use mailward_core::{
@@ -60,6 +62,10 @@ enum Command {
     Directory(directory::Arguments),
     /// List or release networks blocked for directory harvesting.
     Dha(dha::Arguments),
+    /// Teach the classifier messages as spam or ham, or have it forget them.
+    Learn(learn::Arguments),
+    /// Show, export, import or reset what the classifier has learned.
+    Model(model::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
 }
@@ -74,6 +80,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(command) => config::run(command, path),
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),
+        Command::Learn(command) => learn::run(command, path),
+        Command::Model(command) => model::run(command, path),
         Command::Explain(command) => explain::run(command, path),
     }
 }

@@ -38,16 +38,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 8] = [
-        Kind::Word,
-        Kind::Pair,
-        Kind::Gram,
-        Kind::Subject,
-        Kind::Name,
-        Kind::Link,
-        Kind::Shape,
-        Kind::Source,
-    ];
+    const ALL: [Kind; 8] =
+        [Kind::Word, Kind::Pair, Kind::Gram, Kind::Subject, Kind::Name, Kind::Link, Kind::Shape, Kind::Source];
 
     /// What is written before the words of this kind in evidence.
     pub(super) fn label(self) -> &'static str {

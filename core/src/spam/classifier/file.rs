@@ -15,7 +15,7 @@ use super::{
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -94,10 +94,18 @@ pub fn write(path: &Path, model: &Model) -> Result<(), FileError> {
 
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o660).open(path)?;
-    // The umask does not narrow it: the group of the directory shares the state.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    share(path);
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Gives a file to the owner and group of its directory, as far as this user may: whoever teaches, the daemon can read.
+/// The umask does not narrow it; who may enter is the directory's business.
+pub(crate) fn share(path: &Path) {
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o660));
+    if let Some(Ok(dir)) = path.parent().map(fs::metadata) {
+        let _ = chown(path, Some(dir.uid()), Some(dir.gid()));
+    }
 }
 
 #[derive(Debug)]

@@ -46,9 +46,11 @@ pub fn finding(outcome: &Outcome) -> Option<Finding> {
     let probability = f64::from(outcome.probability) / 100.0;
     let finding = Finding::new(FINDING, outcome.points, "what this site has learned from its own mail")
         .fact(format!("{probability:.1} % spam, {} % of its words are familiar", outcome.familiarity));
-    Some(outcome.strongest.iter().fold(finding, |finding, (words, weight)| {
-        finding.text(format!("{words} {:+.2}", f64::from(*weight) / 100.0))
-    }))
+    Some(
+        outcome.strongest.iter().fold(finding, |finding, (words, weight)| {
+            finding.text(format!("{words} {:+.2}", f64::from(*weight) / 100.0))
+        }),
+    )
 }
 
 /// What a message was learned as.
@@ -79,3 +81,6 @@ impl Class {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

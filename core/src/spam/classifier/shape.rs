@@ -21,10 +21,19 @@ const PARTS: usize = 10;
 
 /// Fields whose presence counts as the way a message is built. What a receiving site, a list or a filter adds is not
 /// among them.
-const FIELDS: &[&str] =
-    &["In-Reply-To", "References", "Reply-To", "Cc", "X-Priority", "Importance", "Organization", "Disposition-Notification-To"];
+const FIELDS: &[&str] = &[
+    "In-Reply-To",
+    "References",
+    "Reply-To",
+    "Cc",
+    "X-Priority",
+    "Importance",
+    "Organization",
+    "Disposition-Notification-To",
+];
 /// Fields that name the source: bulk senders and lists.
-const SOURCE_FIELDS: &[&str] = &["List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "Precedence", "Feedback-ID", "Auto-Submitted"];
+const SOURCE_FIELDS: &[&str] =
+    &["List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "Precedence", "Feedback-ID", "Auto-Submitted"];
 
 /// Notes everything but the words.
 pub(super) fn note(message: &Message<'_>, builder: &mut Builder) {
