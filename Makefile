@@ -12,7 +12,7 @@ TEST_PACKAGES := postfix slapd ldap-utils rbldnsd unbound bind9-dnsutils clamav-
 # What the build needs beside Rust: AWS-LC and SQLite are C.
 BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 
-.PHONY: help run build release test lint setup-build setup-test corpus bench clean
+.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench clean
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -45,6 +45,10 @@ setup-test:
 corpus: release ## Judge every message below MAILWARD_CORPUS=DIR: no panic, bounded time and memory.
 	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make corpus MAILWARD_CORPUS=DIR"; exit 2; }
 	sh tests/corpus.sh target/release/mailward "$(MAILWARD_CORPUS)"
+
+accuracy: ## What the classifier alone reaches: MAILWARD_CORPUS=DIR with DIR/train/{ham,spam} and DIR/test/NAME/{ham,spam}.
+	@[ -d "$(MAILWARD_CORPUS)/train" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/classifier.md"; exit 2; }
+	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example classifier_accuracy -- "$(MAILWARD_CORPUS)"
 
 bench: release ## Speed, CPU and memory through the milter socket; MAILWARD_CORPUS=DIR for real mail.
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) -p mailward-tests --bench milter_socket

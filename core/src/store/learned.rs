@@ -22,7 +22,7 @@ pub(super) const TABLE: &str = "
 ";
 
 /// Most learned messages that are remembered; the oldest go. Unit: messages. Source: our own limit, some 15 MB.
-const ROWS: u64 = 200_000;
+const ROWS: i64 = 200_000;
 
 /// What is known of each digest.
 pub(super) fn find(connection: &Connection, digests: &[[u8; 16]]) -> Result<Vec<Option<bool>>, StoreError> {
@@ -43,11 +43,11 @@ pub(super) fn note(connection: &mut Connection, rows: &[Learned], generation: u6
             None => transaction.prepare_cached("DELETE FROM learned WHERE digest = ?1")?.execute([digest])?,
         };
     }
-    let count: u64 = transaction.query_row("SELECT COUNT(*) FROM learned", [], |row| row.get(0))?;
+    let count: i64 = transaction.query_row("SELECT COUNT(*) FROM learned", [], |row| row.get(0))?;
     if count > ROWS {
         transaction.execute(
             "DELETE FROM learned WHERE digest IN (SELECT digest FROM learned ORDER BY time LIMIT ?1)",
-            [(count - ROWS) as i64],
+            [count - ROWS],
         )?;
     }
     Ok(transaction.commit()?)

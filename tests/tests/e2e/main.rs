@@ -1,6 +1,7 @@
 //! Mailward against the real programs of a site. One module a topic; the first checks the rig itself.
 
 mod authentication;
+mod classifier;
 mod commands;
 mod content;
 mod dha;

@@ -5,10 +5,10 @@ use crate::message::Message;
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// Revision of the features. Another number makes models and records of learned messages of older programs invalid.
-pub const REVISION: u32 = 1;
+pub(super) const REVISION: u32 = 1;
 /// Slots of the model, as a power of two. Unit: bits. Source: measured; 2^20 slots of 4 bytes are 4 MiB, and a pile of
 /// 3,000 messages collides in a few of a hundred.
-pub const SLOT_BITS: u32 = 20;
+pub(super) const SLOT_BITS: u32 = 20;
 /// Most features of one message. Unit: features. Source: our own limit, some 1,500 different words and their pairs.
 pub const FEATURES: usize = 4_096;
 /// Most bytes of normalised words that features are made of. Unit: bytes. Source: our own limit; what spam says it says

@@ -94,7 +94,8 @@ impl Model {
     /// The features that weigh most, for people.
     fn strongest(&self, features: &Features) -> Vec<(String, i32)> {
         let odds = self.odds();
-        let mut heavy: Vec<(f64, Feature)> = features.found.iter().map(|f| (self.weight(f.slot(), odds), *f)).collect();
+        let readable = features.found.iter().filter(|f| f.kind() != Kind::Gram && self.seen[f.slot()] != [0, 0]);
+        let mut heavy: Vec<(f64, Feature)> = readable.map(|f| (self.weight(f.slot(), odds), *f)).collect();
         let by_weight = |a: &(f64, Feature), b: &(f64, Feature)| b.0.abs().total_cmp(&a.0.abs()).then(a.1.cmp(&b.1));
         if heavy.len() > STRONGEST {
             heavy.select_nth_unstable_by(STRONGEST, by_weight);
