@@ -112,9 +112,9 @@ fn model_is_shown_exported_reset_and_imported_and_damage_is_named() {
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!((&shown["ham"], &shown["spam"]), (&40.into(), &60.into()));
 
-    let model = scratch.dir("state").join("model.bin");
-    let bytes = std::fs::read(&model).expect("the model");
-    std::fs::write(&model, &bytes[..bytes.len() / 2]).expect("cut");
+    let model = shown["file"].as_str().expect("its file");
+    let bytes = std::fs::read(model).expect("the model");
+    std::fs::write(model, &bytes[..bytes.len() / 2]).expect("cut");
     site.mailward.wait_for_text("may have been cut");
     let (code, text) = run(&["learn", "spam", &copy]);
     assert!(code == Some(3) && text.contains("mailward model reset"), "{text}");
