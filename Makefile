@@ -2,6 +2,12 @@
 
 CARGO ?= cargo
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+# The program that `install` and `deb` take.
+PROGRAM ?= target/release/mailward
+# Of the system that the units are for: this one. Where it is not installed, that of Debian 12.
+SYSTEMD_VERSION ?= $(or $(shell systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p'),252)
 
 # mail-parser 1.0 declares rustc 1.98 but builds and passes its tests on 1.95: ARCHITECTURE.md, "Dependencies".
 RUSTC_MINOR := $(shell rustc --version | sed -n 's/^rustc 1\.\([0-9]*\).*/\1/p')
@@ -9,10 +15,16 @@ IGNORE := $(shell [ "$(RUSTC_MINOR)" -lt 98 ] 2>/dev/null && echo --ignore-rust-
 
 # What the tests start: every one of these is the real component.
 TEST_PACKAGES := postfix slapd ldap-utils rbldnsd unbound bind9-dnsutils clamav-daemon openssl procps
+# What Sendmail, which is unpacked and not installed, needs: m4, libraries and a tool for passwords.
+TEST_PACKAGES += m4 sasl2-bin libsasl2-modules libsasl2-modules-db libdb5.3 libldap-2.5-0 liblockfile1 libnsl2 libwrap0
+SENDMAIL_FOLDER := /usr/local/lib/mailward-tests/sendmail
 # What the build needs beside Rust: AWS-LC and SQLite are C.
 BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 
-.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench clean
+# What benchmarks need, always chosen together, so that dependencies are built once.
+MEASURED := -p mailward -p mailward-core -p mailward-tests
+
+.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench soak clean install deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -41,6 +53,38 @@ setup-build:
 
 setup-test:
 	@sh tests/setup.sh $(TEST_PACKAGES)
+	@sh tests/setup-sendmail.sh $(SENDMAIL_FOLDER)
+
+install: $(PROGRAM) ## Install program, units, manual pages, completions and documents: PREFIX, DESTDIR, PROGRAM.
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SYSCONFDIR)/mailward"
+	install -m 755 "$(PROGRAM)" "$(DESTDIR)$(PREFIX)/bin/mailward"
+	sh milter/systemd/install.sh "$(DESTDIR)$(UNITDIR)" "$(PREFIX)/bin" "$(SYSTEMD_VERSION)"
+	install -D -m 644 milter/systemd/mailward.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/mailward.conf"
+	"$(PROGRAM)" man "$(DESTDIR)$(PREFIX)/share/man/man1"
+	install -d "$(DESTDIR)$(PREFIX)/share/man/man5"
+	mv "$(DESTDIR)$(PREFIX)"/share/man/man1/*.5 "$(DESTDIR)$(PREFIX)/share/man/man5/"
+	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" "$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions" \
+	    "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	"$(PROGRAM)" completions bash >"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mailward"
+	"$(PROGRAM)" completions zsh >"$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_mailward"
+	"$(PROGRAM)" completions fish >"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/mailward.fish"
+	install -d "$(DESTDIR)$(PREFIX)/share/doc/mailward"
+	cp -R README.md docs postfix-conf examples/policies examples/grafana "$(DESTDIR)$(PREFIX)/share/doc/mailward/"
+	[ -e "$(DESTDIR)$(SYSCONFDIR)/mailward/mailward.toml" ] || \
+	    "$(PROGRAM)" config init "$(DESTDIR)$(SYSCONFDIR)/mailward/mailward.toml"
+
+target/release/mailward:
+	$(MAKE) release
+
+deb: setup-deb $(PROGRAM) ## Build target/mailward_VERSION_ARCH.deb for the Debian release that this is.
+	PROGRAM="$(PROGRAM)" SYSTEMD_VERSION="$(SYSTEMD_VERSION)" sh milter/debian/build.sh target
+
+setup-deb:
+	@sh tests/setup.sh dpkg-dev binutils xz-utils
+
+package-test: deb ## Install the package on a clean Debian root with systemd as PID 1, and send mail through it; needs root.
+	@sh tests/setup.sh debootstrap curl
+	bash tests/package/run.sh target
 
 corpus: release ## Judge every message below MAILWARD_CORPUS=DIR: no panic, bounded time and memory.
 	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make corpus MAILWARD_CORPUS=DIR"; exit 2; }
@@ -50,8 +94,15 @@ accuracy: ## What the classifier alone reaches: MAILWARD_CORPUS=DIR with DIR/tra
 	@[ -d "$(MAILWARD_CORPUS)/train" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/classifier.md"; exit 2; }
 	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example classifier_accuracy -- "$(MAILWARD_CORPUS)"
 
-bench: release ## Speed, CPU and memory through the milter socket; MAILWARD_CORPUS=DIR for real mail.
-	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) -p mailward-tests --bench milter_socket
+bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, stages or connect.
+	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
+	MAILWARD_BIN=$(CURDIR)/target/release/mailward MAILWARD_CORPUS="$(MAILWARD_CORPUS)" \
+		$(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench stages --bench speed -- $(PART)
+
+soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fails in turn; needs root.
+	@[ "$$(id -u)" = 0 ] || { echo "make soak starts real Postfix servers, whose master must be root: run it as root"; exit 2; }
+	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
+	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench soak
 
 clean: ## Remove what was built.
 	$(CARGO) clean

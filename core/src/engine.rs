@@ -6,7 +6,10 @@
 mod build;
 mod content;
 mod facts;
+mod greylist;
 mod harvest;
+mod judges;
+mod learned;
 mod learning;
 mod open;
 mod pending;
@@ -22,7 +25,10 @@ pub use report::Report;
 use crate::{
     authentication::{Results, SpfResults},
     explain::{Explanation, Stage},
-    lookup::{Deadline, Journal, Outcome},
+    lookup::{
+        Deadline, Journal, Outcome,
+        meter::{Service, Work},
+    },
     malware,
     policy::{self, AuthenticationResults, Decision, Facts},
     recipients::dha::Tally,
@@ -58,6 +64,8 @@ pub struct Session {
     open: Option<Open>,
     /// A refusal of the whole connection, for the log.
     refused: Option<Report>,
+    /// Messages of this connection that have taught something about its client.
+    experiences: u64,
 }
 
 impl Engine {
@@ -82,6 +90,7 @@ impl Engine {
             blocked: None,
             open: None,
             refused: None,
+            experiences: 0,
         }
     }
 }
@@ -106,6 +115,7 @@ impl Session {
         self.local_submission = facts.local_submission;
         self.tally = Tally::default();
         self.blocked = None;
+        self.experiences = 0;
         self.open = None;
         self.connection = Connection {
             client_ip: facts.client_ip,
@@ -117,9 +127,12 @@ impl Session {
             Some(ip) if !self.is_trusted() => {
                 // Half of a reply's time: the directory, which is asked later, keeps the rest.
                 let deadline = Deadline::after(self.engine.deadlines.reply / 2);
-                let (engine, journal) = (Arc::clone(&self.engine), Arc::clone(&self.journal));
+                let (engine, journal, time) = (Arc::clone(&self.engine), Arc::clone(&self.journal), facts.time);
                 Pending::start(async move {
-                    journal.ask("reputation", engine.reputation.ask(ip, &engine.dns, deadline)).await
+                    let room = engine.reputation.learned();
+                    let history = room.ask(room.client(ip), &engine.shared.ledger, time, deadline);
+                    let answers = engine.reputation.ask(ip, &engine.dns, deadline);
+                    journal.ask("reputation", learned::with_history(answers, history)).await
                 })
             }
             _ => Pending::Never,
@@ -219,6 +232,13 @@ impl Session {
             Report { reference: open.reference, time, queue_id: open.transaction.queue_id.clone(), explanation };
         self.engine.shared.record(report.row());
         Some(report)
+    }
+
+    /// The MTA's name of the message under way, where it has one before the end. It decides nothing.
+    pub fn set_queue_id(&mut self, queue_id: Option<String>) {
+        if let Some(open) = &mut self.open {
+            open.transaction.queue_id = queue_id;
+        }
     }
 
     /// What was seen so far, with the answers of all lookups; `None` unless the session is recorded.
@@ -359,13 +379,19 @@ impl Session {
         let direction = open.transaction.direction;
         let content = content::judge(engine, &self.connection, &open.transaction, raw.clone(), time);
         let content = deadline.bound(content);
-        let clamd = self.journal.ask("clamd", malware::ask(&engine.malware, &raw, deadline));
+        let clamd = malware::ask(&engine.malware, &raw, deadline);
+        let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
         // Without the end of the body nothing can be said about its signatures, nor by DMARC.
         let whole = overflow.is_none();
         let authentication = async {
             match whole {
-                true => self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline).await,
+                true => {
+                    let started = std::time::Instant::now();
+                    let results = self.verify(&raw, direction, spf.as_ref().unwrap_or(&unasked), deadline).await;
+                    engine.shared.meter.worked(Work::Authentication, started);
+                    results
+                }
                 false => None,
             }
         };
@@ -382,6 +408,7 @@ impl Session {
 
         let mut judgement = Judgement { findings, reply: overflow.and_then(overflow_reply) };
         judgement.findings.append(&mut open.findings);
+        judgement.merge(Judgement { findings: Vec::new(), reply: open.refuse_message.take() });
         judgement.findings.extend(overflow.map(overflow_finding));
         let mut client = match open.client.take() {
             Some(client) => client,
@@ -400,20 +427,25 @@ impl Session {
             });
         }
         judgement.merge(malware::judge(&engine.malware, &scan, clamd.as_ref()));
+        let authenticated = (spf.as_ref(), authentication.as_ref());
+        let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
+        judgement.findings.extend(findings);
 
         let card = score::add_up(judgement.findings, &engine.score.overrides);
+        let message = &facts;
         let facts = Facts {
             direction: open.transaction.direction,
             sender: &open.transaction.sender,
             connection: &self.connection,
             recipients: &open.transaction.recipients,
             card: &card,
-            message: &facts,
+            message,
             authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: judgement.reply.as_ref(),
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
         let explanation = Explanation::of_message(&facts, &decision);
+        self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept {
             decision.verdict.edits.extend(
                 forged

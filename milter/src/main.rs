@@ -3,10 +3,6 @@
 mod cli;
 mod daemon;
 
-/// Messages are taken apart in one thread and judged in another; this allocator is good at that, and at giving back.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> std::process::ExitCode {
     cli::run()
 }

@@ -17,6 +17,7 @@ pub struct Signer {
     domain: String,
     selector: String,
     folder: PathBuf,
+    simple: bool,
     _scratch: Scratch,
 }
 
@@ -26,7 +27,14 @@ impl Signer {
         let folder = scratch.dir("dkim");
         run(openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"])
             .arg(folder.join("key.pem")));
-        Signer { domain: domain.to_owned(), selector: selector.to_owned(), folder, _scratch: scratch.clone() }
+        let (domain, selector) = (domain.to_owned(), selector.to_owned());
+        Signer { domain, selector, folder, simple: false, _scratch: scratch.clone() }
+    }
+
+    /// Signs with `c=simple/simple`, which forgives no change at all.
+    pub fn simple(mut self) -> Signer {
+        self.simple = true;
+        self
     }
 
     /// The name of the TXT record that publishes the key.
@@ -45,17 +53,20 @@ impl Signer {
         let message = message.replace("\r\n", "\n").replace('\n', "\r\n");
         let (head, body) = message.split_once("\r\n\r\n").unwrap_or((&message, ""));
         let fields = fields(head);
-        let signed: Vec<_> = SIGNED.iter().filter_map(|name| Some((*name, find(&fields, name)?))).collect();
+        let signed: Vec<_> = SIGNED.iter().filter_map(|name| find(&fields, name)).collect();
         let names: Vec<_> = signed.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
-        let body_hash = base64::encode(&self.digest(&["-binary"], relaxed_body(body).as_bytes()));
+        let canonical_body = if self.simple { simple_body(body) } else { relaxed_body(body) };
+        let canonical_field = if self.simple { simple_field } else { relaxed_field };
+        let body_hash = base64::encode(&self.digest(&["-binary"], canonical_body.as_bytes()));
         let unsigned = format!(
-            "v=1; a=rsa-sha256; c=relaxed/relaxed; d={}; s={}; h={}; bh={body_hash}; b=",
+            "v=1; a=rsa-sha256; c={}; d={}; s={}; h={}; bh={body_hash}; b=",
+            if self.simple { "simple/simple" } else { "relaxed/relaxed" },
             self.domain,
             self.selector,
             names.join(":")
         );
-        let mut hashed: String = signed.iter().map(|(name, value)| relaxed_field(name, value) + "\r\n").collect();
-        hashed.push_str(&relaxed_field("DKIM-Signature", &unsigned));
+        let mut hashed: String = signed.iter().map(|(name, value)| canonical_field(name, value) + "\r\n").collect();
+        hashed.push_str(&canonical_field("DKIM-Signature", &format!(" {unsigned}")));
         let key = self.folder.join("key.pem");
         let signature = self.digest(&["-sign", key.to_str().expect("scratch paths are UTF-8")], hashed.as_bytes());
         format!("DKIM-Signature: {unsigned}{}\r\n{message}", base64::encode(&signature))
@@ -88,9 +99,18 @@ fn fields(head: &str) -> Vec<(String, String)> {
 }
 
 /// The last field of a name: signatures take them from the bottom.
-fn find(fields: &[(String, String)], name: &str) -> Option<String> {
-    let mut same = fields.iter().filter(|(candidate, _)| candidate.eq_ignore_ascii_case(name));
-    same.next_back().map(|(_, value)| value.clone())
+fn find<'f>(fields: &'f [(String, String)], name: &str) -> Option<&'f (String, String)> {
+    fields.iter().rfind(|(candidate, _)| candidate.eq_ignore_ascii_case(name))
+}
+
+/// RFC 6376, section 3.4.1.
+fn simple_field(name: &str, value: &str) -> String {
+    format!("{name}:{value}")
+}
+
+/// RFC 6376, section 3.4.3.
+fn simple_body(body: &str) -> String {
+    format!("{}\r\n", body.trim_end_matches("\r\n"))
 }
 
 /// RFC 6376, section 3.4.2.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -12,12 +12,16 @@ use crate::ports::{free_port, loopback};
 use crate::process::{Process, Signal, output};
 use crate::scratch::{Scratch, read_log, write};
 
+/// Wait before a start after a crash. Source: systemd's default `RestartSec`.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
+
 /// How the daemon is started.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     config: String,
     milter: String,
     sockets: Vec<PathBuf>,
+    addresses: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -52,6 +56,12 @@ impl Builder {
         self
     }
 
+    /// Listens on this address too, as `listen` wants it.
+    pub fn listen(mut self, address: &str) -> Builder {
+        self.addresses.push(address.to_owned());
+        self
+    }
+
     /// One more command line argument.
     pub fn argument(mut self, argument: impl Into<String>) -> Builder {
         self.arguments.push(argument.into());
@@ -78,7 +88,8 @@ impl Builder {
     fn text(&self, port: u16) -> String {
         let inet = format!("inet:127.0.0.1:{port}");
         let unix = self.sockets.iter().map(|path| format!("unix:{}", path.display()));
-        let listen: Vec<_> = std::iter::once(inet).chain(unix).map(|address| format!("\"{address}\"")).collect();
+        let listen = std::iter::once(inet).chain(unix).chain(self.addresses.iter().cloned());
+        let listen: Vec<_> = listen.map(|address| format!("\"{address}\"")).collect();
         format!("{}\n[milter]\nlisten = [{}]\n{}", self.config, listen.join(", "), self.milter)
     }
 }
@@ -162,6 +173,28 @@ impl Mailward {
     pub fn restart(&mut self) {
         self.process.kill();
         self.process = launch(&self.folder, &self.builder);
+        self.wait_ready();
+    }
+
+    /// Crashes it and, for so long, starts it whenever it has ended, as a service manager does. It may have ended again
+    /// when this returns.
+    pub fn crash_and_supervise(&mut self, lasts: Duration) {
+        self.process.kill();
+        let started = Instant::now();
+        while started.elapsed() < lasts {
+            if self.process.status().is_some() {
+                std::thread::sleep(RESTART_PAUSE);
+                self.process = launch(&self.folder, &self.builder);
+            }
+            std::thread::sleep(RESTART_PAUSE / 10);
+        }
+    }
+
+    /// Starts it if it has ended, and waits until it accepts connections.
+    pub fn ensure_running(&mut self) {
+        if self.process.status().is_some() {
+            self.process = launch(&self.folder, &self.builder);
+        }
         self.wait_ready();
     }
 

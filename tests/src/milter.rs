@@ -194,6 +194,12 @@ impl MilterClient {
         self.flush()
     }
 
+    /// The client has gone; the next one comes over the same connection (QUIT_NC).
+    pub fn quit_for_next_client(&mut self) -> io::Result<()> {
+        self.send(b'K', &[]);
+        self.flush()
+    }
+
     /// Says goodbye.
     pub fn quit(mut self) -> io::Result<()> {
         self.send(b'Q', &[]);

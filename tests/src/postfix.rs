@@ -119,6 +119,11 @@ impl Builder {
 impl Postfix {
     /// An instance that delivers everything to this sink.
     pub fn delivering_to(sink: &Sink) -> Builder {
+        Postfix::delivering_to_address(sink.address())
+    }
+
+    /// The same with any SMTP server.
+    pub fn delivering_to_address(server: SocketAddr) -> Builder {
         Builder {
             milter: None,
             domains: vec![DOMAIN.to_owned()],
@@ -126,7 +131,7 @@ impl Postfix {
             batv: false,
             certificate: None,
             chroot: false,
-            deliver_to: sink.address(),
+            deliver_to: server,
             settings: Vec::new(),
         }
     }
@@ -202,6 +207,11 @@ impl Postfix {
     pub fn restart(&mut self) {
         self.process.kill();
         self.process = launch(&self.folder);
+    }
+
+    /// The id of its master, which is also that of the group of all its processes, for measuring.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Where its configuration is, for `postconf -c` and the like.

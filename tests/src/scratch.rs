@@ -22,8 +22,17 @@ impl Scratch {
     /// Makes a new folder. Daemons that drop to other users can look into it (mode 0755).
     #[allow(clippy::new_without_default, reason = "it makes a folder on disk")]
     pub fn new() -> Scratch {
+        Scratch::below(&std::env::temp_dir())
+    }
+
+    /// A new folder outside all folders that everybody may write: Sendmail refuses sockets, certificates and keys there.
+    pub fn for_sendmail() -> Scratch {
+        Scratch::below(Path::new("/run"))
+    }
+
+    fn below(parent: &Path) -> Scratch {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("mailward-{}-{count}", std::process::id()));
+        let path = parent.join(format!("mailward-{}-{count}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         make_dir(&path, 0o755);
         Scratch(Arc::new(Folder(path)))

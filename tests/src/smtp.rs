@@ -3,7 +3,7 @@
 mod reply;
 mod wire;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 pub use reply::{Delivery, Reply};
 pub(crate) use wire::Wire;
@@ -57,6 +57,13 @@ impl Client {
     /// Connects and reads the banner.
     pub fn connect(server: SocketAddr) -> Client {
         let mut wire = Wire::connect(server);
+        let banner = wire.read_reply();
+        Client { wire, banner }
+    }
+
+    /// Connects from an address of this host and reads the banner.
+    pub fn connect_from(server: SocketAddr, from: IpAddr) -> Client {
+        let mut wire = Wire::connect_from(server, from);
         let banner = wire.read_reply();
         Client { wire, banner }
     }

@@ -50,7 +50,7 @@ pub struct Traffic {
 }
 
 struct Shared {
-    server: SocketAddr,
+    connect: Box<dyn Fn(u64) -> Client + Send + Sync>,
     per_session: usize,
     mail: Box<dyn Fn(u64) -> Mail + Send + Sync>,
     state: Mutex<State>,
@@ -59,7 +59,7 @@ struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Shared").field("per_session", &self.per_session).finish_non_exhaustive()
     }
 }
 
@@ -87,8 +87,18 @@ impl Traffic {
         per_session: usize,
         mail: impl Fn(u64) -> Mail + Send + Sync + 'static,
     ) -> Traffic {
-        let state = Mutex::default();
-        let shared = Arc::new(Shared { server, per_session, mail: Box::new(mail), state, changed: Condvar::new() });
+        Traffic::over(move |number| connect(server, number), clients, per_session, mail)
+    }
+
+    /// The same with connections made by `connect` from the number of their first message.
+    pub fn over(
+        connect: impl Fn(u64) -> Client + Send + Sync + 'static,
+        clients: usize,
+        per_session: usize,
+        mail: impl Fn(u64) -> Mail + Send + Sync + 'static,
+    ) -> Traffic {
+        let (connect, mail, state) = (Box::new(connect), Box::new(mail), Mutex::default());
+        let shared = Arc::new(Shared { connect, per_session, mail, state, changed: Condvar::new() });
         let threads = (0..clients).map(|_| Arc::clone(&shared)).map(|shared| thread::spawn(move || send(&shared)));
         Traffic { threads: threads.collect(), shared }
     }
@@ -200,7 +210,7 @@ impl Shared {
 fn send(shared: &Shared) {
     let mut session: Option<(Client, usize)> = None;
     while let Some(number) = shared.take() {
-        let (mut client, count) = session.take().unwrap_or_else(|| (connect(shared, number), 0));
+        let (mut client, count) = session.take().unwrap_or_else(|| ((shared.connect)(number), 0));
         let mail = (shared.mail)(number);
         let text = format!("X-Number: {number}\n{}", mail.text);
         let reply = client.send(&mail.from, &[&mail.to], text).last().clone();
@@ -214,7 +224,7 @@ fn send(shared: &Shared) {
     }
 }
 
-fn connect(shared: &Shared, number: u64) -> Client {
+fn connect(server: SocketAddr, number: u64) -> Client {
     let address = format!("2001:db8:{:x}:{:x}::25", 0x1000 + number % 4, (number / 4) & 0xffff);
-    Client::connect_as(shared.server, &Xclient::address(&address), "client.example.net")
+    Client::connect_as(server, &Xclient::address(&address), "client.example.net")
 }

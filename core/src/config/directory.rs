@@ -113,7 +113,7 @@ fn text(table: &mut Table<'_>, key: &'static str, value: &mut String, faults: &m
     }
 }
 
-fn domain(text: &str) -> Option<String> {
+pub(super) fn domain(text: &str) -> Option<String> {
     let domain = Address::parse(format!("postmaster@{text}").as_bytes()).ok()?.domain;
     (!domain.is_empty() && !domain.starts_with('[')).then_some(domain)
 }

@@ -2,12 +2,16 @@
 //! readers here give every key one owner.
 
 mod authentication;
+mod batv;
 mod bounces;
 mod dha;
 pub mod diagnostic;
 mod directory;
 mod dns;
+mod greylist;
+mod learned;
 mod malware;
+pub mod metrics;
 mod policy;
 pub mod reader;
 mod reputation;
@@ -35,6 +39,8 @@ pub struct Config {
     pub milter: MilterSettings,
     /// `[log]`.
     pub log: LogSettings,
+    /// `[metrics]`.
+    pub metrics: metrics::MetricsSettings,
     /// `[state]`.
     pub state: crate::store::Settings,
     /// `[deadlines]`.
@@ -45,10 +51,16 @@ pub struct Config {
     pub dns: crate::lookup::dns::DnsSettings,
     /// `[networks]` and `[reputation]`.
     pub reputation: crate::reputation::Settings,
+    /// `[correspondents]`.
+    pub correspondents: crate::reputation::correspondents::Settings,
     /// `[directory]`.
     pub directory: crate::recipients::directory::Settings,
     /// `[dha]`.
     pub dha: crate::recipients::dha::Settings,
+    /// `[greylist]`.
+    pub greylist: crate::recipients::greylist::Settings,
+    /// `[batv]`.
+    pub batv: crate::recipients::batv::Settings,
     /// `[bounces]`.
     pub bounces: crate::recipients::bounces::Settings,
     /// `[authentication]`.
@@ -139,13 +151,17 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
     let config = Config {
         milter: sections::milter(&mut root, &mut faults),
         log: sections::log(&mut root, &mut faults),
+        metrics: metrics::read(&mut root, &mut faults),
         state: state::read(&mut root, &mut faults),
         deadlines: sections::deadlines(&mut root, &mut faults),
         limits: sections::limits(&mut root, &mut faults),
         dns: dns::read(&mut root, &mut faults),
         reputation,
+        correspondents: learned::read_correspondents(&mut root, &mut faults),
         directory: directory::read(&mut root, &mut faults),
         dha: dha::read(&mut root, &mut faults),
+        greylist: greylist::read(&mut root, &mut faults),
+        batv: batv::read(&mut root, &mut faults),
         bounces: bounces::read(&mut root, &mut faults),
         authentication: authentication::read(&mut root, &mut faults),
         malware: malware::read(&mut root, &mut faults),

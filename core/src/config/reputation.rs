@@ -46,6 +46,9 @@ pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut points = table.section("helo", faults);
     settings.helo = helo(&mut points, faults);
     points.finish(faults);
+    let mut learned = table.section("learned", faults);
+    settings.learned = super::learned::read(&mut learned, faults);
+    learned.finish(faults);
     table.finish(faults);
     settings
 }

@@ -64,7 +64,7 @@ pub struct MilterSettings {
     pub connections: usize,
     /// How long SIGTERM waits for messages under way.
     pub drain: Duration,
-    /// Threads for parsing, rules and scanning. Unit: threads; 0 means one for each processor.
+    /// Threads that serve connections. Unit: threads; 0 means one for each processor.
     pub workers: usize,
 }
 

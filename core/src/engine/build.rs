@@ -1,28 +1,31 @@
 //! From checked settings to an engine, and what engines of one process share.
 
+use super::judges::Judges;
 use crate::{
     authentication::{Authenticator, Resolver},
     config::{Config, sections::Deadlines},
     lookup::{
-        Deadline,
+        Deadline, Meter,
         dns::{Dns, DnsSettings, Zone},
     },
     malware::{self, Scanner},
     message::Bounds,
     policy,
     recipients::{
+        batv::Batv,
         bounces,
         dha::Dha,
         directory::{self, Directory},
+        greylist::Greylist,
     },
-    reputation::Reputation,
+    reputation::{Reputation, correspondents::Correspondents},
     score,
     session::{InFlight, Limits},
     spam::{
         self,
         classifier::{LiveModel, Model},
     },
-    store::{Counters, HistoryRow, Ledger, Op, Store, StoreError},
+    store::{Counters, HistoryRow, Ledger, Op, SiteKey, Store, StoreError},
     verdict::Reference,
 };
 use std::{
@@ -40,13 +43,16 @@ pub struct Engine {
     pub(super) bounds: Bounds,
     pub(super) dns: Dns,
     pub(super) reputation: Reputation,
+    pub(super) correspondents: Correspondents,
     pub(super) authenticator: Authenticator,
     pub(super) directory: Directory,
     pub(super) directory_settings: directory::Settings,
     pub(super) dha: Dha,
+    pub(super) greylist: Greylist,
+    pub(super) batv: Batv,
     pub(super) bounces: bounces::Settings,
     pub(super) malware: malware::Settings,
-    pub(super) scanner: Scanner,
+    pub(super) judges: Judges,
     pub(super) spam: spam::Settings,
     pub(super) score: score::Settings,
     pub(super) policy: policy::Settings,
@@ -66,8 +72,11 @@ pub struct Shared {
     /// The same counters through memory.
     pub(super) ledger: Ledger,
     store: Option<Arc<Store>>,
+    /// Under which correspondents are kept.
+    site_key: SiteKey,
     pub(super) in_flight: InFlight,
     model: LiveModel,
+    pub(super) meter: Meter,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
 }
@@ -102,9 +111,11 @@ impl Shared {
         };
         std::fs::create_dir_all(dir).map_err(|error| advice(&error))?;
         let store = Store::open(dir, config.state.history_days).map_err(|error| advice(&error))?;
-        let counters = Counters::open(dir);
+        let shared = Self::in_memory(None);
+        let counters = Counters::open(dir).metered(&shared.meter);
         let ledger = Ledger::new(counters.clone());
-        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), ..Self::in_memory(None) }.with_model_of(dir))
+        let site_key = SiteKey::open(dir).map_err(|error| advice(&error))?;
+        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), site_key, ..shared }.with_model_of(dir))
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
@@ -114,8 +125,10 @@ impl Shared {
             ledger: Ledger::new(counters.clone()),
             counters,
             store: None,
+            site_key: SiteKey::in_memory(),
             in_flight: InFlight::default(),
             model: LiveModel::default(),
+            meter: Meter::default(),
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
         }
@@ -163,6 +176,11 @@ impl Shared {
         if let Some(why) = self.counters.apply(now, vec![all], deadline).await.trouble() {
             tracing::warn!(why, "counts of an earlier message were not forgotten");
         }
+    }
+
+    /// How services and our own work did so far.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Messages and bytes in flight.
@@ -224,6 +242,7 @@ impl Engine {
         let mut problems = Vec::new();
         let mut keep = |problem: Vec<String>| problems.extend(problem);
         let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
+        let batv = Batv::load(config.batv).map_err(&mut keep).ok();
         let scanner = Scanner::load(&config.malware).map_err(&mut keep).ok();
         let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
         let directory_settings = config.directory.clone();
@@ -231,7 +250,8 @@ impl Engine {
         for fault in faults {
             tracing::warn!(%fault, "a line of a directory file is left out");
         }
-        let (Some(reputation), Some(scanner), Some(resolver)) = (reputation, scanner, resolver) else {
+        let (Some(reputation), Some(batv), Some(scanner), Some(resolver)) = (reputation, batv, scanner, resolver)
+        else {
             return Err(problems);
         };
         for warning in scanner.warnings() {
@@ -242,15 +262,18 @@ impl Engine {
             limits: config.limits,
             deadlines: config.deadlines,
             bounds: Bounds::default(),
-            dns: resolver.dns(),
+            dns: resolver.dns().metered(&shared.meter),
             reputation,
+            correspondents: Correspondents::new(config.correspondents, shared.site_key.clone()),
             authenticator: Authenticator::new(config.authentication, resolver),
-            directory,
+            directory: directory.metered(&shared.meter),
             directory_settings,
             dha: Dha::new(config.dha, shared.counters.clone()),
+            greylist: Greylist::new(config.greylist),
+            batv,
             bounces: config.bounces,
             malware: config.malware,
-            scanner,
+            judges: Judges::new(scanner, processors),
             spam: config.spam,
             score: config.score,
             policy: config.policy,
@@ -271,11 +294,43 @@ impl Engine {
         });
     }
 
+    /// What it shares with the engines before and after it.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Whether the threads that judge messages answer: one is free within the deadline, and does as it is told.
+    pub async fn judging_answers(&self, deadline: Deadline) -> bool {
+        let answer = async {
+            let turn = Arc::clone(&self.processors).acquire_owned().await;
+            self.judges.run(move |_| drop(turn)).await.is_ok()
+        };
+        deadline.bound(answer).await.done().copied().unwrap_or(false)
+    }
+
     /// A new name for a decision.
     pub(super) fn reference(&self) -> Reference {
         let mut random = [0; 8];
         // A failure of the generator leaves zeros: references then repeat, mail goes on.
         let _ = aws_lc_rs::rand::fill(&mut random);
         Reference::from_random(u64::from_le_bytes(random))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn threads_that_are_all_taken_do_not_answer() {
+        let engine = Engine::build(Config::default(), Shared::in_memory(None)).await.expect("the defaults load");
+        let in_a_while = || Deadline::after(Duration::from_secs(30));
+        assert!(engine.judging_answers(in_a_while()).await);
+        let all = u32::try_from(engine.processors.available_permits()).expect("few processors");
+        let taken = Arc::clone(&engine.processors).acquire_many_owned(all).await;
+        assert!(!engine.judging_answers(Deadline::after(Duration::from_millis(50))).await);
+        drop(taken);
+        assert!(engine.judging_answers(in_a_while()).await);
     }
 }

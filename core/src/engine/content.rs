@@ -3,14 +3,15 @@
 use super::{Engine, pending::Panicked};
 use crate::{
     authentication::forged,
-    malware::ScanReport,
+    lookup::meter::Work,
+    malware::{ScanReport, WarmScanner},
     message::{self, MessageFacts},
     session::{Connection, Direction, Transaction},
     spam::{self, AtEnd, classifier},
     verdict::Finding,
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// The outcome of one look at the message.
 pub(super) struct Content {
@@ -35,15 +36,18 @@ pub(super) async fn judge(
     now: i64,
 ) -> Result<Content, Panicked> {
     // The permit goes with the work: a deadline that passes ends the wait, not the work.
+    let asked = Instant::now();
     let turn = Arc::clone(&engine.processors).acquire_owned().await;
-    let engine = Arc::clone(engine);
+    engine.shared.meter.worked(Work::Queue, asked);
+    let (judges, engine) = (&engine.judges, Arc::clone(engine));
     let connection = connection.clone();
     let (sender, recipients) = (transaction.sender.clone(), transaction.recipients.clone());
     let direction = transaction.direction;
-    let work = move || {
+    let work = move |scanner: &mut WarmScanner<'_>| {
         let _turn = turn;
+        let started = Instant::now();
         let message = message::parse(&raw, &engine.bounds);
-        let scan = engine.scanner.scan(&message);
+        let scan = scanner.scan(&message);
         let at_end = AtEnd {
             connection: &connection,
             sender: &sender,
@@ -59,16 +63,15 @@ pub(super) async fn judge(
             }
             _ => None,
         };
-        Content {
+        let content = Content {
             learned,
             findings: spam::judge(&engine.spam, &at_end),
             forged: forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value))),
             facts: message::facts(&message),
             scan,
-        }
+        };
+        engine.shared.meter.worked(Work::Content, started);
+        content
     };
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        tracing::error!(%error, "a check of the content panicked");
-        Panicked
-    })
+    judges.run(work).await
 }

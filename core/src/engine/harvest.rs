@@ -46,7 +46,7 @@ impl Session {
         let Some(about) = self.observation(time, domain).await else { return Default::default() };
         let live = self.engine.dha.unknown_recipient(&about, unknown, self.reply_deadline());
         let answer = self.journal.ask("dha.unknown", live).await;
-        log_block(answer.block_set.as_ref());
+        self.note_block(answer.block_set.as_ref());
         for finding in answer.findings {
             self.find(finding);
         }
@@ -71,7 +71,7 @@ impl Session {
             about.null_sender = null_sender;
             let live = self.engine.dha.transaction_ended(&about, ended, self.reply_deadline());
             let answer = self.journal.ask("dha.ended", live).await;
-            log_block(answer.block_set.as_ref());
+            self.note_block(answer.block_set.as_ref());
         }
         if taken && open.transaction.direction == Direction::Inbound && self.is_counted() {
             self.remember_delivery(time);
@@ -98,6 +98,7 @@ impl Session {
         let live = counters.sum(&key, since, HISTORY, time, self.reply_deadline());
         let delivered = self.journal.ask("delivered", live).await.done().copied().unwrap_or(0);
         let bad = self.open.as_ref().and_then(|o| o.client.as_ref()).is_some_and(|client| client.reply.is_some());
+        let bad = bad || self.has_bad_history().await;
         let standing = match (bad, delivered) {
             (true, _) => Standing::Bad,
             (false, TRUSTED_MESSAGES..) => Standing::Trusted,
@@ -120,10 +121,11 @@ impl Session {
             now: time,
         })
     }
-}
 
-fn log_block(block: Option<&Block>) {
-    if let Some(Block { network, until, enforced, .. }) = block {
-        tracing::warn!(network, until, enforced, "directory harvest");
+    fn note_block(&self, block: Option<&Block>) {
+        if let Some(Block { network, until, enforced, .. }) = block {
+            self.engine.shared.meter.blocked(*enforced);
+            tracing::warn!(network, until, enforced, "directory harvest");
+        }
     }
 }

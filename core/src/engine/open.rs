@@ -21,6 +21,8 @@ pub(super) struct Open {
     pub(super) client: Option<Judgement>,
     /// Findings of MAIL and RCPT that are no part of `client`.
     pub(super) findings: Vec<Finding>,
+    /// A refusal that waits for the end of the message.
+    pub(super) refuse_message: Option<Reply>,
     refusals: Vec<Refused>,
 }
 
@@ -35,7 +37,15 @@ struct Refused {
 
 impl Open {
     pub(super) fn new(transaction: Transaction, reference: Reference) -> Self {
-        Open { transaction, reference, spf: Pending::Never, client: None, findings: Vec::new(), refusals: Vec::new() }
+        Open {
+            transaction,
+            reference,
+            spf: Pending::Never,
+            client: None,
+            findings: Vec::new(),
+            refuse_message: None,
+            refusals: Vec::new(),
+        }
     }
 
     /// Notes a refusal for the report.

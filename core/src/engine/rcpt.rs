@@ -3,7 +3,10 @@
 use super::{Answer, Session};
 use crate::{
     explain::Stage,
-    recipients::directory::{self, Membership},
+    recipients::{
+        batv::Tag,
+        directory::{self, Membership},
+    },
     session::{Address, Direction, Recipient, RefuseAt, RefusedByMta},
     verdict::Reply,
 };
@@ -33,6 +36,7 @@ impl Session {
                 return self.refuse(Stage::Rcpt, None, reply, "malformed address");
             }
         };
+        let (address, tag) = self.engine.batv.untag(address, time);
         let acts = self.engine.policy.acts_for_address(&address);
         if self.local_submission {
             // A refusal would leave the mail stuck in the MTA's queue (MILTER_README, "Limitations").
@@ -40,10 +44,10 @@ impl Session {
             self.accept(Recipient { address, groups });
             return Answer::default();
         }
-        self.judge_recipient(time, &address, acts).await
+        self.judge_recipient(time, &address, tag, acts).await
     }
 
-    async fn judge_recipient(&mut self, time: i64, address: &Address, acts: bool) -> Answer {
+    async fn judge_recipient(&mut self, time: i64, address: &Address, tag: Tag, acts: bool) -> Answer {
         let engine = Arc::clone(&self.engine);
         if acts
             && !address.is_postmaster_or_abuse()
@@ -88,8 +92,14 @@ impl Session {
                 Vec::new()
             }
         };
+        if let Some(reply) = self.judge_tag(tag, address, acts) {
+            return self.refuse(Stage::Rcpt, Some(address), reply, "bounce without a good tag");
+        }
         if acts && let Some(reply) = self.judge_bounce(time, address).await {
             return self.refuse(Stage::Rcpt, Some(address), reply, "bounce");
+        }
+        if let Some(reply) = self.judge_greylist(time, address, acts).await {
+            return self.refuse(Stage::Rcpt, Some(address), reply, "greylisting");
         }
         let recipient = Recipient { address: address.clone(), groups };
         if let Some(first) = self.open.as_ref().and_then(|o| o.transaction.recipients.first())

@@ -110,6 +110,38 @@ impl Clamd {
     }
 }
 
+impl Clamd {
+    /// Asks one scanner a question of one word, such as `PING` or `VERSION` (clamd(8)).
+    pub async fn command(address: &ClamdAddress, word: &str, deadline: Deadline) -> Outcome<String> {
+        let ask = async {
+            match address {
+                ClamdAddress::Unix(path) => one_word(UnixStream::connect(path).await?, word).await,
+                ClamdAddress::Inet { host, port } => {
+                    one_word(TcpStream::connect((host.as_str(), *port)).await?, word).await
+                }
+            }
+        };
+        match deadline.bound(ask).await {
+            Outcome::Done(Ok(answer)) => {
+                let line = answer.split(|b| matches!(b, 0 | b'\n')).next().unwrap_or_default();
+                Outcome::Done(String::from_utf8_lossy(line).into_owned())
+            }
+            Outcome::Done(Err(error)) => Outcome::Unavailable { why: error.to_string() },
+            Outcome::TimedOut => Outcome::TimedOut,
+            Outcome::Unavailable { why } => Outcome::Unavailable { why },
+        }
+    }
+}
+
+async fn one_word(mut stream: impl AsyncRead + AsyncWrite + Unpin, word: &str) -> io::Result<Vec<u8>> {
+    stream.write_all(format!("z{word}\0").as_bytes()).await?;
+    let mut answer = Vec::new();
+    let mut stream = stream.take(ANSWER_BYTES);
+    // What is no clamd may answer a line and wait for more.
+    while !answer.iter().any(|b| matches!(b, 0 | b'\n')) && stream.read_buf(&mut answer).await? > 0 {}
+    Ok(answer)
+}
+
 async fn scan_at(address: &ClamdAddress, raw: &[u8]) -> Result<ClamdAnswer, String> {
     let answer = match address {
         ClamdAddress::Unix(path) => {
@@ -266,6 +298,15 @@ mod tests {
         assert!(matches!(scan(vec![garbage], 10).await, Outcome::Unavailable { .. }));
         let silent = server(10, b"").await;
         assert_eq!(scan(vec![silent], 10).await, Outcome::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_word_is_asked_and_its_answer_taken() {
+        let address = server(6, b"PONG\0").await;
+        let deadline = Deadline::after(Duration::from_secs(1));
+        assert_eq!(Clamd::command(&address, "PING", deadline).await, Outcome::Done("PONG".into()));
+        let gone = ClamdAddress::Unix("/nonexistent/clamd.ctl".into());
+        assert!(matches!(Clamd::command(&gone, "PING", deadline).await, Outcome::Unavailable { .. }));
     }
 
     #[tokio::test]

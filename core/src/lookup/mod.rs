@@ -4,8 +4,10 @@ pub mod clamd;
 pub mod dns;
 mod journal;
 pub mod ldap;
+pub mod meter;
 
 pub use journal::Journal;
+pub use meter::Meter;
 
 use serde::{Deserialize, Serialize};
 use std::{future::Future, task::Poll, time::Duration};

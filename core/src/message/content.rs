@@ -40,6 +40,24 @@ pub struct HtmlFacts {
     pub password_fields: u32,
     /// Script elements and event handlers.
     pub scripts: u32,
+    /// Pages inside the page: `iframe`, `frame`, `object`, `embed`.
+    pub frames: u32,
+    /// `meta` elements that load another page.
+    pub refreshes: u32,
+    /// `base` elements that change where relative links lead.
+    pub bases: u32,
+    /// Elements that no HTML standard knows.
+    pub invented: u32,
+    /// Pieces of hidden text that hold letters.
+    pub hidden_runs: u32,
+    /// Hidden text between two letters of a word that is shown.
+    pub torn_words: u32,
+    /// Pieces of Latin text that are displayed from right to left.
+    pub reversed_runs: u32,
+    /// Comments of words: without markup, styles and conditions for Outlook (`<!--[if mso]>`). Unit: bytes.
+    pub comment_bytes: u32,
+    /// ASCII letters written as numbers (`&#97;`).
+    pub numbered_letters: u32,
 }
 
 /// Collects what the parts hold.

@@ -3,6 +3,7 @@
 use super::{
     Damage, LinkKind,
     content::{Collector, HtmlFacts},
+    elements::{breaks_line, is_known, is_void},
     link::cut,
     style::Look,
 };
@@ -26,6 +27,7 @@ pub(super) fn collect(html: &str, into: &mut Collector<'_>) {
         into.damage.insert(Damage::HtmlLimit);
     }
     into.html_bytes_left -= kept.len();
+    into.html.numbered_letters = into.html.numbered_letters.saturating_add(numbered_letters(kept));
     let mut walker = Walker {
         stack: Vec::new(),
         look: Look::default(),
@@ -33,6 +35,7 @@ pub(super) fn collect(html: &str, into: &mut Collector<'_>) {
         tag: Tag::default(),
         attribute: Vec::new(),
         anchor: None,
+        gap: false,
         out: into,
     };
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| walker.event(event));
@@ -58,6 +61,7 @@ struct Tag {
     action: Option<String>,
     password: bool,
     handler: bool,
+    refresh: bool,
 }
 
 struct Open {
@@ -72,6 +76,8 @@ struct Walker<'w, 'b> {
     tag: Tag,
     attribute: Vec<u8>,
     anchor: Option<(String, String)>,
+    /// Whether hidden text follows a letter.
+    gap: bool,
     out: &'w mut Collector<'b>,
 }
 
@@ -96,6 +102,10 @@ impl Walker<'_, '_> {
             CallbackEvent::CloseStartTag { .. } => self.start_tag(),
             CallbackEvent::EndTag { name } => self.end_tag(name),
             CallbackEvent::String { value } => self.string(value),
+            CallbackEvent::Comment { value } if !value.iter().any(|b| matches!(b, b'<' | b'{' | b'[')) => {
+                let bytes = u32::try_from(value.len()).unwrap_or(u32::MAX);
+                self.out.html.comment_bytes = self.out.html.comment_bytes.saturating_add(bytes);
+            }
             CallbackEvent::Comment { .. } | CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
         }
         None
@@ -107,6 +117,7 @@ impl Walker<'_, '_> {
             b"href" => &mut self.tag.href,
             b"src" => &mut self.tag.src,
             b"action" => &mut self.tag.action,
+            b"http-equiv" => return self.tag.refresh |= value.trim().eq_ignore_ascii_case("refresh"),
             b"type" => return self.tag.password |= value.trim().eq_ignore_ascii_case("password"),
             name => return self.tag.look.attribute(name, &value),
         };
@@ -116,7 +127,7 @@ impl Walker<'_, '_> {
     }
 
     fn start_tag(&mut self) {
-        let tag = std::mem::take(&mut self.tag);
+        let mut tag = std::mem::take(&mut self.tag);
         let facts: &mut HtmlFacts = &mut self.out.html;
         facts.scripts += u32::from(tag.handler);
         match tag.name.as_slice() {
@@ -142,7 +153,11 @@ impl Walker<'_, '_> {
             }
             b"input" => facts.password_fields += u32::from(tag.password),
             b"script" => facts.scripts += 1,
-            _ => {}
+            b"iframe" | b"frame" | b"object" | b"embed" => facts.frames += 1,
+            b"meta" => facts.refreshes += u32::from(tag.refresh),
+            b"base" => facts.bases += u32::from(tag.href.is_some()),
+            b"bdo" => tag.look.override_direction(),
+            name => facts.invented += u32::from(!is_known(name)),
         }
         if breaks_line(&tag.name) {
             self.push_break('\n');
@@ -186,6 +201,7 @@ impl Walker<'_, '_> {
         }
         let value = String::from_utf8_lossy(value);
         let hidden = self.look.hides();
+        self.note(&value, hidden);
         if let (false, Some((_, text))) = (hidden, &mut self.anchor) {
             push_collapsed(text, &value, LINK_TEXT_BYTES);
         }
@@ -196,7 +212,23 @@ impl Walker<'_, '_> {
         }
     }
 
+    /// Counts what the text does to its reader.
+    fn note(&mut self, value: &str, hidden: bool) {
+        let facts = &mut self.out.html;
+        if hidden {
+            let has_letters = value.contains(char::is_alphanumeric);
+            facts.hidden_runs += u32::from(has_letters);
+            self.gap |= has_letters && self.out.text.shown.ends_with(char::is_alphabetic);
+            return;
+        }
+        facts.torn_words += u32::from(self.gap && value.starts_with(char::is_alphabetic));
+        self.gap = false;
+        facts.reversed_runs +=
+            u32::from(self.look.reverses() && value.bytes().filter(u8::is_ascii_alphabetic).count() > 1);
+    }
+
     fn push_break(&mut self, c: char) {
+        self.gap = false;
         let shown = &mut self.out.text.shown;
         if !shown.is_empty() && !shown.ends_with('\n') && shown.len() < self.out.bounds.text_bytes {
             if shown.ends_with(' ') {
@@ -230,55 +262,20 @@ fn push_collapsed(target: &mut String, text: &str, limit: usize) -> bool {
     true
 }
 
-fn is_void(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"area"
-            | b"base"
-            | b"br"
-            | b"col"
-            | b"embed"
-            | b"hr"
-            | b"img"
-            | b"input"
-            | b"link"
-            | b"meta"
-            | b"param"
-            | b"source"
-            | b"track"
-            | b"wbr"
-    )
-}
-
-fn breaks_line(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"address"
-            | b"article"
-            | b"blockquote"
-            | b"br"
-            | b"center"
-            | b"div"
-            | b"dl"
-            | b"dt"
-            | b"dd"
-            | b"form"
-            | b"h1"
-            | b"h2"
-            | b"h3"
-            | b"h4"
-            | b"h5"
-            | b"h6"
-            | b"hr"
-            | b"li"
-            | b"ol"
-            | b"p"
-            | b"pre"
-            | b"section"
-            | b"table"
-            | b"tr"
-            | b"ul"
-    )
+/// ASCII letters that are written as decimal or hexadecimal numbers.
+fn numbered_letters(html: &str) -> u32 {
+    let mut count = 0;
+    for (at, _) in html.match_indices("&#") {
+        let digits = html[at + 2..].bytes().take(5);
+        let number = digits.take_while(|b| b.is_ascii_hexdigit() || matches!(b, b'x' | b'X')).collect::<Vec<u8>>();
+        let text = std::str::from_utf8(&number).unwrap_or_default();
+        let value = match text.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16).ok(),
+            None => text.parse().ok(),
+        };
+        count += u32::from(value.and_then(char::from_u32).is_some_and(|c| c.is_ascii_alphabetic()));
+    }
+    count
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ pub struct Link {
     pub kind: LinkKind,
     /// Whether a user part stands before the host (`https://bank.example@evil.example/`).
     pub has_user: bool,
+    /// Whether the host is written in a way that readers do not read as a host: an address as one number, octal or
+    /// hexadecimal, or ASCII letters as percent codes.
+    pub obscured: bool,
 }
 
 /// Where a link stands.
@@ -49,7 +52,15 @@ impl Link {
             let url = format!("{scheme}:{}", cut(rest, OPAQUE_BYTES));
             let known =
                 matches!(scheme.as_str(), "mailto" | "tel" | "javascript" | "vbscript" | "data" | "file" | "tg");
-            let link = Link { url, scheme, host: String::new(), text: text.to_owned(), kind, has_user: false };
+            let link = Link {
+                url,
+                scheme,
+                host: String::new(),
+                text: text.to_owned(),
+                kind,
+                has_user: false,
+                obscured: false,
+            };
             return known.then_some(link);
         }
         let rest = rest.trim_start_matches(['/', '\\']);
@@ -60,11 +71,14 @@ impl Link {
             None => (None, authority),
         };
         let (host, port) = split_port(host_port);
+        let written_host = host;
         let host = normal_host(host)?;
+        let as_number = host.parse::<Ipv4Addr>().is_ok() && written_host.trim_end_matches('.') != host;
+        let obscured = as_number || written_host.contains('%');
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let slash = if path.starts_with(['/', '\\']) { "" } else { "/" };
         let url = format!("{scheme}://{host}{port}{slash}{}", path.replacen('\\', "/", 1));
-        Some(Link { url, scheme, host, text: text.to_owned(), kind, has_user: user.is_some() })
+        Some(Link { url, scheme, host, text: text.to_owned(), kind, has_user: user.is_some(), obscured })
     }
 }
 

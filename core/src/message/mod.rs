@@ -7,6 +7,7 @@ mod attachment;
 mod bounds;
 mod content;
 mod damage;
+mod elements;
 mod facts;
 mod file_kind;
 mod header;

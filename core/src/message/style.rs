@@ -8,6 +8,8 @@ pub(super) struct Look {
     /// Made invisible or too small; an element inside may undo it.
     invisible: bool,
     tiny: bool,
+    from_right: bool,
+    overrides_direction: bool,
     colour: Option<u32>,
     background: Option<u32>,
 }
@@ -27,6 +29,16 @@ impl Look {
         self.removed || self.invisible || self.tiny || same
     }
 
+    /// Whether Latin text with this look is displayed backwards.
+    pub(super) fn reverses(self) -> bool {
+        self.from_right && self.overrides_direction
+    }
+
+    /// Applies the element `bdo`, whose direction holds for every letter.
+    pub(super) fn override_direction(&mut self) {
+        self.overrides_direction = true;
+    }
+
     /// Applies one attribute of an element.
     pub(super) fn attribute(&mut self, name: &[u8], value: &str) {
         match name {
@@ -34,6 +46,7 @@ impl Look {
             b"bgcolor" => self.background = colour(value),
             b"background" => self.background = None,
             b"color" | b"text" => self.colour = colour(value),
+            b"dir" => self.from_right = value.trim().eq_ignore_ascii_case("rtl"),
             b"style" => self.style(value),
             _ => {}
         }
@@ -57,6 +70,8 @@ impl Look {
                 }
                 "height" | "max-height" | "width" | "max-width" => no_room |= pixels(value).is_some_and(|p| p < 1.0),
                 "overflow" => clipped |= value == "hidden",
+                "direction" => self.from_right = value == "rtl",
+                "unicode-bidi" => self.overrides_direction = value.ends_with("override"),
                 "text-indent" => self.removed |= pixels(value).is_some_and(|p| p < -500.0),
                 _ => {}
             }
@@ -132,6 +147,18 @@ mod tests {
         {
             assert!(!hides(style), "{style}");
         }
+    }
+
+    #[test]
+    fn latin_text_is_reversed_only_where_its_direction_is_overridden() {
+        let reverses = |style: &str| {
+            let mut look = Look::default();
+            look.attribute(b"style", style);
+            look.reverses()
+        };
+        assert!(reverses("unicode-bidi: bidi-override; direction: rtl"));
+        assert!(!reverses("direction: rtl"), "ordinary Arabic and Hebrew mail");
+        assert!(!reverses("unicode-bidi: embed; direction: rtl"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The questions about a client, all at once.
 
-use super::{Dnsbl, Health, Reputation, health};
+use super::{Dnsbl, Health, Reputation, health, learned::History};
 use crate::lookup::{Deadline, Outcome, all, dns::Dns};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -8,13 +8,16 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-/// What DNS says about a client.
+/// What is known about a client.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
     /// One for each list that was asked.
     pub lists: Vec<ListAnswer>,
     /// Reverse DNS.
     pub reverse: ReverseDns,
+    /// What this site has seen of its network before.
+    #[serde(default)]
+    pub learned: History,
 }
 
 /// The answer of one list.
@@ -94,7 +97,7 @@ impl Reputation {
         }));
         let (mut lists, more, reverse) = tokio::join!(block, allow, reverse(ip, dns, deadline));
         lists.extend(more);
-        Answers { lists, reverse }
+        Answers { lists, reverse, learned: History::default() }
     }
 }
 

@@ -86,16 +86,28 @@ impl Reputation {
     /// Asks each block list for its test entries and remembers what that says about it; run at start and every
     /// [`Reputation::PROBE_EVERY`]. A list that cannot be asked keeps its state.
     pub async fn probe(&self, dns: &Dns) {
-        let deadline = Deadline::after(PROBE_TIME);
-        all(self.settings.dnsbl.iter().zip(&self.health).map(|(list, cell)| async move {
+        for (cell, (list, health)) in self.health.iter().zip(self.examine(dns, Deadline::after(PROBE_TIME)).await) {
+            if let Outcome::Done(health) = health {
+                cell.set(health, list);
+            }
+        }
+    }
+
+    /// What the test entries of each block list say now, by its name.
+    pub async fn examine(&self, dns: &Dns, deadline: Deadline) -> Vec<(&str, Outcome<Health>)> {
+        all(self.settings.dnsbl.iter().map(|list| async move {
             let (named, named_not) =
                 (listing_name(MUST_BE_LISTED, &list.zone), listing_name(MUST_NOT_BE_LISTED, &list.zone));
             let (must, must_not) = tokio::join!(dns.a(&named, deadline), dns.a(&named_not, deadline));
-            if let (Outcome::Done(must), Outcome::Done(must_not)) = (must, must_not) {
-                cell.set(health_of(&must, &must_not, &list.errors), &list.name);
-            }
+            let health = match (must, must_not) {
+                (Outcome::Done(must), Outcome::Done(must_not)) => {
+                    Outcome::Done(health_of(&must, &must_not, &list.errors))
+                }
+                (Outcome::Done(_), trouble) | (trouble, _) => trouble.map(|_| Health::Unprobed),
+            };
+            (list.name.as_str(), health)
         }))
-        .await;
+        .await
     }
 
     /// The health of each block list, by name.

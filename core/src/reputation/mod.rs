@@ -1,17 +1,22 @@
-//! What is known about the client's network: lists of the site, DNS lists, reverse DNS, and names that lie in HELO.
+//! What is known about the client's network: lists of the site, DNS lists, reverse DNS, names that lie in HELO,
+//! and what this site has seen of senders before.
 
 mod answer;
 mod ask;
+pub mod correspondents;
 mod health;
 mod helo;
 mod judge;
+pub mod learned;
 mod networks;
+mod sender;
 mod settings;
 
 pub use answer::AnswerPattern;
 pub use ask::{Answers, ListAnswer, ReverseDns};
 pub use health::Health;
 pub use networks::{NetworkSet, parse_network};
+pub use sender::{SenderAnswers, SenderQuestion, ask_sender};
 pub use settings::{Dnsbl, Dnswl, HeloPoints, ReversePoints, Settings};
 
 use health::HealthCell;
@@ -28,6 +33,7 @@ pub struct Reputation {
     deny: Vec<Source>,
     /// One for each DNS block list, in the order of the settings.
     health: Vec<HealthCell>,
+    learned: learned::Learned,
 }
 
 #[derive(Debug)]
@@ -65,15 +71,15 @@ impl Reputation {
         let mut faults = Vec::new();
         let allow = sources("reputation.allow", &settings.allow, &settings.allow_files, &mut faults);
         let deny = sources("reputation.deny", &settings.deny, &settings.deny_files, &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
+        let learned = learned::Learned::load(settings.learned.clone()).map_err(|fault| faults.push(fault));
+        let (true, Ok(learned)) = (faults.is_empty(), learned) else { return Err(faults) };
         Ok(Reputation {
             internal: settings.internal.iter().copied().collect(),
             relays: settings.relays.iter().copied().collect(),
             allow,
             deny,
             health: settings.dnsbl.iter().map(|_| HealthCell::default()).collect(),
+            learned,
             settings,
         })
     }
@@ -81,6 +87,11 @@ impl Reputation {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What this site has seen of senders before.
+    pub fn learned(&self) -> &learned::Learned {
+        &self.learned
     }
 
     /// What the site's own lists say. A client without address (a local socket) is internal. Where lists disagree, the

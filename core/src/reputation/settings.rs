@@ -28,6 +28,8 @@ pub struct Settings {
     pub reverse: ReversePoints,
     /// Weights of names in HELO.
     pub helo: HeloPoints,
+    /// Learned reputation.
+    pub learned: super::learned::Settings,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             dnswl: Vec::new(),
             reverse: ReversePoints::default(),
             helo: HeloPoints::default(),
+            learned: super::learned::Settings::default(),
         }
     }
 }

@@ -148,7 +148,7 @@ async fn the_health_that_was_used_is_part_of_the_answers() {
         outcome: Outcome::Done(vec![[127, 0, 0, 2].into()]),
         health: Health::ListsEverything,
     };
-    let answers = Answers { lists: vec![listed], reverse: ReverseDns::NotAsked };
+    let answers = Answers { lists: vec![listed], reverse: ReverseDns::NotAsked, ..Answers::default() };
     let room = room(Settings { dnsbl: vec![list("bl")], ..Settings::default() });
     assert_eq!(ids(&room.judge(&Standing::Unlisted, &answers)), ["dnsbl.bl.trouble"], "whatever the health is now");
 }
@@ -215,7 +215,8 @@ fn the_access_key_in_a_zone_is_never_shown() {
     let room = room(Settings { dnsbl: vec![Dnsbl { zone, ..list("zen") }], ..Settings::default() });
     let outcome = Outcome::Done(vec![[127, 0, 0, 2].into()]);
     let lists = vec![ListAnswer { list: "dnsbl.zen".into(), outcome, health: Health::Sound }];
-    let judgement = room.judge(&Standing::Unlisted, &Answers { lists, reverse: ReverseDns::NotAsked });
+    let judgement =
+        room.judge(&Standing::Unlisted, &Answers { lists, reverse: ReverseDns::NotAsked, ..Answers::default() });
     let all = serde_json::to_string(&judgement).expect("plain data");
     assert!(all.contains("zen.dq.example") && !all.contains("abcdefghij"), "{all}");
 }

@@ -45,7 +45,7 @@ pub fn standing(card: &Card, skip: &[FindingPattern]) -> Standing {
 
 /// Whether the points come from what the site's mail taught: they alone never refuse.
 fn is_learned(id: &str) -> bool {
-    id.starts_with("learned.") || id == "spam.classifier"
+    id.starts_with("reputation.learned.") || id.starts_with("learned.") || id == "spam.classifier"
 }
 
 #[cfg(test)]

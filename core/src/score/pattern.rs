@@ -11,6 +11,7 @@ pub const FAMILIES: &[&str] = &[
     "bounce",
     "clamd",
     "classifier",
+    "correspondent",
     "dha",
     "directory",
     "dkim",

@@ -1,16 +1,96 @@
-//! Rules over the body and its structure.
+//! Rules over the characters of the text and what little there is of it.
 
-use super::{AtEnd, Seen, header::is_invisible};
-use crate::message::{Damage, Encoding, LinkKind};
+use super::{Rule, Seen, coin, facts::Facts, hosts, money, phrases::About, rules::rule};
+use crate::message::LinkKind;
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 
+pub(super) const RULES: &[Rule] = &[
+    rule(
+        "body.coin-address",
+        75,
+        "Base58Check and BIP 173: the checksum of the address holds",
+        "The text holds a valid Bitcoin address.",
+        coin_address,
+    ),
+    rule(
+        "body.empty",
+        30,
+        "our own observation: probes whether the address exists",
+        "The message has neither text nor files.",
+        empty,
+    ),
+    rule(
+        "body.gappy",
+        150,
+        "our own observation: gaps keep words from filters, not from readers",
+        "The text holds words with a sign between any two letters.",
+        gappy,
+    ),
+    rule(
+        "body.large-sum",
+        50,
+        "our own observation: strangers who write of millions have none",
+        "A letter without a list names a sum of money of a million or more.",
+        large_sum,
+    ),
+    rule(
+        "body.mixed-alphabets",
+        250,
+        "Unicode Technical Standard 39 §5.1: mixed scripts",
+        "Words of the text mix alphabets that look alike.",
+        mixed_alphabets,
+    ),
+    rule(
+        "body.only-link",
+        75,
+        "our own observation: the sender has nothing to say but where to click",
+        "The message is a link with next to no text.",
+        only_link,
+    ),
+    rule(
+        "body.reply-elsewhere",
+        50,
+        "our own observation: the account that sends is not the one that reads",
+        "The text asks for an answer to a free mail address that is neither From nor Reply-To.",
+        reply_elsewhere,
+    ),
+    rule(
+        "body.right-to-left",
+        150,
+        "Unicode Technical Report 36 §3.3: bidirectional text spoofing",
+        "The text forces letters to be displayed against their direction.",
+        right_to_left,
+    ),
+    rule(
+        "body.styled-letters",
+        100,
+        "our own observation: letters for mathematics imitate bold type and escape filters",
+        "The text is written with letters for mathematics.",
+        styled_letters,
+    ),
+    rule(
+        "body.torn-words",
+        250,
+        "zero-width characters have no use inside words of alphabetic scripts",
+        "Invisible characters tear words apart, so that filters do not read them.",
+        torn_words,
+    ),
+    rule(
+        "spam.gtube",
+        100_000,
+        "spamassassin.apache.org/gtube",
+        "The message holds the test string of spam filters.",
+        gtube,
+    ),
+];
+
 /// The string by which spam filters are tested (spamassassin.apache.org/gtube).
-pub(super) const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 
 static GTUBE_FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new([GTUBE]).ok());
 
-pub(super) fn gtube(facts: &AtEnd<'_>) -> Option<Seen> {
+fn gtube(facts: &Facts<'_>) -> Option<Seen> {
     let finder = GTUBE_FINDER.as_ref()?;
     let message = facts.message;
     let in_text = [&message.text.plain, &message.text.shown].into_iter().any(|text| finder.is_match(text));
@@ -19,148 +99,93 @@ pub(super) fn gtube(facts: &AtEnd<'_>) -> Option<Seen> {
     found.then_some(Seen::Absence)
 }
 
-/// Fewest characters of hidden text that count. Source: our own limit; preview lines of newsletters are shorter.
-const HIDDEN_CHARS: usize = 400;
-
-pub(super) fn hidden_text(facts: &AtEnd<'_>) -> Option<Seen> {
-    let text = &facts.message.text;
-    let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
-    let hidden = letters(&text.hidden);
-    if hidden < HIDDEN_CHARS || hidden < 2 * letters(&text.shown) {
-        return None;
-    }
-    Some(Seen::Fact(format!("{hidden} hidden letters")))
-}
-
-/// Most letters beside the picture of a picture mail. Source: our own limit, a line of text.
-const CAPTION_CHARS: usize = 60;
-
-pub(super) fn one_image(facts: &AtEnd<'_>) -> Option<Seen> {
-    let message = facts.message;
-    let letters = message.text.shown.chars().filter(|c| c.is_alphanumeric()).count();
-    let bare = message.html.present && (1..=2).contains(&message.html.images) && letters < CAPTION_CHARS;
-    let leads_away = message.links.iter().any(|link| link.kind == LinkKind::Anchor && !link.host.is_empty());
-    (bare && leads_away && message.text.plain.trim().len() < CAPTION_CHARS)
-        .then(|| Seen::Fact(format!("{letters} letters")))
-}
-
-pub(super) fn html_only(facts: &AtEnd<'_>) -> Option<Seen> {
-    let message = facts.message;
-    (message.html.present && !message.has_body_type("text/plain")).then_some(Seen::Absence)
-}
-
-pub(super) fn password_field(facts: &AtEnd<'_>) -> Option<Seen> {
-    (facts.message.html.password_fields > 0).then_some(Seen::Absence)
-}
-
-pub(super) fn form(facts: &AtEnd<'_>) -> Option<Seen> {
-    let html = facts.message.html;
-    (html.forms > 0 && html.password_fields == 0).then_some(Seen::Absence)
-}
-
-pub(super) fn script(facts: &AtEnd<'_>) -> Option<Seen> {
-    (facts.message.html.scripts > 0).then_some(Seen::Absence)
-}
-
-/// Damage that no mail program writes by mistake. Long lines, bare line ends and open multiparts are ordinary.
-const HOSTILE: [Damage; 6] = [
-    Damage::Nul,
-    Damage::MissingBoundary,
-    Damage::BoundaryInsideLine,
-    Damage::NestingLimit,
-    Damage::PartLimit,
-    Damage::HeaderLimit,
-];
-
-pub(super) fn damage(facts: &AtEnd<'_>) -> Option<Seen> {
-    HOSTILE.iter().find(|d| facts.message.damage.contains(d)).map(|d| Seen::Fact(d.word().to_owned()))
-}
-
-pub(super) fn header_damage(facts: &AtEnd<'_>) -> Option<Seen> {
-    let of_header = [Damage::HeaderGarbage, Damage::EightBitHeader];
-    of_header.iter().find(|d| facts.message.damage.contains(d)).map(|d| Seen::Fact(d.word().to_owned()))
-}
-
-/// Fewest bytes of a text part whose encoding counts. Source: our own limit.
-const ENCODED_BYTES: usize = 200;
-
-pub(super) fn needless_base64(facts: &AtEnd<'_>) -> Option<Seen> {
-    let plain =
-        |charset: &Option<String>| charset.as_deref().is_none_or(|c| c == "us-ascii" || c.starts_with("iso-8859"));
-    let part = facts.message.parts.iter().find(|part| {
-        part.is_body
-            && part.encoding == Encoding::Base64
-            && plain(&part.charset)
-            && part.content.len() >= ENCODED_BYTES
-            && part.content.is_ascii()
-    })?;
-    Some(Seen::Fact(part.label()))
-}
-
 /// Fewest words torn by invisible characters that count. Source: our own limit.
 const TORN_WORDS: usize = 5;
 
-pub(super) fn torn_words(facts: &AtEnd<'_>) -> Option<Seen> {
-    let text = facts.message.text.visible();
-    let mut torn = 0;
-    let mut before = None;
-    let mut gap = false;
-    for c in text.chars() {
-        // A soft hyphen shows where a long word may break: that is its use.
-        if is_invisible(c) && c != '\u{ad}' {
-            gap = before.is_some_and(char::is_alphabetic);
-            continue;
-        }
-        torn += usize::from(gap && c.is_alphabetic());
-        gap = false;
-        before = Some(c);
-    }
-    (torn >= TORN_WORDS).then(|| Seen::Fact(format!("{torn} words")))
+fn torn_words(facts: &Facts<'_>) -> Option<Seen> {
+    (facts.body.torn >= TORN_WORDS).then(|| Seen::Fact(format!("{} words", facts.body.torn)))
 }
 
-/// Phrases of letters that promise money for a fee. Each counts once.
-const ADVANCE_FEE: [&str; 24] = [
-    "next of kin",
-    "beneficiary",
-    "million united states dollars",
-    "million dollars",
-    "million us dollars",
-    "compensation fund",
-    "inheritance",
-    "deceased client",
-    "late husband",
-    "bank draft",
-    "atm card",
-    "atm visa card",
-    "diplomatic courier",
-    "consignment",
-    "unclaimed fund",
-    "utmost confidentiality",
-    "business proposal",
-    "your full name",
-    "direct telephone number",
-    "barrister",
-    "western union",
-    "transfer of the fund",
-    "god bless",
-    "i am contacting you",
-];
+/// Fewest words of two alphabets that count. Source: our own limit; one may be a slip of the keyboard.
+const MIXED_WORDS: usize = 3;
 
-static ADVANCE_FEE_FINDER: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(ADVANCE_FEE).ok());
-
-/// Fewest different phrases that make such a letter. Source: measured; no ham of 9,600 has so many.
-const ADVANCE_FEE_PHRASES: usize = 4;
-/// Most text that is searched. Unit: bytes. Source: our own limit; such letters are a page or two.
-const LETTER_BYTES: usize = 16 << 10;
-
-pub(super) fn advance_fee(facts: &AtEnd<'_>) -> Option<Seen> {
-    let text = facts.message.text.visible();
-    let text = &text[..text.floor_char_boundary(LETTER_BYTES)];
-    let mut found = [false; ADVANCE_FEE.len()];
-    for hit in ADVANCE_FEE_FINDER.as_ref()?.find_overlapping_iter(text) {
-        found[hit.pattern().as_usize()] = true;
-    }
-    let phrases = found.iter().filter(|found| **found).count();
-    (phrases >= ADVANCE_FEE_PHRASES).then(|| Seen::Fact(format!("{phrases} phrases")))
+fn mixed_alphabets(facts: &Facts<'_>) -> Option<Seen> {
+    (facts.body.mixed_words >= MIXED_WORDS).then(|| Seen::Fact(format!("{} words", facts.body.mixed_words)))
 }
+
+/// Fewest words with gaps that count. Source: our own limit; a headline may be set wide.
+const GAPPY_WORDS: usize = 2;
+
+fn gappy(facts: &Facts<'_>) -> Option<Seen> {
+    (facts.body.gappy >= GAPPY_WORDS && !facts.is_list).then(|| Seen::Fact(format!("{} words", facts.body.gappy)))
+}
+
+/// Fewest letters for mathematics that count. Source: our own limit; formulas have few.
+const STYLED: usize = 10;
+
+fn styled_letters(facts: &Facts<'_>) -> Option<Seen> {
+    (facts.body.styled >= STYLED).then(|| Seen::Fact(format!("{} letters", facts.body.styled)))
+}
+
+fn right_to_left(facts: &Facts<'_>) -> Option<Seen> {
+    (facts.body.overrides > 0 && !facts.is_list).then(|| Seen::Fact(format!("{} marks", facts.body.overrides)))
+}
+
+fn empty(facts: &Facts<'_>) -> Option<Seen> {
+    let message = facts.message;
+    let nothing = facts.body.letters == 0 && message.text.plain.trim().is_empty() && message.html.images == 0;
+    (nothing && message.attachments.is_empty() && !facts.is_list).then_some(Seen::Absence)
+}
+
+/// Most letters beside the link. Source: our own limit, a few words.
+const WORDS: usize = 25;
+
+fn only_link(facts: &Facts<'_>) -> Option<Seen> {
+    let mut hosts = facts.web_links();
+    let only = hosts.next()?;
+    if hosts.next().is_some() || facts.message.html.images > 0 || !facts.message.attachments.is_empty() {
+        return None;
+    }
+    let of_link = match only.link.kind {
+        LinkKind::Plain => only.link.text.chars().filter(|c| c.is_alphanumeric()).count(),
+        _ => 0,
+    };
+    (facts.body.letters.saturating_sub(of_link) <= WORDS && !facts.is_list).then(|| Seen::Fact(only.link.host.clone()))
+}
+
+fn coin_address(facts: &Facts<'_>) -> Option<Seen> {
+    (facts.phrases.about(About::Coin) > 0).then(|| coin::find(facts.message.text.visible()))?.map(Seen::Fact)
+}
+
+fn large_sum(facts: &Facts<'_>) -> Option<Seen> {
+    let mass = facts.is_list || facts.has("List-Unsubscribe") || facts.has("In-Reply-To");
+    if mass {
+        return None;
+    }
+    money::largest(&facts.body.normal).filter(|sum| *sum >= 1_000_000).map(|sum| Seen::Fact(sum.to_string()))
+}
+
+fn reply_elsewhere(facts: &Facts<'_>) -> Option<Seen> {
+    let bounce = facts.sender.mailbox().is_none();
+    if bounce || facts.is_list || ["In-Reply-To", "References", "List-Unsubscribe"].iter().any(|name| facts.has(name)) {
+        return None;
+    }
+    let message = facts.message;
+    let known = |address: &str| {
+        let own = message.from.iter().chain(&message.reply_to).chain(&message.to).chain(&message.cc);
+        own.into_iter().any(|mailbox| mailbox.address.eq_ignore_ascii_case(address))
+    };
+    let text = &facts.body.normal;
+    let address = text.match_indices('@').take(ADDRESSES).find_map(|(at, _)| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+        let left = text[..at].len() - text[..at].trim_end_matches(is_part).len();
+        let right = text[at + 1..].find(|c| !is_part(c)).unwrap_or(text.len() - at - 1);
+        let domain = text[at + 1..at + 1 + right].trim_end_matches('.');
+        let address = &text[at - left..at + 1 + domain.len()];
+        (left > 0 && hosts::is_freemail(domain) && !known(address)).then(|| address.to_owned())
+    })?;
+    Some(Seen::Fact(address))
+}
+
+/// Most addresses of the text that are looked at. Source: our own limit.
+const ADDRESSES: usize = 20;

@@ -1,113 +1,79 @@
-//! Small tables of hosts, and what domains belong together.
+//! Tables of hosts, and what domains belong together.
 
-/// Mailbox providers where anybody gets an address. Sorted.
-const FREEMAIL: &[&str] = &[
-    "126.com",
-    "163.com",
-    "aol.com",
-    "gmail.com",
-    "gmx.at",
-    "gmx.ch",
-    "gmx.com",
-    "gmx.de",
-    "gmx.net",
-    "googlemail.com",
-    "hotmail.co.uk",
-    "hotmail.com",
-    "hotmail.de",
-    "hotmail.fr",
-    "icloud.com",
-    "inbox.ru",
-    "laposte.net",
-    "live.com",
-    "mail.com",
-    "mail.ru",
-    "me.com",
-    "msn.com",
-    "naver.com",
-    "outlook.com",
-    "outlook.de",
-    "outlook.fr",
-    "proton.me",
-    "protonmail.com",
-    "qq.com",
-    "rediffmail.com",
-    "rocketmail.com",
-    "sina.com",
-    "t-online.de",
-    "tuta.com",
-    "tutanota.com",
-    "web.de",
-    "yahoo.co.in",
-    "yahoo.co.jp",
-    "yahoo.co.uk",
-    "yahoo.com",
-    "yahoo.com.br",
-    "yahoo.de",
-    "yahoo.fr",
-    "yandex.com",
-    "yandex.ru",
-    "ymail.com",
-    "zoho.com",
-    "zohomail.com",
+use super::tables;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
+
+/// What is known of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Freemail,
+    Shortener,
+    Rewriter,
+    FreeSite,
+    Storage,
+    Messenger,
+}
+
+const KINDS: [(&str, Kind); 6] = [
+    ("freemail", Kind::Freemail),
+    ("shortener", Kind::Shortener),
+    ("rewriter", Kind::Rewriter),
+    ("free-site", Kind::FreeSite),
+    ("storage", Kind::Storage),
+    ("messenger", Kind::Messenger),
 ];
 
-/// Services that hide where a link leads. Sorted.
-const SHORTENERS: &[&str] = &[
-    "bit.ly",
-    "bitly.com",
-    "buff.ly",
-    "cutt.ly",
-    "goo.su",
-    "is.gd",
-    "n9.cl",
-    "ow.ly",
-    "qrco.de",
-    "rb.gy",
-    "rebrand.ly",
-    "s.id",
-    "shorturl.asia",
-    "shorturl.at",
-    "t.ly",
-    "t2m.io",
-    "tiny.cc",
-    "tinyurl.com",
-    "u.to",
-    "urlz.fr",
-    "v.gd",
-    "vk.cc",
-];
+struct Tables {
+    hosts: HashMap<&'static str, Kind>,
+    redirectors: Vec<(&'static str, &'static str)>,
+    cheap_suffixes: HashSet<&'static str>,
+}
 
-/// Domains of services that rewrite the links of passing mail. Sorted.
-const REWRITERS: &[&str] = &[
-    "barracudanetworks.com",
-    "fireeye.com",
-    "getmailspring.com",
-    "mailtrack.io",
-    "mimecast.com",
-    "mimecastprotect.com",
-    "outlook.com",
-    "ppemail.com",
-    "proofpoint.com",
-    "sophos.com",
-    "trendmicro.com",
-    "urldefense.com",
-    "urldefense.us",
-];
+static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let mut tables = Tables { hosts: HashMap::new(), redirectors: Vec::new(), cheap_suffixes: HashSet::new() };
+    for (section, entry) in tables::rows(include_str!("hosts.txt")) {
+        match KINDS.iter().find(|(word, _)| *word == section) {
+            Some((_, kind)) => drop(tables.hosts.insert(entry, *kind)),
+            None if section == "redirector" => tables.redirectors.extend(entry.split_once('/')),
+            None => drop(tables.cheap_suffixes.insert(entry)),
+        }
+    }
+    tables
+});
 
-/// Whether the host is of a service that rewrites the links of passing mail.
-pub(super) fn is_rewriter(host: &str) -> bool {
-    REWRITERS.binary_search(&registered(host)).is_ok()
+/// Most labels of a host that are looked up. Source: our own limit; names of hostile depth stay cheap.
+const LABELS: usize = 8;
+
+/// What is known of the host, or of a domain above it.
+pub(super) fn kind(host: &str) -> Option<Kind> {
+    let labels = host.match_indices('.').map(|(at, _)| &host[at + 1..]).take(LABELS);
+    std::iter::once(host).chain(labels).find_map(|name| TABLES.hosts.get(name).copied())
 }
 
 /// Whether the domain gives addresses to anybody.
-pub(super) fn is_freemail(domain: &str) -> bool {
-    FREEMAIL.binary_search(&domain).is_ok()
+pub(crate) fn is_freemail(domain: &str) -> bool {
+    TABLES.hosts.get(domain) == Some(&Kind::Freemail)
 }
 
-/// Whether the host shortens links.
-pub(super) fn is_shortener(host: &str) -> bool {
-    SHORTENERS.binary_search(&host.strip_prefix("www.").unwrap_or(host)).is_ok()
+/// Whether the host is of a service that rewrites the links of passing mail.
+pub(super) fn is_rewriter(host: &str) -> bool {
+    kind(host) == Some(Kind::Rewriter) || registered(host) == "outlook.com"
+}
+
+/// Whether names below the last label of the host cost next to nothing.
+pub(super) fn has_cheap_suffix(host: &str) -> bool {
+    host.rsplit_once('.').is_some_and(|(_, suffix)| TABLES.cheap_suffixes.contains(suffix))
+}
+
+/// Whether this page of a well-known site sends its visitors anywhere.
+pub(super) fn is_redirector(host: &str, path: &str) -> bool {
+    TABLES.redirectors.iter().any(|(site, start)| {
+        let below = host.strip_suffix(site).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        below && path.trim_start_matches('/').starts_with(start)
+    })
 }
 
 /// The part of a host that somebody registered: `example.co.uk` of `www.example.co.uk`.
@@ -136,10 +102,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_sorted_for_binary_search() {
-        assert!(FREEMAIL.is_sorted());
-        assert!(SHORTENERS.is_sorted());
-        assert!(REWRITERS.is_sorted());
+    fn hosts_belong_to_the_entry_above_them() {
+        assert_eq!(kind("bit.ly"), Some(Kind::Shortener));
+        assert_eq!(kind("my-site.pages.dev"), Some(Kind::FreeSite));
+        assert_eq!(kind("notbit.ly.example.com"), None);
+        assert!(is_freemail("gmail.com") && !is_freemail("x.gmail.com"));
+        assert!(is_redirector("www.google.com", "/url?q=x") && !is_redirector("www.google.com", "/maps"));
+        assert!(is_redirector("a-b-c.translate.goog", "/x") && !is_redirector("notgoogle.com", "/url"));
+        assert!(has_cheap_suffix("win.top") && !has_cheap_suffix("top"));
+    }
+
+    #[test]
+    fn each_section_is_known_and_no_host_stands_twice() {
+        let mut seen = HashSet::new();
+        for (section, entry) in tables::rows(include_str!("hosts.txt")) {
+            let known =
+                KINDS.iter().any(|(word, _)| *word == section) || ["redirector", "cheap-suffix"].contains(&section);
+            assert!(known, "{section}");
+            assert!(seen.insert(entry) && entry == entry.to_lowercase(), "{entry}");
+        }
     }
 
     #[test]

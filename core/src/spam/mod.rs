@@ -2,11 +2,24 @@
 
 mod body;
 pub mod classifier;
+mod coin;
+mod facts;
+mod from;
 mod header;
 mod hosts;
+mod html;
+mod letters;
 mod links;
+mod mailer;
+mod mime;
+mod money;
+mod phrases;
 mod rules;
+mod subject;
+mod tables;
+mod wording;
 
+pub(crate) use hosts::is_freemail;
 pub use rules::RULES;
 
 use crate::{
@@ -45,12 +58,12 @@ pub struct Rule {
     /// What the rule says, as one sentence.
     pub about: &'static str,
     /// Whether the rule hits, and what it saw.
-    pub run: fn(&AtEnd<'_>) -> Option<Seen>,
+    run: fn(&facts::Facts<'_>) -> Option<Seen>,
 }
 
 /// What a rule saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+enum Seen {
     /// The absence of something.
     Absence,
     /// An address, host or word of ours: may be stored.
@@ -71,12 +84,13 @@ pub struct Settings {
 }
 
 /// Runs all rules. The findings stand in the order of the table, which is sorted by id.
-pub fn judge(settings: &Settings, facts: &AtEnd<'_>) -> Vec<Finding> {
+pub fn judge(settings: &Settings, at_end: &AtEnd<'_>) -> Vec<Finding> {
+    let facts = facts::Facts::of(at_end);
     RULES
         .iter()
         .filter(|rule| !settings.disabled.contains(rule.id))
         .filter_map(|rule| {
-            let seen = (rule.run)(facts)?;
+            let seen = (rule.run)(&facts)?;
             let weight = settings.overrides.get(rule.id).copied().unwrap_or(rule.weight);
             let finding = Finding::new(rule.id, weight, rule.source);
             Some(match seen {

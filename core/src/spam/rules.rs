@@ -1,260 +1,34 @@
-//! The table of rules.
+//! The table of rules, put together from the files that hold them.
 
-use super::{Rule, body, header, links};
+use super::{Rule, Seen, body, facts::Facts, from, header, html, letters, links, mailer, mime, subject};
 use crate::verdict::Points;
+use std::sync::LazyLock;
 
-/// All rules, sorted by id. Weights are measured so that ordinary mail stays below one point.
-pub static RULES: &[Rule] = &[
-    Rule {
-        id: "body.advance-fee",
-        weight: Points::hundredths(250),
-        source: "letters of advance-fee fraud share their phrases",
-        about: "The text uses several phrases of letters that promise money for a fee.",
-        run: body::advance_fee,
-    },
-    Rule {
-        id: "body.torn-words",
-        weight: Points::hundredths(250),
-        source: "zero-width characters have no use inside words of alphabetic scripts",
-        about: "Invisible characters tear words apart, so that filters do not read them.",
-        run: body::torn_words,
-    },
-    Rule {
-        id: "from.address-in-name",
-        weight: Points::hundredths(200),
-        source: "RFC 5322 §3.4: the display name is for a name",
-        about: "The sender's display name shows an address of another domain.",
-        run: header::address_in_name,
-    },
-    Rule {
-        id: "from.missing",
-        weight: Points::hundredths(200),
-        source: "RFC 5322 §3.6.2: exactly one From with an address",
-        about: "There is no From field with an address.",
-        run: header::no_from,
-    },
-    Rule {
-        id: "from.several",
-        weight: Points::hundredths(250),
-        source: "RFC 5322 §3.6: From may stand once",
-        about: "There are several From fields, of which programs show different ones.",
-        run: header::several_from,
-    },
-    Rule {
-        id: "header.damaged",
-        weight: Points::hundredths(100),
-        source: "RFC 5322 §2.2, RFC 6532 §3.2",
-        about: "The header holds lines that are no fields, or bytes that are no UTF-8.",
-        run: body::header_damage,
-    },
-    Rule {
-        id: "header.date-future",
-        weight: Points::hundredths(150),
-        source: "RFC 5322 §3.6.1: the date is when the message was completed",
-        about: "The date lies more than a day ahead.",
-        run: header::future_date,
-    },
-    Rule {
-        id: "header.date-missing",
-        weight: Points::hundredths(50),
-        source: "RFC 5322 §3.6: Date is required",
-        about: "There is no date that can be read.",
-        run: header::no_date,
-    },
-    Rule {
-        id: "header.date-old",
-        weight: Points::hundredths(50),
-        source: "RFC 5322 §3.6.1; mail gives up after days",
-        about: "The date lies more than 30 days back.",
-        run: header::old_date,
-    },
-    Rule {
-        id: "header.no-recipient",
-        weight: Points::hundredths(50),
-        source: "RFC 5322 §3.6.3: To and Cc name the recipients",
-        about: "Neither To nor Cc names an address.",
-        run: header::no_recipient_field,
-    },
-    Rule {
-        id: "header.no-unsubscribe",
-        weight: Points::hundredths(50),
-        source: "RFC 2369; bulk sender rules of Gmail and Yahoo (2024)",
-        about: "A bulk mailing offers no way to unsubscribe.",
-        run: header::no_unsubscribe,
-    },
-    Rule {
-        id: "header.repeated",
-        weight: Points::hundredths(100),
-        source: "RFC 5322 §3.6: these fields may stand once",
-        about: "A field that may stand once stands twice.",
-        run: header::repeated_field,
-    },
-    Rule {
-        id: "header.reply-freemail",
-        weight: Points::hundredths(100),
-        source: "a reply address at another free mail provider",
-        about: "Replies go to a free mail address that is not of the sender's domain.",
-        run: header::reply_to_freemail,
-    },
-    Rule {
-        id: "header.reply-moved",
-        weight: Points::hundredths(150),
-        source: "a reply address at another free mail account",
-        about: "A free mail sender wants replies at another free mail account.",
-        run: header::freemail_to_freemail,
-    },
-    Rule {
-        id: "header.to-self",
-        weight: Points::hundredths(60),
-        source: "all real recipients are hidden",
-        about: "The message is addressed to its own sender.",
-        run: header::to_is_from,
-    },
-    Rule {
-        id: "html.form",
-        weight: Points::hundredths(50),
-        source: "mail programs do not send forms",
-        about: "The HTML holds a form.",
-        run: body::form,
-    },
-    Rule {
-        id: "html.hidden-text",
-        weight: Points::hundredths(150),
-        source: "text that only filters read",
-        about: "Most of the text is hidden from the reader.",
-        run: body::hidden_text,
-    },
-    Rule {
-        id: "html.one-image",
-        weight: Points::hundredths(100),
-        source: "text in pictures is kept from filters",
-        about: "The message is a picture that leads elsewhere, with next to no text.",
-        run: body::one_image,
-    },
-    Rule {
-        id: "html.only",
-        weight: Points::hundredths(20),
-        source: "RFC 2046 §5.1.4: alternatives hold a plain version",
-        about: "There is HTML without a plain version.",
-        run: body::html_only,
-    },
-    Rule {
-        id: "html.password-field",
-        weight: Points::hundredths(300),
-        source: "no honest mail asks for a password in itself",
-        about: "The HTML asks for a password.",
-        run: body::password_field,
-    },
-    Rule {
-        id: "html.script",
-        weight: Points::hundredths(75),
-        source: "mail programs run no scripts",
-        about: "The HTML holds scripts.",
-        run: body::script,
-    },
-    Rule {
-        id: "link.disguised",
-        weight: Points::hundredths(200),
-        source: "RFC 3986 §7.6: semantic attacks by user information",
-        about: "A link has a user part before its host, which readers take for the host.",
-        run: links::with_user,
-    },
-    Rule {
-        id: "link.lookalike",
-        weight: Points::hundredths(250),
-        source: "Unicode Technical Standard 39 §5.1: mixed scripts",
-        about: "A link leads to a host whose name mixes alphabets that look alike.",
-        run: links::lookalike,
-    },
-    Rule {
-        id: "link.other-host",
-        weight: Points::hundredths(125),
-        source: "the shown address is not where the link leads",
-        about: "A link shows an address of one domain and leads to another.",
-        run: links::shows_other_host,
-    },
-    Rule {
-        id: "link.script",
-        weight: Points::hundredths(200),
-        source: "no web address at all",
-        about: "A link runs a script, opens a file or holds a page in itself.",
-        run: links::script,
-    },
-    Rule {
-        id: "link.shortened",
-        weight: Points::hundredths(50),
-        source: "the shortener hides where the link leads",
-        about: "A link goes through a URL shortener.",
-        run: links::shortened,
-    },
-    Rule {
-        id: "link.to-address",
-        weight: Points::hundredths(200),
-        source: "public sites have names",
-        about: "A link leads to a host without a name.",
-        run: links::to_address,
-    },
-    Rule {
-        id: "message-id.malformed",
-        weight: Points::hundredths(50),
-        source: "RFC 5322 §3.6.4",
-        about: "The Message-ID is not of the form <left@right>.",
-        run: header::odd_message_id,
-    },
-    Rule {
-        id: "message-id.missing",
-        weight: Points::hundredths(40),
-        source: "RFC 5322 §3.6.4: every message should have one",
-        about: "There is no Message-ID.",
-        run: header::no_message_id,
-    },
-    Rule {
-        id: "mime.damaged",
-        weight: Points::hundredths(150),
-        source: "structures on which programs disagree",
-        about: "The MIME structure is damaged in a way that hides parts from scanners.",
-        run: body::damage,
-    },
-    Rule {
-        id: "mime.needless-base64",
-        weight: Points::hundredths(100),
-        source: "RFC 2045 §6.7: readable text needs no base64",
-        about: "Plain ASCII text is hidden in base64.",
-        run: body::needless_base64,
-    },
-    Rule {
-        id: "spam.gtube",
-        weight: Points::hundredths(100_000),
-        source: "spamassassin.apache.org/gtube",
-        about: "The message holds the test string of spam filters.",
-        run: body::gtube,
-    },
-    Rule {
-        id: "subject.capitals",
-        weight: Points::hundredths(75),
-        source: "shouting",
-        about: "The subject is written in capitals.",
-        run: header::capital_subject,
-    },
-    Rule {
-        id: "subject.empty",
-        weight: Points::hundredths(30),
-        source: "RFC 5322 §3.6.5",
-        about: "There is no subject.",
-        run: header::empty_subject,
-    },
-    Rule {
-        id: "subject.fake-reply",
-        weight: Points::hundredths(50),
-        source: "RFC 5322 §3.6.4: replies name what they answer",
-        about: "The subject claims a reply, but nothing is answered.",
-        run: header::fake_reply,
-    },
-    Rule {
-        id: "subject.invisible",
-        weight: Points::hundredths(200),
-        source: "zero-width and direction marks have no use in a subject",
-        about: "The subject holds invisible characters.",
-        run: header::invisible_subject,
-    },
-];
+/// All rules, sorted by id. Points are measured on real mail, so that ordinary mail stays below one point.
+pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
+    let tables = [
+        body::RULES,
+        from::RULES,
+        header::RULES,
+        html::RULES,
+        letters::RULES,
+        links::RULES,
+        mailer::RULES,
+        mime::RULES,
+        subject::RULES,
+    ];
+    let mut rules: Vec<&Rule> = tables.into_iter().flatten().collect();
+    rules.sort_by_key(|rule| rule.id);
+    rules
+});
+
+/// One row: id, hundredths of points, why it counts, what it says, and the function that looks.
+pub(super) const fn rule(
+    id: &'static str,
+    hundredths: i32,
+    source: &'static str,
+    about: &'static str,
+    run: fn(&Facts<'_>) -> Option<Seen>,
+) -> Rule {
+    Rule { id, weight: Points::hundredths(hundredths), source, about, run }
+}

@@ -48,61 +48,10 @@ fn mail(field: &str, value: &str, body: &str) -> Vec<u8> {
     (out + "MIME-Version: 1.0\r\n" + body).into_bytes()
 }
 
-/// For each rule a message that hits it.
-fn samples() -> Vec<(&'static str, Vec<u8>)> {
-    let html = |body: &str| mail("", "", &format!("{HTML}{body}"));
-    let text = |body: &str| mail("", "", &format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n"));
-    let field = |name: &str, value: &str| mail(name, value, TEXT);
-    let torn = "w\u{200b}ords a\u{200b}re t\u{200b}orn b\u{200b}y n\u{200b}othing";
-    let base64 = "SGVsbG8gSGVsbG8g".repeat(20);
-    let lookalike = "<a href=\"https://p\u{430}ypal.example/\">pay</a>";
-    vec![
-        (
-            "body.advance-fee",
-            text("I am contacting you as next of kin: the inheritance of two million dollars. God bless."),
-        ),
-        ("body.torn-words", text(torn)),
-        ("from.address-in-name", field("From", "\"security@bank.com\" <x@evil.net>")),
-        ("from.missing", field("From", "")),
-        ("from.several", [b"From: Other <other@example.net>\r\n".to_vec(), mail("", "", TEXT)].concat()),
-        ("header.damaged", [b"this is no field\r\n".to_vec(), mail("", "", TEXT)].concat()),
-        ("header.date-future", field("Date", "Wed, 22 Jan 2025 11:59:00 +0000")),
-        ("header.date-missing", field("Date", "")),
-        ("header.date-old", field("Date", "Wed, 15 Jan 2020 11:59:00 +0000")),
-        ("header.no-recipient", field("To", "undisclosed-recipients:;")),
-        ("header.no-unsubscribe", field("Precedence", "bulk")),
-        ("header.repeated", [b"Subject: another\r\n".to_vec(), mail("", "", TEXT)].concat()),
-        ("header.reply-freemail", field("Reply-To", "ann.example@gmail.com")),
-        ("header.reply-moved", mail("From", "Ann <ann@yahoo.com>", &format!("Reply-To: ann2@gmail.com\r\n{TEXT}"))),
-        ("header.to-self", field("To", "ann@example.com")),
-        ("html.form", html("<p>Fill in<form action=https://example.com/><input name=a></form>")),
-        ("html.hidden-text", html(&format!("<p>Hi<div style=display:none>{}</div>", "novel words ".repeat(60)))),
-        ("html.one-image", html("<a href=https://example.com/><img src=https://example.com/i.png></a>")),
-        ("html.only", html("<p>Hello Bob")),
-        ("html.password-field", html("<form action=https://example.com/><input type=password></form>")),
-        ("html.script", html("<script>x()</script><p>Hi")),
-        ("link.disguised", html("<a href=https://bank.com@evil.example/>bank</a>")),
-        ("link.lookalike", html(lookalike)),
-        ("link.other-host", html("<a href=https://evil.net/>https://www.bank.com/login</a>")),
-        ("link.script", html("<a href=\"data:text/html;base64,AAAA\">open</a>")),
-        ("link.shortened", text("look: https://bit.ly/abc")),
-        ("link.to-address", html("<a href=http://0x5db8d822/>here</a>")),
-        ("message-id.malformed", field("Message-ID", "12345")),
-        ("message-id.missing", field("Message-ID", "")),
-        ("mime.damaged", mail("", "", "Content-Type: multipart/mixed; boundary=b\r\n\r\nno part\r\n")),
-        ("mime.needless-base64", mail("", "", &format!("Content-Transfer-Encoding: base64\r\n\r\n{base64}\r\n"))),
-        ("spam.gtube", text(body::GTUBE)),
-        ("subject.capitals", field("Subject", "OPEN THIS LETTER NOW")),
-        ("subject.empty", field("Subject", "")),
-        ("subject.fake-reply", field("Subject", "Re: our talk")),
-        ("subject.invisible", field("Subject", "In\u{200b}voice")),
-    ]
-}
-
 #[test]
 fn ids_are_sorted_and_each_rule_is_explained() {
     assert!(RULES.windows(2).all(|pair| pair[0].id < pair[1].id));
-    for rule in RULES {
+    for rule in RULES.iter() {
         assert!(rule.about.ends_with('.') && rule.about.len() > 15, "{}: {:?}", rule.id, rule.about);
         assert!(!rule.source.is_empty(), "{}", rule.id);
         assert!(rule.id.split('.').count() == 2 && rule.id.to_lowercase() == rule.id, "{}", rule.id);
@@ -113,25 +62,13 @@ fn ids_are_sorted_and_each_rule_is_explained() {
 #[test]
 fn no_rule_alone_condemns() {
     for rule in RULES.iter().filter(|rule| rule.id != "spam.gtube") {
-        assert!(rule.weight > Points::ZERO && rule.weight <= Points::hundredths(350), "{}: {}", rule.id, rule.weight);
+        assert!(rule.weight > Points::ZERO && rule.weight <= Points::hundredths(300), "{}: {}", rule.id, rule.weight);
     }
 }
 
 #[test]
 fn an_ordinary_message_hits_no_rule() {
     assert_eq!(hits(&mail("", "", TEXT)), BTreeSet::new());
-}
-
-#[test]
-fn each_rule_has_a_message_that_hits_it() {
-    let samples = samples();
-    for rule in RULES {
-        let sample = samples.iter().find(|(id, _)| *id == rule.id);
-        let (_, raw) = sample.unwrap_or_else(|| panic!("no sample for {}", rule.id));
-        let found = hits(raw);
-        assert!(found.contains(rule.id), "{}: {found:?} of {}", rule.id, String::from_utf8_lossy(raw));
-        assert!(found.len() <= 4, "{}: the sample hits too much to prove anything: {found:?}", rule.id);
-    }
 }
 
 #[test]
@@ -182,4 +119,38 @@ fn a_site_changes_weights_and_leaves_rules_out() {
         found.iter().map(|f| (f.id.as_ref(), f.points.as_hundredths())).collect::<Vec<_>>(),
         [("link.shortened", 700)]
     );
+}
+
+#[test]
+fn no_language_gives_points() {
+    for (subject, text) in [
+        ("会議の議事録", "ボブさん、火曜日の会議の議事録をお送りします。ご確認ください。"),
+        ("会议记录", "鲍勃，您好！附上周二会议的记录，请查收。谢谢！"),
+        ("회의록", "밥 님, 화요일 회의록을 보내드립니다. 확인 부탁드립니다."),
+        ("Протокол встречи", "Здравствуйте, Боб! Вот протокол встречи во вторник, PDF-файл готов, Wi-Fi работает."),
+        ("محضر الاجتماع", "مرحبا بوب، إليك محضر اجتماع يوم الثلاثاء. مع التحية، آن"),
+        ("פרוטוקול הישיבה", "שלום בוב, הנה הפרוטוקול של הישיבה מיום שלישי. אן"),
+        ("बैठक का विवरण", "नमस्ते बॉब, मंगलवार की बैठक का विवरण यहाँ है। क्ष त्र ज्ञ धन्यवाद।"),
+        ("รายงานการประชุม", "สวัสดีบ๊อบ นี่คือรายงานการประชุมวันอังคาร ขอบคุณ"),
+        ("Πρακτικά της συνάντησης", "Γεια σου Μπομπ, να τα πρακτικά της Τρίτης. Άννα"),
+        ("Biên bản cuộc họp", "Chào Bob, đây là biên bản cuộc họp hôm thứ Ba. Cảm ơn!"),
+        ("Größe der Räume", "Lieber Bob, hier ist das Protokoll vom Dienstag. Viele Grüße, Ann"),
+    ] {
+        let plain = mail("Subject", subject, &format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"));
+        assert_eq!(hits(&plain), BTreeSet::new(), "{subject}");
+        let html = mail("Subject", subject, &format!("{HTML}<p dir=auto>{text}</p>"));
+        assert_eq!(hits(&html), BTreeSet::from(["html.only".to_owned()]), "{subject}");
+    }
+}
+
+#[test]
+fn hostile_text_is_judged_in_bounds() {
+    for text in ["a.".repeat(300_000), "$1 ".repeat(200_000), "@".repeat(500_000), "million dollars ".repeat(50_000)] {
+        hits(&mail("Subject", &text, &format!("Content-Type: text/plain\r\n\r\n{text}\r\n")));
+        hits(&mail(
+            "From",
+            &format!("{text} <ann@example.com>"),
+            &format!("{HTML}<a href=\"http://x#{text}\">{text}</a>"),
+        ));
+    }
 }

@@ -3,7 +3,7 @@
 mod memory;
 mod worker;
 
-use crate::lookup::{Deadline, Outcome};
+use crate::lookup::{Deadline, Meter, Outcome, meter::Service};
 pub(super) use memory::Held;
 use memory::Memory;
 use std::{
@@ -28,7 +28,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Handle of the shared counters; clones share one thread.
 #[derive(Debug, Clone)]
-pub struct Counters(Arc<Inner>);
+pub struct Counters(Arc<Inner>, Meter);
 
 #[derive(Debug)]
 struct Inner {
@@ -235,11 +235,21 @@ impl Counters {
     }
 
     fn at(place: Place) -> Self {
-        Counters(Arc::new(Inner { place, memory: Arc::default(), thread: OnceLock::new() }))
+        Counters(Arc::new(Inner { place, memory: Arc::default(), thread: OnceLock::new() }), Meter::default())
+    }
+
+    /// Counts its calls there.
+    #[must_use]
+    pub fn metered(self, meter: &Meter) -> Self {
+        Counters(self.0, meter.clone())
     }
 
     /// Applies the operations in one transaction. The answers stand in the order of the operations, one for each.
     pub async fn apply(&self, now: i64, ops: Vec<Op>, deadline: Deadline) -> Outcome<Vec<Answer>> {
+        self.1.ask(Service::Counters, self.call(now, ops, deadline)).await
+    }
+
+    async fn call(&self, now: i64, ops: Vec<Op>, deadline: Deadline) -> Outcome<Vec<Answer>> {
         let expected = ops.len();
         let (reply, answer) = oneshot::channel();
         if let Err(why) = self.send(Order::Job(Job { now, ops, reply })) {

@@ -77,7 +77,7 @@ impl Store {
 
     /// Has a history row written soon. Never waits: past the bound of the queue rows are dropped and counted.
     pub fn record(&self, row: HistoryRow) {
-        if let Err(why) = self.send(Order::Record(Box::new(row))) {
+        if let Err(why) = self.send(Order::Record(Box::new(row.without_text()))) {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             let mut logged = self.drop_logged.lock().unwrap_or_else(PoisonError::into_inner);
             if logged.is_none_or(|at| at.elapsed() >= LOG_PAUSE) {
@@ -98,6 +98,7 @@ impl Store {
     ///
     /// If it could not be written; nothing is known about it then.
     pub async fn commit(&self, row: HistoryRow) -> Result<(), StoreError> {
+        let row = row.without_text();
         self.run(move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             history::insert(&transaction, &row)?;
@@ -374,13 +375,23 @@ mod tests {
             points: Points::hundredths(150),
             recipients: vec!["bob@example.com".to_owned()],
             card: Card { findings: vec![finding], total: Points::hundredths(150) },
-            explanation: serde_json::json!({"because": "threshold"}),
+            explanation: r#"{"because":"threshold"}"#.to_owned(),
             ..HistoryRow::default()
         }
     }
 
     fn member(address: &str) -> Member {
         Member { address: address.to_owned(), canonical: address.to_owned(), groups: vec!["all".to_owned()] }
+    }
+
+    #[test]
+    fn a_store_opens_while_another_process_writes_to_it() {
+        let dir = scratch("locked-open");
+        drop(Store::open(&dir, 30).expect("made"));
+        let other = Connection::open(dir.join(FILE)).expect("opened by another");
+        other.execute_batch("BEGIN EXCLUSIVE").expect("locked");
+        let opened = Store::open(&dir, 30);
+        assert!(opened.is_ok(), "{opened:?}");
     }
 
     #[tokio::test]

@@ -30,8 +30,8 @@ pub struct HistoryRow {
     pub queue_id: String,
     /// The card. Words of the message are dropped before it is written.
     pub card: Card,
-    /// The explanation as plain data.
-    pub explanation: serde_json::Value,
+    /// The explanation as JSON.
+    pub explanation: String,
 }
 
 impl HistoryRow {
@@ -56,7 +56,6 @@ const COLUMNS: &str = "reference, time, stage, verdict, points, client_ip, helo,
                        explanation";
 
 pub(super) fn insert(connection: &Connection, row: &HistoryRow) -> Result<(), StoreError> {
-    let row = row.clone().without_text();
     connection
         .prepare_cached(&format!(
             "INSERT OR REPLACE INTO history ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
@@ -73,7 +72,7 @@ pub(super) fn insert(connection: &Connection, row: &HistoryRow) -> Result<(), St
             serde_json::to_string(&row.recipients)?,
             row.queue_id,
             serde_json::to_string(&row.card)?,
-            serde_json::to_string(&row.explanation)?,
+            row.explanation,
         ])?;
     Ok(())
 }
@@ -111,6 +110,6 @@ fn read(row: &Row<'_>) -> Result<HistoryRow, StoreError> {
         recipients: serde_json::from_str(&row.get::<_, String>(8)?)?,
         queue_id: row.get(9)?,
         card: serde_json::from_str(&row.get::<_, String>(10)?)?,
-        explanation: serde_json::from_str(&row.get::<_, String>(11)?)?,
+        explanation: row.get(11)?,
     })
 }

@@ -11,6 +11,7 @@ pub mod history;
 pub mod learned;
 pub mod ledger;
 pub mod roster;
+pub mod site_key;
 mod sqlite;
 
 pub use counters::{Answer, Counters, Entry, Op, Window};
@@ -19,6 +20,7 @@ pub use history::HistoryRow;
 pub use learned::Learned;
 pub use ledger::{Buckets, Ledger};
 pub use roster::{Member, Shrink};
+pub use site_key::SiteKey;
 pub use sqlite::StoreError;
 
 use std::path::PathBuf;

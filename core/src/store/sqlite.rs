@@ -74,6 +74,10 @@ pub(super) fn open(
 /// Brings the schema of an open connection up to date: each text of `migrations` leads to the next version.
 pub(super) fn migrate(mut connection: Connection, migrations: &[&str]) -> Result<Connection, StoreError> {
     let known = migrations.len() as u32;
+    // A file of this version is opened without waiting for whoever writes.
+    if connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))? == known {
+        return Ok(connection);
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > known {

@@ -62,14 +62,14 @@ fn print(row: &HistoryRow, as_json: bool) {
         return;
     }
     println!("{}  ref {}  queue id {}\n", timestamp(row.time), row.reference, or_dash(&row.queue_id));
-    match serde_json::from_value::<Explanation>(row.explanation.clone()) {
+    match serde_json::from_str::<Explanation>(&row.explanation) {
         Ok(explanation) => println!("{explanation}"),
         Err(_) => println!("{}", row.explanation),
     }
 }
 
 fn json(row: &HistoryRow) -> serde_json::Value {
-    let mut object = row.explanation.clone();
+    let mut object: serde_json::Value = serde_json::from_str(&row.explanation).unwrap_or_default();
     object["run"] = serde_json::json!({ "ref": row.reference, "time": row.time, "queue_id": row.queue_id });
     object
 }

@@ -36,11 +36,8 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
     if arguments.hints {
         print_hints(&config, path.as_deref());
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if config.milter.workers > 0 {
-        runtime.worker_threads(config.milter.workers);
-    }
-    match runtime.enable_all().build() {
+    // Connections have threads of their own; this one is for signals, reloads, metrics.
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime.block_on(crate::daemon::run(config, path, arguments.record)),
         Err(error) => fail(exit::TROUBLE, format!("cannot start threads: {error}")),
     }
@@ -69,7 +66,10 @@ fn print_hints(config: &Config, path: Option<&Path>) {
     let (postfix, sendmail) = match &listener.address {
         ListenAddress::Inet(address) => {
             let (host, port) = address.rsplit_once(':').unwrap_or((address, "8891"));
-            (format!("inet:{address}"), format!("inet:{port}@{host}"))
+            // Sendmail does not take the brackets of an address of IPv6.
+            let six = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+            let sendmail = six.map_or(format!("inet:{port}@{host}"), |host| format!("inet6:{port}@{host}"));
+            (format!("inet:{address}"), sendmail)
         }
         ListenAddress::Unix(socket) => (format!("unix:{}", socket.display()), format!("local:{}", socket.display())),
     };
@@ -78,6 +78,6 @@ fn print_hints(config: &Config, path: Option<&Path>) {
     println!("Postfix, in main.cf (more in postfix-conf/main.cf):");
     println!("    smtpd_milters = {{ {postfix}, default_action=tempfail }}");
     println!("    milter_protocol = 6\n");
-    println!("Sendmail, in sendmail.mc:");
-    println!("    INPUT_MAIL_FILTER(`mailward', `S={sendmail}, F=T, T=C:10s;S:10s;R:10s;E:30s')dnl\n");
+    println!("Sendmail, in sendmail.mc (more in postfix-conf/sendmail.mc):");
+    println!("    INPUT_MAIL_FILTER(`mailward', `S={sendmail}, F=T, T=C:10s;S:10s;R:20s;E:60s')dnl\n");
 }

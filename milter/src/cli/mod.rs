@@ -1,13 +1,18 @@
 //! The command line: one file a subcommand.
 
+mod batv;
 mod check;
 mod config;
 mod dha;
 mod directory;
+mod doctor;
 mod explain;
 mod learn;
+mod manual;
 mod milter;
 mod model;
+mod reputation;
+mod rules;
 
 use clap::{Parser, Subcommand};
 use mailward_core::{
@@ -23,7 +28,8 @@ use std::{
 pub(crate) mod exit {
     /// Done; `check`: every message is delivered, perhaps with marks.
     pub(crate) const OK: u8 = 0;
-    /// `check`: a message is refused, deferred, discarded or held; `lookup`: the recipient is unknown.
+    /// `check`: a message is refused, deferred, discarded or held; `lookup`: the recipient is unknown; `batv check`: a tag is not
+    /// valid.
     pub(crate) const NEGATIVE: u8 = 1;
     /// Wrong arguments, a faulty configuration, or a file that cannot be read.
     pub(crate) const USAGE: u8 = 2;
@@ -32,7 +38,7 @@ pub(crate) mod exit {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done (check: delivered); 1 negative (check: a message is refused, deferred, \
-discarded or held; lookup: unknown recipient); 2 wrong arguments, faulty configuration or unreadable file; \
+discarded or held; lookup: unknown recipient; batv check: no valid tag); 2 wrong arguments, faulty configuration or unreadable file; \
 3 a service is unreachable.";
 
 /// The configuration that is read when `--config` is not given.
@@ -66,8 +72,21 @@ enum Command {
     Learn(learn::Arguments),
     /// Show, export, import or reset what the classifier has learned.
     Model(model::Arguments),
+    /// Tag senders, or check the tag of a bounce's recipient (BATV).
+    Batv(batv::Arguments),
+    /// Check that all that Mailward leans on works, and advise: DNS, block lists, directory, clamd, MTA, sockets, files.
+    Doctor(doctor::Arguments),
+    /// Show or forget what this site has learned of senders.
+    Reputation(reputation::Arguments),
     /// Explain a past verdict by the reference of its reply or log line.
     Explain(explain::Arguments),
+    /// List the content rules.
+    Rules(rules::Arguments),
+    /// Print the completions of a shell.
+    Completions(manual::Completions),
+    /// Write the manual pages.
+    #[command(hide = true)]
+    Man(manual::Man),
 }
 
 /// Runs the command line of this process.
@@ -82,7 +101,13 @@ pub(crate) fn run() -> ExitCode {
         Command::Dha(command) => dha::run(command, path),
         Command::Learn(command) => learn::run(command, path),
         Command::Model(command) => model::run(command, path),
+        Command::Batv(command) => batv::run(command, path),
+        Command::Doctor(command) => doctor::run(command, path),
+        Command::Reputation(command) => reputation::run(command, path),
         Command::Explain(command) => explain::run(command, path),
+        Command::Rules(command) => rules::run(command, path),
+        Command::Completions(command) => manual::completions(&command),
+        Command::Man(command) => manual::man(&command),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{Daemon, edits, negotiate::negotiate, report};
 use bytes::Bytes;
 use indymilter::{
-    Actions, Callbacks, Context, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo, Status,
+    Actions, Callbacks, Context, ContextActions, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo,
+    Status,
 };
 use mailward_core::{
     engine::{Answer, ConnectFacts, MailFacts, Session, SessionOptions},
@@ -13,7 +14,12 @@ use mailward_core::{
 use std::{
     ffi::{CStr, CString},
     sync::Arc,
+    time::Duration,
 };
+
+/// How often the MTA hears, while a message is judged, that it is. Sendmail gives a filter 10 s for each answer by default
+/// (libmilter's installation notes), Postfix 300 s (`milter_content_timeout`).
+const PROGRESS: Duration = Duration::from_secs(2);
 
 /// What belongs to one connection of the MTA.
 pub(super) struct Client {
@@ -23,13 +29,17 @@ pub(super) struct Client {
     options: ProtoOpts,
     /// Held while a transaction is open, so that a drain waits for it.
     open: Option<super::OpenTransaction>,
+    _counted: super::metrics::OpenConnection,
+    /// Bytes of the message under way.
+    received: usize,
 }
 
 impl Client {
     fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, options: ProtoOpts) -> Self {
         let session = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), replay: None };
         let session = daemon.engine.load().session(session);
-        Client { daemon, session, options, open: None }
+        let counted = daemon.metrics.connection();
+        Client { daemon, session, options, open: None, _counted: counted, received: 0 }
     }
 
     /// Whether header values come and go with their leading blank.
@@ -45,8 +55,10 @@ impl Client {
     async fn abort(&mut self) {
         if let Some(report) = self.session.abort(super::now()).await {
             report::log(&report, None);
+            self.daemon.metrics.count(&report, None);
         }
         self.open = None;
+        self.received = 0;
     }
 
     fn save_recording(&self) {
@@ -137,6 +149,7 @@ async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
     // Sendmail sends no ABORT between messages: a new MAIL ends the transaction before it.
     client.abort().await;
     let Some(open) = client.daemon.open_transaction() else {
+        client.daemon.metrics.put_off();
         let reply = Reply::new(421, (4, 3, 2), "Service is shutting down, please try again").ok();
         return set_reply(&mut cx.reply, reply.as_ref().map(|r| (r, r.text().to_owned())));
     };
@@ -150,9 +163,13 @@ async fn mail(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
             .map(|name| Login { name, mechanism: text(&cx.macros, c"{auth_type}").unwrap_or_default() }),
         tls: tls(&cx.macros),
     };
+    // Sendmail has it by now, Postfix only after the first valid recipient.
+    let queue_id = text(&cx.macros, c"i");
     let answer = client.session.mail(facts).await;
+    client.session.set_queue_id(queue_id);
     if answer.reply.is_some() {
-        client.open = None;
+        // Sendmail sends no ABORT after a refused MAIL, and the log should not wait for the end of the connection.
+        client.abort().await;
     }
     reply_with(&mut cx.reply, answer).await
 }
@@ -169,6 +186,7 @@ async fn rcpt(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
 
 async fn header(cx: &mut Context<Client>, name: CString, value: CString) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
+    client.received += name.as_bytes().len() + value.as_bytes().len();
     if client.has_leading_space() {
         client.session.header(name.as_bytes(), value.as_bytes());
     } else {
@@ -185,6 +203,7 @@ async fn end_of_header(cx: &mut Context<Client>) -> Status {
 
 async fn body(cx: &mut Context<Client>, piece: Bytes) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
+    client.received += piece.len();
     let more = client.session.body(&piece);
     if !more && client.options.contains(ProtoOpts::SKIP) { Status::Skip } else { Status::Continue }
 }
@@ -193,8 +212,21 @@ async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
     let queue_id = text(&cx.macros, c"i");
     let started = std::time::Instant::now();
-    let judged = client.session.end_of_message(super::now(), queue_id).await;
-    report::log(&judged.report, Some(started.elapsed()));
+    let judged = {
+        let judging = client.session.end_of_message(super::now(), queue_id);
+        tokio::pin!(judging);
+        loop {
+            match tokio::time::timeout(PROGRESS, &mut judging).await {
+                Ok(judged) => break judged,
+                // If the MTA has gone, the answer will find that out.
+                Err(_) => drop(cx.actions.progress().await),
+            }
+        }
+    };
+    let took = started.elapsed();
+    report::log(&judged.report, Some(took));
+    client.daemon.metrics.received(std::mem::take(&mut client.received));
+    client.daemon.metrics.count(&judged.report, Some(took));
     let status = match &judged.verdict.action {
         Action::Discard => Status::Discard,
         Action::Reply(reply) => set_reply(&mut cx.reply, Some((reply, reply.text_with(judged.report.reference)))),

@@ -1,10 +1,21 @@
 //! Sockets that MTAs connect to.
 
-use mailward_core::config::sections::{ListenAddress, MilterSettings};
+use super::{
+    metrics::server,
+    opening::{Opening, Quits},
+    service::Given,
+};
+use mailward_core::config::{
+    metrics::MetricsAddress,
+    sections::{ListenAddress, MilterSettings},
+};
 use std::{
     future::Future,
-    io,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    io, net,
+    os::unix::{
+        self,
+        fs::{FileTypeExt, PermissionsExt},
+    },
     path::Path,
     pin::Pin,
     sync::Arc,
@@ -32,20 +43,66 @@ pub(crate) struct Hardy {
     draining: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// Where to listen.
+pub(crate) enum Place {
+    Configured(ListenAddress),
+    /// Opened by the service manager.
+    Given(Given),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Configured(address) => address.fmt(f),
+            Place::Given(socket) => socket.fmt(f),
+        }
+    }
+}
+
+/// A socket that listens, for any number of threads.
+pub(crate) enum Bound {
+    Tcp(net::TcpListener),
+    Unix(unix::net::UnixListener),
+}
+
+impl Bound {
+    pub(crate) fn at(place: Place, settings: &MilterSettings) -> io::Result<Self> {
+        let bound = match place {
+            Place::Configured(ListenAddress::Inet(address)) => Bound::Tcp(net::TcpListener::bind(address.as_str())?),
+            Place::Configured(ListenAddress::Unix(path)) => {
+                let listener = bind_unix(&path)?;
+                give_access(&path, settings)?;
+                Bound::Unix(listener)
+            }
+            Place::Given(Given::Tcp(socket, _)) => Bound::Tcp(socket),
+            Place::Given(Given::Unix(socket, _)) => Bound::Unix(socket),
+        };
+        match &bound {
+            Bound::Tcp(listener) => listener.set_nonblocking(true)?,
+            Bound::Unix(listener) => listener.set_nonblocking(true)?,
+        }
+        Ok(bound)
+    }
+
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Bound::Tcp(listener) => Bound::Tcp(listener.try_clone()?),
+            Bound::Unix(listener) => Bound::Unix(listener.try_clone()?),
+        })
+    }
+}
+
 enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Hardy {
-    pub(crate) async fn bind(
-        address: &ListenAddress,
-        settings: &MilterSettings,
-        drain: Arc<Notify>,
-    ) -> io::Result<Self> {
-        let socket = match address {
-            ListenAddress::Inet(address) => Socket::Tcp(TcpListener::bind(address.as_str()).await?),
-            ListenAddress::Unix(path) => Socket::Unix(bind_unix(path, settings)?),
+    /// Accepts on the runtime of this thread.
+    pub(crate) fn new(listener: Bound, drain: Arc<Notify>) -> io::Result<Self> {
+        let socket = match listener {
+            Bound::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
+            Bound::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
         };
         let draining = Box::pin(async move { drain.notified().await });
         Ok(Hardy { socket: Some(socket), resting: None, draining })
@@ -53,20 +110,36 @@ impl Hardy {
 }
 
 /// Binds a socket file. A file left by a crash is replaced; a socket that somebody answers on is not.
-fn bind_unix(path: &Path, settings: &MilterSettings) -> io::Result<UnixListener> {
+fn bind_unix(path: &Path) -> io::Result<unix::net::UnixListener> {
     if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        if unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on this socket"));
         }
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
+    unix::net::UnixListener::bind(path)
+}
+
+/// The socket for scrapers: the one given, or the configured address.
+pub(crate) async fn metrics_socket(address: &MetricsAddress, given: Option<Given>) -> io::Result<server::Socket> {
+    Ok(match (given, address) {
+        (Some(Given::Tcp(socket, _)), _) => server::Socket::Tcp(TcpListener::from_std(socket)?),
+        (Some(Given::Unix(socket, _)), _) => server::Socket::Unix(UnixListener::from_std(socket)?),
+        (None, MetricsAddress::Inet(address)) => server::Socket::Tcp(TcpListener::bind(address).await?),
+        (None, MetricsAddress::Unix(path)) => {
+            let socket = bind_unix(path)?;
+            socket.set_nonblocking(true)?;
+            server::Socket::Unix(UnixListener::from_std(socket)?)
+        }
+    })
+}
+
+fn give_access(path: &Path, settings: &MilterSettings) -> io::Result<()> {
     if let Some(group) = &settings.socket_group {
         let id = group_id(group)?;
-        std::os::unix::fs::chown(path, None, Some(id))?;
+        unix::fs::chown(path, None, Some(id))?;
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.socket_mode))?;
-    Ok(listener)
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(settings.socket_mode))
 }
 
 fn group_id(group: &str) -> io::Result<u32> {
@@ -99,9 +172,9 @@ impl indymilter::Listener for Hardy {
             let accepted = match socket {
                 Socket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| {
                     let _ = stream.set_nodelay(true);
-                    Stream::Tcp(stream)
+                    Stream::new(Io::Tcp(stream))
                 }),
-                Socket::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Stream::Unix(stream)),
+                Socket::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Stream::new(Io::Unix(stream))),
             };
             match accepted {
                 Poll::Ready(Err(error)) => {
@@ -115,39 +188,72 @@ impl indymilter::Listener for Hardy {
 }
 
 /// A connection of an MTA.
-pub(crate) enum Stream {
+pub(crate) struct Stream {
+    io: Io,
+    /// `None` once the client's address has passed.
+    opening: Option<Opening>,
+    /// `None` once the MTA has ended the connection.
+    quits: Option<Quits>,
+}
+
+enum Io {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
+impl Stream {
+    fn new(io: Io) -> Self {
+        Stream { io, opening: Some(Opening::default()), quits: Some(Quits::default()) }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        let stream = self.get_mut();
+        let Some(quits) = &mut stream.quits else { return Poll::Ready(Ok(())) };
+        let before = buf.filled().len();
+        let read = match &mut stream.opening {
+            Some(opening) => opening.poll_read(&mut stream.io, cx, buf),
+            None => Pin::new(&mut stream.io).poll_read(cx, buf),
+        };
+        stream.opening.take_if(|opening| opening.is_over());
+        // The MTA makes a new connection for its next client.
+        if let Some(end) = quits.find(&buf.filled()[before..]) {
+            buf.set_filled(before + end);
+            stream.quits = None;
         }
+        read
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().io {
+            Io::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }

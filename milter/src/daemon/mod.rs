@@ -2,24 +2,32 @@
 
 mod callbacks;
 mod edits;
+mod health;
+mod lanes;
 mod listener;
+mod metrics;
 mod negotiate;
+mod opening;
 mod report;
+mod service;
 
 use arc_swap::ArcSwap;
-use listener::Hardy;
+use lanes::{End, Lanes, Pings};
+use listener::{Bound, Place};
 use mailward_core::{
     config::{
         self, Config,
+        metrics::MetricsAddress,
         sections::{Listener, MilterSettings},
     },
     engine::{Engine, Shared},
+    session::RefuseAt,
 };
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -32,9 +40,12 @@ use tokio::{
 /// What all connections share.
 pub(crate) struct Daemon {
     engine: ArcSwap<Engine>,
+    metrics: Arc<metrics::Metrics>,
     record_dir: Option<PathBuf>,
     open: Arc<AtomicUsize>,
     draining: AtomicBool,
+    /// Set when the threads for connections have started.
+    pings: OnceLock<Pings>,
 }
 
 /// The place of one transaction among those that a drain waits for.
@@ -47,6 +58,10 @@ impl Drop for OpenTransaction {
 }
 
 impl Daemon {
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
     /// `None` while the daemon drains.
     fn open_transaction(&self) -> Option<OpenTransaction> {
         self.open.fetch_add(1, Ordering::AcqRel);
@@ -58,6 +73,9 @@ impl Daemon {
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Option<PathBuf>) -> ExitCode {
     let settings = config.milter.clone();
+    let metrics_address = config.metrics.listen.clone();
+    let counts = Arc::new(metrics::Metrics::default());
+    counts.configured(&config, path.as_deref(), now());
     let shared = match Shared::open(&config) {
         Ok(shared) => shared,
         Err(error) => return fail(&error),
@@ -70,43 +88,113 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     shared.watch_model();
     let daemon = Arc::new(Daemon {
         engine: ArcSwap::from(engine),
+        metrics: counts,
         record_dir,
         open: Arc::default(),
         draining: AtomicBool::new(false),
+        pings: OnceLock::new(),
     });
 
     let (stop, stopped) = watch::channel(false);
     let drain = Arc::new(Notify::new());
-    let mut servers = tokio::task::JoinSet::new();
-    for Listener { address, refuse_at } in &settings.listeners {
-        let listener = match Hardy::bind(address, &settings, Arc::clone(&drain)).await {
-            Ok(listener) => listener,
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                return fail(&format!(
-                    "cannot listen on {address}: another process listens there; end it, or set another listen in [milter]"
-                ));
-            }
-            Err(error) => return fail(&format!("cannot listen on {address}: {error}")),
-        };
+    let (places, given_for_metrics) = places(&settings, metrics_address.as_ref());
+    let mut listeners = Vec::new();
+    for (place, refuse_at) in places {
+        let address = place.to_string();
+        match Bound::at(place, &settings) {
+            Ok(listener) => listeners.push((listener, refuse_at)),
+            Err(error) => return fail(&cannot_listen(&address, "[milter]", &error)),
+        }
         tracing::info!(%address, "listening");
-        let milter = indymilter::Config { max_connections: settings.connections, ..Default::default() };
-        let callbacks = callbacks::callbacks(Arc::clone(&daemon), *refuse_at);
-        let mut stopped = stopped.clone();
-        servers.spawn(indymilter::run(listener, callbacks, milter, async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        }));
     }
+    let end = End { drain: Arc::clone(&drain), stopped };
+    let mut lanes = match Lanes::start(threads(&settings), &listeners, settings.connections, &daemon, &end) {
+        Ok((lanes, pings)) => {
+            let _ = daemon.pings.set(pings);
+            lanes
+        }
+        Err(error) => return fail(&format!("cannot start threads for connections: {error}")),
+    };
+    // The threads have their own handles; a socket is closed when the last of them is.
+    drop(listeners);
+    if let Some(address) = &metrics_address {
+        let socket = match listener::metrics_socket(address, given_for_metrics).await {
+            Ok(socket) => socket,
+            Err(error) => return fail(&cannot_listen(&address.to_string(), "[metrics]", &error)),
+        };
+        tracing::info!(%address, "serving metrics");
+        tokio::spawn(metrics::server::serve(socket, Arc::clone(&daemon), shared.clone()));
+    }
+    service::ready();
+    let keep_alive = tokio::spawn(service::keep_alive(Arc::clone(&daemon)));
 
     wait_for_signals(&daemon, path.as_deref(), &shared, &settings).await;
     daemon.draining.store(true, Ordering::Release);
     drain.notify_waiters();
-    tracing::info!(open = daemon.open.load(Ordering::Acquire), "draining");
+    let open = daemon.open.load(Ordering::Acquire);
+    tracing::info!(open, "draining");
+    service::stopping(open);
     wait_until_drained(&daemon, settings.drain).await;
     let _ = stop.send(true);
-    let _ = tokio::time::timeout(Duration::from_secs(5), servers.join_all()).await;
+    lanes.ended(Duration::from_secs(5)).await;
+    keep_alive.abort();
     drop((daemon, shared));
     tracing::info!("stopped");
     ExitCode::SUCCESS
+}
+
+/// Where to listen: on the sockets that the service manager has opened, if it has opened any for us, else on those of
+/// the configuration. A given socket at the address of `[metrics]` is for metrics.
+fn places(
+    settings: &MilterSettings,
+    metrics: Option<&MetricsAddress>,
+) -> (Vec<(Place, RefuseAt)>, Option<service::Given>) {
+    let (mut given, mut for_metrics) = (Vec::new(), None);
+    for socket in service::sockets() {
+        let is_for_metrics = match (&socket, metrics) {
+            (service::Given::Tcp(_, Some(at)), Some(MetricsAddress::Inet(wanted))) => at == wanted,
+            (service::Given::Unix(_, Some(at)), Some(MetricsAddress::Unix(wanted))) => at == wanted,
+            _ => false,
+        };
+        match is_for_metrics {
+            true => for_metrics = Some(socket),
+            false => given.push(socket),
+        }
+    }
+    if given.is_empty() {
+        let configured = settings.listeners.iter();
+        return (configured.map(|l| (Place::Configured(l.address.clone()), l.refuse_at)).collect(), for_metrics);
+    }
+    let configured =
+        |socket: &service::Given| settings.listeners.iter().find(|l| l.address.to_string() == socket.to_string());
+    for Listener { address, .. } in &settings.listeners {
+        if !given.iter().any(|socket| socket.to_string() == address.to_string()) {
+            tracing::info!(%address, "not listening there: the service manager has opened other sockets");
+        }
+    }
+    let otherwise = settings.listeners.first().map_or(RefuseAt::Rcpt, |l| l.refuse_at);
+    let given = given.into_iter().map(|socket| {
+        let refuse_at = configured(&socket).map_or(otherwise, |l| l.refuse_at);
+        (Place::Given(socket), refuse_at)
+    });
+    (given.collect(), for_metrics)
+}
+
+/// How many threads serve connections.
+fn threads(settings: &MilterSettings) -> usize {
+    match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        workers => workers,
+    }
+}
+
+fn cannot_listen(address: &str, section: &str, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "cannot listen on {address}: another process listens there; end it, or set another listen in {section}"
+        ),
+        _ => format!("cannot listen on {address}: {error}"),
+    }
 }
 
 async fn wait_for_signals(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &MilterSettings) {
@@ -117,7 +205,12 @@ async fn wait_for_signals(daemon: &Daemon, path: Option<&Path>, shared: &Shared,
     };
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(daemon, path, shared, milter).await,
+            _ = hangup.recv() => {
+                service::reloading();
+                let done = reload(daemon, path, shared, milter).await;
+                daemon.metrics.reloaded(done);
+                service::reloaded(done);
+            }
             _ = terminate.recv() => return,
             _ = interrupt.recv() => return,
         }
@@ -125,7 +218,7 @@ async fn wait_for_signals(daemon: &Daemon, path: Option<&Path>, shared: &Shared,
 }
 
 /// A checked swap: sessions under way keep the engine that they began with; a faulty file changes nothing.
-async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &MilterSettings) {
+async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &MilterSettings) -> bool {
     let default = Path::new(crate::cli::DEFAULT_CONFIG);
     let path = path.or_else(|| default.exists().then_some(default));
     let config = match path.map(config::load).transpose() {
@@ -135,7 +228,7 @@ async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &
                 tracing::error!("{diagnostic}");
             }
             tracing::error!("reload refused: the configuration in force stays");
-            return;
+            return false;
         }
     };
     if config.milter.listeners != milter.listeners {
@@ -146,17 +239,21 @@ async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &
     }
     let model = shared.clone();
     let _ = tokio::task::spawn_blocking(move || model.refresh_model()).await;
+    let kept = config.clone();
     match Engine::build(config, shared.clone()).await {
         Ok(engine) => {
             engine.watch_lists();
             daemon.engine.store(engine);
+            daemon.metrics.configured(&kept, path, now());
             tracing::info!("reloaded");
+            true
         }
         Err(problems) => {
             for problem in problems {
                 tracing::error!("{problem}");
             }
             tracing::error!("reload refused: the configuration in force stays");
+            false
         }
     }
 }

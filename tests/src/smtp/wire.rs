@@ -1,12 +1,13 @@
 //! A line-wise connection, plain or TLS, used by the client and by the sink.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 use super::Reply;
 
@@ -35,7 +36,22 @@ impl std::fmt::Debug for Wire {
 impl Wire {
     /// Connects, with no delay for small packets.
     pub(crate) fn connect(server: SocketAddr) -> Wire {
-        let stream = TcpStream::connect(server).unwrap_or_else(|error| panic!("cannot connect to {server}: {error}"));
+        Wire::connected(server, TcpStream::connect(server))
+    }
+
+    /// The same from this address of the host.
+    pub(crate) fn connect_from(server: SocketAddr, from: IpAddr) -> Wire {
+        let connect = || {
+            let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+            socket.connect(&server.into())?;
+            Ok(socket.into())
+        };
+        Wire::connected(server, connect())
+    }
+
+    fn connected(server: SocketAddr, stream: std::io::Result<TcpStream>) -> Wire {
+        let stream = stream.unwrap_or_else(|error| panic!("cannot connect to {server}: {error}"));
         stream.set_read_timeout(Some(READ_LIMIT)).expect("a timeout can be set");
         Wire::new(stream)
     }

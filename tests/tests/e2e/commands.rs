@@ -3,6 +3,9 @@
 mod check;
 mod config;
 mod directory;
+mod doctor;
+mod manual;
+mod rules;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -34,7 +37,7 @@ fn offline(scratch: &Scratch, more: &str) -> String {
     format!("{more}\n[dns]\nservers = [\"127.0.0.1:1\"]\n[state]\ndir = \"{}\"\n", state.display())
 }
 
-const SUBCOMMANDS: [&[&str]; 13] = [
+const SUBCOMMANDS: [&[&str]; 19] = [
     &[],
     &["milter"],
     &["check"],
@@ -47,7 +50,13 @@ const SUBCOMMANDS: [&[&str]; 13] = [
     &["directory", "sync"],
     &["directory", "lookup"],
     &["dha"],
+    &["batv"],
+    &["batv", "tag"],
+    &["batv", "check"],
+    &["doctor"],
     &["explain"],
+    &["rules"],
+    &["rules", "list"],
 ];
 
 #[test]

@@ -5,6 +5,7 @@ mod clamd;
 mod daemon;
 mod directory;
 mod dns;
+mod soak;
 
 use std::thread::sleep;
 use std::time::Duration;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use mailward_tests::clock::{PATIENCE, wait_until};
 use mailward_tests::mailward::{self, Mailward};
+use mailward_tests::milter::{MilterClient, Parts};
 use mailward_tests::process::{Signal, program, run};
 use mailward_tests::scratch::Scratch;
 use mailward_tests::smtp::Delivery;
@@ -197,6 +198,24 @@ fn daemon_survives_being_out_of_descriptors() {
     limit("1024");
     assert!(site.send(STRANGER, "a@example.net", &[ALICE], message("a@example.net", "a", "Hello")).is_accepted());
     assert_eq!(site.mailward.terminate().code(), Some(0));
+}
+
+#[test]
+fn connection_that_an_mta_would_keep_for_its_next_client_ends() {
+    let scratch = Scratch::new();
+    let site = Site::builder(&scratch, "").start();
+    let mut mta = MilterClient::tcp(site.mailward.address()).expect("the daemon negotiates");
+    mta.hello([198, 51, 100, 7].into(), "client.example.net").expect("an answer");
+    assert!(mta.mail("first@example.net").expect("an answer").is_positive());
+    assert!(mta.rcpt(ALICE).expect("an answer").is_positive());
+    let sent = message("first@example.net", "kept", "Hello");
+    assert!(mta.message(&Parts::of(sent.as_bytes())).expect("an answer").is_positive());
+    mta.quit_for_next_client().expect("the daemon listens");
+    assert_eq!(site.line_about("first@example.net").text("client"), STRANGER);
+
+    let next = mta.hello([198, 51, 100, 8].into(), "next.example.net").and_then(|_| mta.mail("second@example.net"));
+    assert!(next.is_err(), "the next client's mail must not be judged as the first one's: {next:?}");
+    assert!(!site.mailward.output().contains("second@example.net"));
 }
 
 #[test]

@@ -1,17 +1,23 @@
 //! Mailward against the real programs of a site. One module a topic; the first checks the rig itself.
 
 mod authentication;
+mod bounces;
 mod classifier;
 mod commands;
 mod content;
 mod dha;
 mod faults;
+mod greylist;
+mod learned;
 mod lifecycle;
 mod limits;
 mod mail_flow;
+mod metrics;
 mod policy;
 mod recipients;
 mod recording;
 mod reputation;
 mod rig;
+mod sendmail;
+mod service;
 mod site;

@@ -49,7 +49,7 @@ impl Case {
 }
 
 /// The recorded session in which this sender took part, once its connection is closed.
-fn recording(folder: &Path, from: &str) -> PathBuf {
+pub(crate) fn recording(folder: &Path, from: &str) -> PathBuf {
     wait_for(PATIENCE, &format!("the session of {from} is recorded"), || {
         let mut files = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
         files.find(|path| {
@@ -60,7 +60,7 @@ fn recording(folder: &Path, from: &str) -> PathBuf {
 }
 
 /// Without what differs from run to run, and without words of the message, which history does not keep.
-fn comparable(text: &[u8]) -> Value {
+pub(crate) fn comparable(text: &[u8]) -> Value {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 1, "one object on one line: {text}");

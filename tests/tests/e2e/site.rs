@@ -99,10 +99,7 @@ impl Site {
 
     /// What `mailward explain` prints about a reference, as soon as history knows it.
     pub(crate) fn explain(&self, reference: &str) -> String {
-        wait_for(PATIENCE, &format!("history knows {reference}"), || {
-            let output = self.mailward.command(&["explain", reference]);
-            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-        })
+        explain(&self.mailward, reference)
     }
 
     /// The log line about the first message or refused transaction of this envelope sender.
@@ -112,14 +109,27 @@ impl Site {
 
     /// The log lines about its messages and refused transactions, as soon as there are so many.
     pub(crate) fn lines_about(&self, from: &str, count: usize) -> Vec<Line> {
-        let from = format!("<{from}>");
-        wait_for(PATIENCE, &format!("Mailward logs {count} lines about {from}"), || {
-            let lines = self.mailward.log().into_iter().map(Line);
-            let lines: Vec<_> =
-                lines.filter(|line| !line.text("verdict").is_empty() && line.text("from") == from).collect();
-            (lines.len() >= count).then_some(lines)
-        })
+        lines_about(&self.mailward, from, count)
     }
+}
+
+/// What `mailward explain` prints about a reference, as soon as history knows it.
+pub(crate) fn explain(mailward: &Mailward, reference: &str) -> String {
+    wait_for(PATIENCE, &format!("history knows {reference}"), || {
+        let output = mailward.command(&["explain", reference]);
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    })
+}
+
+/// The log lines about an envelope sender's messages and refused transactions, as soon as there are so many.
+pub(crate) fn lines_about(mailward: &Mailward, from: &str, count: usize) -> Vec<Line> {
+    let from = format!("<{from}>");
+    wait_for(PATIENCE, &format!("Mailward logs {count} lines about {from}"), || {
+        let lines = mailward.log().into_iter().map(Line);
+        let lines: Vec<_> =
+            lines.filter(|line| !line.text("verdict").is_empty() && line.text("from") == from).collect();
+        (lines.len() >= count).then_some(lines)
+    })
 }
 
 /// A log line about a message or a refused transaction.

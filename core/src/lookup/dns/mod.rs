@@ -5,7 +5,7 @@ mod zone;
 
 pub use zone::{Entry, Found, Pointer, Trouble, Zone};
 
-use super::{Deadline, Outcome};
+use super::{Deadline, Meter, Outcome, meter::Service};
 use hickory_resolver::{
     TokioResolver,
     config::{ResolverConfig, ResolverOpts},
@@ -47,7 +47,7 @@ impl DnsSettings {
 /// Asks DNS. NXDOMAIN and an answer without records of the type are `Done` with nothing; SERVFAIL, REFUSED and garbage
 /// are `Unavailable`. Clones share the cache.
 #[derive(Clone)]
-pub struct Dns(Source);
+pub struct Dns(Source, Meter);
 
 #[derive(Clone)]
 enum Source {
@@ -58,18 +58,24 @@ enum Source {
 impl Dns {
     /// Asks through a resolver; its cache is shared with whoever holds another clone of it.
     pub fn sharing(resolver: TokioResolver) -> Self {
-        Dns(Source::Wire(Box::new(resolver)))
+        Dns(Source::Wire(Box::new(resolver)), Meter::default())
     }
 
     /// Answers from a zone, without network.
     pub fn scripted(zone: Arc<Zone>) -> Self {
-        Dns(Source::Scripted(zone))
+        Dns(Source::Scripted(zone), Meter::default())
+    }
+
+    /// Counts its questions there.
+    #[must_use]
+    pub fn metered(self, meter: &Meter) -> Self {
+        Dns(self.0, meter.clone())
     }
 
     /// IPv4 addresses of a name.
     pub async fn a(&self, name: &str, deadline: Deadline) -> Outcome<Vec<Ipv4Addr>> {
         match &self.0 {
-            Source::Wire(resolver) => wire::a(resolver, name, deadline).await,
+            Source::Wire(resolver) => self.1.ask(Service::Dns, wire::a(resolver, name, deadline)).await,
             Source::Scripted(zone) => zone.find(name).records(|entry| entry.a.clone()),
         }
     }
@@ -77,7 +83,7 @@ impl Dns {
     /// IPv6 addresses of a name.
     pub async fn aaaa(&self, name: &str, deadline: Deadline) -> Outcome<Vec<Ipv6Addr>> {
         match &self.0 {
-            Source::Wire(resolver) => wire::aaaa(resolver, name, deadline).await,
+            Source::Wire(resolver) => self.1.ask(Service::Dns, wire::aaaa(resolver, name, deadline)).await,
             Source::Scripted(zone) => zone.find(name).records(|entry| entry.aaaa.clone()),
         }
     }
@@ -85,7 +91,7 @@ impl Dns {
     /// Names of an address, lower case, without the final dot.
     pub async fn ptr(&self, ip: IpAddr, deadline: Deadline) -> Outcome<Vec<String>> {
         match &self.0 {
-            Source::Wire(resolver) => wire::ptr(resolver, ip, deadline).await,
+            Source::Wire(resolver) => self.1.ask(Service::Dns, wire::ptr(resolver, ip, deadline)).await,
             Source::Scripted(zone) => zone.pointer(ip),
         }
     }
@@ -93,7 +99,7 @@ impl Dns {
     /// Texts of a name; the strings of one record are joined (RFC 7208 §3.3).
     pub async fn txt(&self, name: &str, deadline: Deadline) -> Outcome<Vec<String>> {
         match &self.0 {
-            Source::Wire(resolver) => wire::txt(resolver, name, deadline).await,
+            Source::Wire(resolver) => self.1.ask(Service::Dns, wire::txt(resolver, name, deadline)).await,
             Source::Scripted(zone) => zone.find(name).records(|entry| entry.txt.clone()),
         }
     }
@@ -101,7 +107,7 @@ impl Dns {
     /// Mail exchangers of a name, the preferred first, without the final dot. A null MX (RFC 7505) is an empty name.
     pub async fn mx(&self, name: &str, deadline: Deadline) -> Outcome<Vec<(u16, String)>> {
         let answer = match &self.0 {
-            Source::Wire(resolver) => wire::mx(resolver, name, deadline).await,
+            Source::Wire(resolver) => self.1.ask(Service::Dns, wire::mx(resolver, name, deadline)).await,
             Source::Scripted(zone) => zone.find(name).records(|entry| entry.mx.clone()),
         };
         answer.map(|mut exchangers| {

@@ -12,7 +12,7 @@ mod settings;
 pub use reply::group_name;
 pub use settings::{LdapSettings, Password, Schema};
 
-use super::{Deadline, Outcome};
+use super::{Deadline, Meter, Outcome, meter::Service};
 use crate::session::Address;
 use connection::Connections;
 use ldap3::{Scope, SearchOptions, SearchResult, adapters::EntriesOnly, adapters::PagedResults, ldap_escape};
@@ -40,7 +40,7 @@ pub struct Entry {
 
 /// Handle of a directory; clones share one connection.
 #[derive(Clone)]
-pub struct Ldap(Arc<Kind>);
+pub struct Ldap(Arc<Kind>, Meter);
 
 type Script = dyn Fn(&str) -> Outcome<Option<Entry>> + Send + Sync;
 
@@ -61,13 +61,19 @@ impl fmt::Debug for Ldap {
 impl Ldap {
     /// A directory server. Nothing is connected before the first question.
     pub fn new(settings: LdapSettings) -> Self {
-        Ldap(Arc::new(Kind::Live(Box::new(Connections::new(settings)))))
+        Ldap(Arc::new(Kind::Live(Box::new(Connections::new(settings)))), Meter::default())
+    }
+
+    /// Counts its questions there.
+    #[must_use]
+    pub fn metered(self, meter: &Meter) -> Self {
+        Ldap(self.0, meter.clone())
     }
 
     /// A directory that answers from `script`, which gets the address in the form of [`Address::key`], or `*` when it
     /// is asked for any entry at all.
     pub fn scripted(script: impl Fn(&str) -> Outcome<Option<Entry>> + Send + Sync + 'static) -> Self {
-        Ldap(Arc::new(Kind::Scripted(Box::new(script))))
+        Ldap(Arc::new(Kind::Scripted(Box::new(script))), Meter::default())
     }
 
     /// The entry that an address belongs to.
@@ -76,7 +82,8 @@ impl Ldap {
             Kind::Scripted(script) => script(&address.key()),
             Kind::Live(connections) => {
                 let filter = connections.settings.filter_for(address);
-                connections.ask(deadline, |ldap| search(&connections.settings, ldap, &filter, ENTRIES)).await
+                let search = connections.ask(deadline, |ldap| search(&connections.settings, ldap, &filter, ENTRIES));
+                self.1.ask(Service::Ldap, search).await
             }
         }
     }
@@ -87,7 +94,8 @@ impl Ldap {
             Kind::Scripted(script) => script("*").map(|entry| entry.is_some()),
             Kind::Live(connections) => {
                 let filter = connections.settings.filter_for_all();
-                connections.ask(deadline, |ldap| any(&connections.settings, ldap, &filter)).await
+                let search = connections.ask(deadline, |ldap| any(&connections.settings, ldap, &filter));
+                self.1.ask(Service::Ldap, search).await
             }
         }
     }

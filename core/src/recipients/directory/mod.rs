@@ -13,7 +13,7 @@ pub use files::{FileFault, FileStats, Files};
 
 use crate::{
     lookup::{
-        Deadline, OnTrouble, Outcome,
+        Deadline, Meter, OnTrouble, Outcome,
         ldap::{Entry, Ldap, LdapSettings},
     },
     session::Address,
@@ -198,6 +198,12 @@ impl Directory {
             tracing::warn!("directory: {fault}");
         }
         (Directory { settings, files, ldap, counters, store, watch: watch::Watch::default() }, faults)
+    }
+
+    /// Counts its questions to the server there.
+    #[must_use]
+    pub fn metered(self, meter: &Meter) -> Self {
+        Directory { ldap: self.ldap.map(|ldap| ldap.metered(meter)), ..self }
     }
 
     /// Whether the recipient exists: the full address first, then without its detail.

@@ -1,0 +1,147 @@
+//! The secret of a site: what is kept under it can be looked up, but not read.
+
+use aws_lc_rs::hmac;
+use std::{
+    fmt,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+/// Name of the file in the state directory.
+pub const FILE: &str = "site.key";
+
+/// Length of the secret. Unit: bytes. Source: RFC 2104 §3, the length of the hash.
+const BYTES: usize = 32;
+
+/// Length of a pseudonym. Unit: bytes. Source: RFC 2104 §5 allows half of the hash; two of 2^32 names meet by chance once in
+/// 2^64.
+const PSEUDONYM: usize = 16;
+
+/// Who may read the file: its owner and the group.
+const MODE: u32 = 0o640;
+
+/// A secret by which names become pseudonyms (HMAC-SHA-256).
+#[derive(Clone)]
+pub struct SiteKey(hmac::Key);
+
+impl SiteKey {
+    /// The secret of a state directory; made at first use. All processes that share the directory share it.
+    ///
+    /// # Errors
+    ///
+    /// If the file can neither be read nor made.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        let path = dir.join(FILE);
+        let secret = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(dir, &path)?,
+            read => read?,
+        };
+        match secret.len() {
+            BYTES => Ok(SiteKey::of(&secret)),
+            other => {
+                let why =
+                    format!("{}: {other} bytes instead of {BYTES}; remove it to have it made anew", path.display());
+                Err(io::Error::new(io::ErrorKind::InvalidData, why))
+            }
+        }
+    }
+
+    /// A secret that nobody else has, for state in memory.
+    pub fn in_memory() -> Self {
+        SiteKey::of(&random())
+    }
+
+    /// A given secret.
+    pub fn of(secret: &[u8]) -> Self {
+        SiteKey(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The pseudonym of a few names together, in hexadecimal. The same names in the same order give the same one.
+    pub fn pseudonym(&self, names: &[&str]) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        for name in names {
+            // The length first, so that no two lists read alike.
+            context.update(&(name.len() as u64).to_le_bytes());
+            context.update(name.as_bytes());
+        }
+        let tag = context.sign();
+        let mut text = String::with_capacity(2 * PSEUDONYM);
+        for byte in tag.as_ref().iter().take(PSEUDONYM) {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Debug for SiteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SiteKey")
+    }
+}
+
+/// Writes a new secret for the group of the directory. It appears whole or not at all; of several processes the first one
+/// decides.
+fn create(dir: &Path, path: &Path) -> io::Result<Vec<u8>> {
+    let mut name = [0; 8];
+    aws_lc_rs::rand::fill(&mut name).map_err(|_| io::Error::other("no random numbers"))?;
+    let draft = dir.join(format!(".{FILE}-{:016x}", u64::from_le_bytes(name)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&draft)?;
+    // Whatever the umask says: the group of the directory shares the state.
+    file.set_permissions(fs::Permissions::from_mode(MODE))?;
+    file.write_all(&random())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    let _ = fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::read(path),
+    }
+}
+
+fn random() -> [u8; BYTES] {
+    let mut secret = [0; BYTES];
+    // A failure of the generator leaves zeros: pseudonyms are then the same everywhere, mail goes on.
+    let _ = aws_lc_rs::rand::fill(&mut secret);
+    secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::counters::scratch, *};
+
+    #[test]
+    fn processes_that_share_a_directory_share_the_pseudonyms_and_others_do_not() {
+        let dir = scratch("site-key");
+        let open = || SiteKey::open(&dir).expect("a key").pseudonym(&["a@x.test", "b@y.test"]);
+        let threads: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("joined")).collect()
+        });
+        assert!(threads.iter().all(|pseudonym| *pseudonym == threads[0] && pseudonym.len() == 32), "{threads:?}");
+        assert_ne!(SiteKey::in_memory().pseudonym(&["a@x.test", "b@y.test"]), threads[0]);
+        let leftovers = std::fs::read_dir(&dir).expect("a folder").count();
+        assert_eq!(leftovers, 1, "only the key is left");
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[test]
+    fn lists_of_names_that_read_alike_have_different_pseudonyms() {
+        let key = SiteKey::of(b"secret");
+        assert_ne!(key.pseudonym(&["ab", "c"]), key.pseudonym(&["a", "bc"]));
+        assert_ne!(key.pseudonym(&["a", "b"]), key.pseudonym(&["b", "a"]));
+        assert_eq!(key.pseudonym(&["a"]), SiteKey::of(b"secret").pseudonym(&["a"]));
+    }
+
+    #[test]
+    fn a_damaged_key_is_a_fault_and_no_weak_key() {
+        let dir = scratch("site-key-damaged");
+        std::fs::write(dir.join(FILE), b"short").expect("written");
+        let why = SiteKey::open(&dir).expect_err("too short").to_string();
+        assert!(why.contains("site.key") && why.contains("5 bytes"), "{why}");
+        let _ = std::fs::remove_dir_all(dir);
+    }
+}

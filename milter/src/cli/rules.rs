@@ -1,0 +1,61 @@
+//! `mailward rules`: the content rules, with the points that the configuration gives them.
+
+use super::load;
+use mailward_core::{
+    spam::{RULES, Rule, Settings},
+    verdict::Points,
+};
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// List the content rules with their points, what they say and why they count.
+    List(List),
+}
+
+#[derive(clap::Args)]
+struct List {
+    /// Print one JSON object a line for each rule.
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print the table of docs/rules.md.
+    #[arg(long)]
+    markdown: bool,
+}
+
+pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
+    let Command::List(list) = arguments.command;
+    let settings = match load(path.as_deref()) {
+        Ok(config) => config.spam,
+        Err(code) => return code,
+    };
+    if list.markdown {
+        println!("| Rule | Points | What it says | Why it counts |\n|---|--:|---|---|");
+    }
+    for rule in RULES.iter() {
+        println!("{}", line(rule, &settings, &list));
+    }
+    ExitCode::SUCCESS
+}
+
+fn line(rule: &Rule, settings: &Settings, list: &List) -> String {
+    let enabled = !settings.disabled.contains(rule.id);
+    let points: Points = settings.overrides.get(rule.id).copied().unwrap_or(rule.weight);
+    if list.json {
+        let object = serde_json::json!({
+            "id": rule.id, "points": points, "enabled": enabled, "about": rule.about, "source": rule.source,
+        });
+        return object.to_string();
+    }
+    if list.markdown {
+        return format!("| `{}` | {points} | {} | {} |", rule.id, rule.about, rule.source);
+    }
+    let points = if enabled { points.to_string() } else { "off".to_owned() };
+    format!("{:32} {points:>7}  {}", rule.id, rule.about)
+}
