@@ -10,7 +10,6 @@ pub const FAMILIES: &[&str] = &[
     "body",
     "bounce",
     "clamd",
-    "classifier",
     "correspondent",
     "dha",
     "directory",
