@@ -24,7 +24,7 @@ BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 # What benchmarks need, always chosen together, so that dependencies are built once.
 MEASURED := -p mailward -p mailward-core -p mailward-tests
 
-.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench soak clean install deb package-test
+.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench flood soak clean install deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -103,6 +103,10 @@ soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fa
 	@[ "$$(id -u)" = 0 ] || { echo "make soak starts real Postfix servers, whose master must be root: run it as root"; exit 2; }
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench soak
+
+flood: setup-build ## Waiting time of ordinary mail while 200 addresses push ten times what the machine can do.
+	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
+	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench flood
 
 clean: ## Remove what was built.
 	$(CARGO) clean

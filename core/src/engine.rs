@@ -6,11 +6,13 @@
 mod build;
 mod content;
 mod facts;
+mod flood;
 mod greylist;
 mod harvest;
 mod judges;
 mod learned;
 mod learning;
+mod load;
 mod open;
 mod pending;
 mod rcpt;
@@ -32,19 +34,20 @@ use crate::{
     malware,
     policy::{self, AuthenticationResults, Decision, Facts},
     recipients::dha::Tally,
-    reputation::{self, Standing},
+    reputation::{self, Standing, rates},
     score,
     session::{
-        Bytes, Connection, Direction, Event, Overflow, RawMessage, Recording, RefuseAt, RefusedByMta, Tls, Transaction,
+        Bytes, Connection, Direction, Event, Presence, RawMessage, Recording, RefuseAt, RefusedByMta, Tls, Transaction,
     },
     spam,
     verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
-use content::Content;
+use content::{Content, Unjudged};
+use flood::Admitted;
 use futures_util::FutureExt;
 use open::Open;
 use pending::{Panicked, Pending};
-use session::{overflow_finding, overflow_reply, temporary_failure};
+use session::{overflow_finding, overflow_reply, site_limit, temporary_failure};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 /// One SMTP session, driven by a door.
@@ -64,6 +67,10 @@ pub struct Session {
     open: Option<Open>,
     /// A refusal of the whole connection, for the log.
     refused: Option<Report>,
+    /// The place among the connections counted.
+    presence: Option<Presence>,
+    /// Whether this connection has brought a MAIL command.
+    mail_seen: bool,
     /// Messages of this connection that have taught something about its client.
     experiences: u64,
 }
@@ -90,6 +97,8 @@ impl Engine {
             blocked: None,
             open: None,
             refused: None,
+            presence: None,
+            mail_seen: false,
             experiences: 0,
         }
     }
@@ -123,20 +132,13 @@ impl Session {
             mta_name: facts.mta_name,
             ..Connection::default()
         };
-        self.reputation = match facts.client_ip {
-            Some(ip) if !self.is_trusted() => {
-                // Half of a reply's time: the directory, which is asked later, keeps the rest.
-                let deadline = Deadline::after(self.engine.deadlines.reply / 2);
-                let (engine, journal, time) = (Arc::clone(&self.engine), Arc::clone(&self.journal), facts.time);
-                Pending::start(async move {
-                    let room = engine.reputation.learned();
-                    let history = room.ask(room.client(ip), &engine.shared.ledger, time, deadline);
-                    let answers = engine.reputation.ask(ip, &engine.dns, deadline);
-                    journal.ask("reputation", learned::with_history(answers, history)).await
-                })
-            }
-            _ => Pending::Never,
-        };
+        self.enter(facts.time);
+        self.reputation = Pending::Never;
+        // Under a flood, lookups for those who flood wait until one of their messages is admitted.
+        let later = self.counted_network().is_some_and(|network| self.engine.shared.load.is_heavy(network));
+        if !later || self.options.refuse_at == RefuseAt::Connect {
+            self.start_reputation(facts.time);
+        }
         if self.options.refuse_at == RefuseAt::Connect {
             let judgement = self.judge_client().await;
             if let Some(reply) = judgement.reply.clone() {
@@ -299,10 +301,9 @@ impl Session {
                 return self.refuse_early(facts.time, Stage::Mail, &[], reply, "malformed address");
             }
         };
-        let Some(ticket) = engine.shared.in_flight.admit(&engine.limits) else {
-            tracing::warn!("messages in flight are at their limit; deferring");
-            let reply = Reply::fixed(452, (4, 3, 1), "Too many messages at the moment, try again later");
-            return self.refuse_early(facts.time, Stage::Mail, &[], reply, "limit of messages in flight");
+        let Admitted { ticket, finding, deferral } = match self.admit_mail(facts.time).await {
+            Ok(admitted) => admitted,
+            Err(answer) => return answer,
         };
         let outbound = self.connection.login.is_some() || matches!(self.standing, Standing::Internal);
         let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
@@ -314,7 +315,10 @@ impl Session {
             message: RawMessage::new(Some(ticket)),
         };
         self.tally.begin(transaction.sender.mailbox().is_none());
+        engine.shared.load.watch().follow(&transaction.message);
         let mut open = Open::new(transaction, engine.reference());
+        open.findings.extend(finding);
+        open.flood = deferral;
         if direction == Direction::Inbound && !self.is_relay() {
             open.spf = self.start_spf(&open.transaction.sender);
         }
@@ -363,10 +367,11 @@ impl Session {
         let overflow = open.transaction.message.overflow();
         let (raw, _ticket) = open.transaction.message.take();
         let raw = bytes::Bytes::from(raw);
-        if overflow == Some(Overflow::SiteBytes) {
-            tracing::warn!("bytes in flight are at their limit; deferring");
-            return self.deferred(time, open, "limit.bytes-in-flight");
+        if let Some(limit) = overflow.and_then(site_limit) {
+            tracing::warn!(limit, "a limit is reached; deferring");
+            return self.deferred(time, open, limit);
         }
+        self.note(rates::Kind::Bytes, raw.len() as u64, time);
 
         if open.transaction.recipients.is_empty() {
             return self.deferred(time, open, "internal.no-recipient");
@@ -377,7 +382,8 @@ impl Session {
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
         };
         let direction = open.transaction.direction;
-        let content = content::judge(engine, &self.connection, &open.transaction, raw.clone(), time);
+        let content =
+            content::judge(engine, self.counted_network(), &self.connection, &open.transaction, raw.clone(), time);
         let content = deadline.bound(content);
         let clamd = malware::ask(&engine.malware, &raw, deadline);
         let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
@@ -398,7 +404,8 @@ impl Session {
         let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
         let Content { facts, scan, mut findings, learned, forged } = match content {
             Outcome::Done(Ok(content)) => content,
-            Outcome::Done(Err(Panicked)) => return self.deferred(time, open, "internal.panic"),
+            Outcome::Done(Err(Unjudged::Panicked)) => return self.deferred(time, open, "internal.panic"),
+            Outcome::Done(Err(Unjudged::Overloaded)) => return self.deferred(time, open, "rates.load"),
             _ => return self.deferred(time, open, "deadline.message"),
         };
 

@@ -87,6 +87,7 @@ pub struct MilterClient {
     stream: Box<dyn Stream>,
     waiting: Vec<u8>,
     options: u32,
+    queue_id: String,
     /// Edits that came with the last answer: their letter and arguments.
     edits: Vec<(char, Vec<u8>)>,
 }
@@ -112,7 +113,8 @@ impl MilterClient {
 
     fn negotiate(stream: Box<dyn Stream>) -> io::Result<MilterClient> {
         stream.set_patience(READ_LIMIT)?;
-        let mut client = MilterClient { stream, waiting: Vec::new(), options: 0, edits: Vec::new() };
+        let queue_id = "4cTest0000zzzz".to_owned();
+        let mut client = MilterClient { stream, waiting: Vec::new(), options: 0, queue_id, edits: Vec::new() };
         client.send(b'O', &[&6_u32.to_be_bytes(), &ACTIONS.to_be_bytes(), &OPTIONS.to_be_bytes()]);
         client.flush()?;
         let (letter, offer) = client.read_packet()?;
@@ -130,6 +132,11 @@ impl MilterClient {
     /// If `limit` is zero.
     pub fn set_patience(&mut self, limit: Duration) {
         self.stream.set_patience(limit).expect("a timeout above zero can be set");
+    }
+
+    /// The queue id of the next messages.
+    pub fn set_queue_id(&mut self, id: impl Into<String>) {
+        self.queue_id = id.into();
     }
 
     /// A client connects to the MTA and says EHLO.
@@ -160,7 +167,14 @@ impl MilterClient {
 
     /// The message, header and body, and the answer to its end.
     pub fn message(&mut self, parts: &Parts) -> io::Result<Answer> {
-        self.macros(b'N', &[("i", "4cTest0000zzzz")]);
+        let answer = self.begin_message(parts)?;
+        if answer.is_positive() { self.end_message() } else { Ok(answer) }
+    }
+
+    /// The message without its end. [`Answer::Skip`] if no more of it is wanted.
+    pub fn begin_message(&mut self, parts: &Parts) -> io::Result<Answer> {
+        let id = self.queue_id.clone();
+        self.macros(b'N', &[("i", &id)]);
         let keeps_space = self.options & LEADING_SPACE != 0;
         for (name, value) in &parts.headers {
             let value = if keeps_space { value } else { value.strip_prefix(b" ").unwrap_or(value) };
@@ -177,13 +191,18 @@ impl MilterClient {
         }
         for piece in parts.body.chunks(PIECE) {
             self.send(b'B', &[piece]);
-            match self.answer_unless(NO_REPLY_BODY)? {
-                Answer::Continue => {}
-                Answer::Skip => break,
-                other => return Ok(other),
+            let answer = self.answer_unless(NO_REPLY_BODY)?;
+            if answer != Answer::Continue {
+                return Ok(answer);
             }
         }
-        self.macros(b'E', &[("i", "4cTest0000zzzz")]);
+        Ok(Answer::Continue)
+    }
+
+    /// The end of the message begun before, and the answer to it.
+    pub fn end_message(&mut self) -> io::Result<Answer> {
+        let id = self.queue_id.clone();
+        self.macros(b'E', &[("i", &id)]);
         self.send(b'E', &[]);
         self.answer()
     }

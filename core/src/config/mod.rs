@@ -13,6 +13,7 @@ mod learned;
 mod malware;
 pub mod metrics;
 mod policy;
+mod rates;
 pub mod reader;
 mod reputation;
 mod score;
@@ -51,6 +52,8 @@ pub struct Config {
     pub dns: crate::lookup::dns::DnsSettings,
     /// `[networks]` and `[reputation]`.
     pub reputation: crate::reputation::Settings,
+    /// `[rates]`.
+    pub rates: crate::reputation::rates::Settings,
     /// `[correspondents]`.
     pub correspondents: crate::reputation::correspondents::Settings,
     /// `[directory]`.
@@ -157,6 +160,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         limits: sections::limits(&mut root, &mut faults),
         dns: dns::read(&mut root, &mut faults),
         reputation,
+        rates: rates::read(&mut root, &mut faults),
         correspondents: learned::read_correspondents(&mut root, &mut faults),
         directory: directory::read(&mut root, &mut faults),
         dha: dha::read(&mut root, &mut faults),

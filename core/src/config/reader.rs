@@ -213,6 +213,15 @@ impl<'i> Table<'i> {
 
     /// A size such as `"50 MiB"`, or a whole number of bytes.
     pub fn size(&mut self, key: &'static str, default: usize, faults: &mut Faults<'_>) -> usize {
+        self.size_from(1, key, default, faults)
+    }
+
+    /// The same where 0 means no limit.
+    pub fn size_or_none(&mut self, key: &'static str, default: usize, faults: &mut Faults<'_>) -> usize {
+        self.size_from(0, key, default, faults)
+    }
+
+    fn size_from(&mut self, least: usize, key: &'static str, default: usize, faults: &mut Faults<'_>) -> usize {
         let size = match self.take(key) {
             None => default,
             Some((span, value)) => {
@@ -221,7 +230,7 @@ impl<'i> Table<'i> {
                     DeValue::String(text) => parse_size(text),
                     _ => None,
                 };
-                size.filter(|&s| s > 0).unwrap_or_else(|| {
+                size.filter(|&s| s >= least).unwrap_or_else(|| {
                     self.wrong_type(key, span, "a size such as \"50 MiB\", or a number of bytes", &value, faults);
                     default
                 })

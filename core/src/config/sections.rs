@@ -203,6 +203,8 @@ pub fn limits(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Limits {
             faults,
         ) as usize,
         bytes_in_flight: table.size("bytes_in_flight", default.bytes_in_flight, faults),
+        message_time: table.duration("message_time", default.message_time, faults),
+        idle_time: table.duration("idle_time", default.idle_time, faults),
     };
     table.finish(faults);
     limits

@@ -1,6 +1,6 @@
 //! From checked settings to an engine, and what engines of one process share.
 
-use super::judges::Judges;
+use super::{judges::Judges, load::Load};
 use crate::{
     authentication::{Authenticator, Resolver},
     config::{Config, sections::Deadlines},
@@ -18,7 +18,7 @@ use crate::{
         directory::{self, Directory},
         greylist::Greylist,
     },
-    reputation::{Reputation, correspondents::Correspondents},
+    reputation::{Reputation, correspondents::Correspondents, rates},
     score,
     session::{InFlight, Limits},
     spam::{
@@ -33,7 +33,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::Semaphore;
 
 /// All that judges mail, loaded and compiled: nothing here changes after it was built. A reload builds another.
 #[derive(Debug)]
@@ -57,8 +56,7 @@ pub struct Engine {
     pub(super) score: score::Settings,
     pub(super) policy: policy::Settings,
     pub(super) shared: Shared,
-    /// One permit for each processor: work of the CPU beyond that would only take turns.
-    pub(super) processors: Arc<Semaphore>,
+    pub(super) rates: rates::Settings,
 }
 
 /// How often the classifier's model is looked for. Unit: time. Source: our own limit; who has just learned waits no
@@ -77,6 +75,9 @@ pub struct Shared {
     pub(super) in_flight: InFlight,
     model: LiveModel,
     pub(super) meter: Meter,
+    /// What each network brings.
+    pub(super) traffic: rates::Meter,
+    pub(super) load: Arc<Load>,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
 }
@@ -129,6 +130,8 @@ impl Shared {
             in_flight: InFlight::default(),
             model: LiveModel::default(),
             meter: Meter::default(),
+            traffic: rates::Meter::default(),
+            load: Load::new(),
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
         }
@@ -172,6 +175,7 @@ impl Shared {
 
     /// Forgets what was counted: for `mailward check`, where messages of a pile have nothing to do with each other.
     pub async fn forget_counts(&self, now: i64, deadline: Deadline) {
+        self.traffic.clear();
         let all = Op::Clear { prefix: String::new() };
         if let Some(why) = self.counters.apply(now, vec![all], deadline).await.trouble() {
             tracing::warn!(why, "counts of an earlier message were not forgotten");
@@ -181,6 +185,13 @@ impl Shared {
     /// How services and our own work did so far.
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// Measures the load and looks for messages that hang, until the last handle is dropped. A daemon, which lives
+    /// longer than one connection, calls it once.
+    pub fn watch_load(&self) {
+        self.traffic.lives_long();
+        tokio::spawn(Load::measure(Arc::downgrade(&self.load)));
     }
 
     /// Messages and bytes in flight.
@@ -257,6 +268,8 @@ impl Engine {
         for warning in scanner.warnings() {
             tracing::warn!("{warning}");
         }
+        let delay = if config.rates.mode == rates::Mode::Enforce { config.rates.delay } else { Duration::ZERO };
+        shared.load.configure(delay, &config.limits);
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
         Ok(Engine {
             limits: config.limits,
@@ -278,7 +291,7 @@ impl Engine {
             score: config.score,
             policy: config.policy,
             shared,
-            processors: Arc::new(Semaphore::new(processors)),
+            rates: config.rates,
         })
     }
 
@@ -302,7 +315,7 @@ impl Engine {
     /// Whether the threads that judge messages answer: one is free within the deadline, and does as it is told.
     pub async fn judging_answers(&self, deadline: Deadline) -> bool {
         let answer = async {
-            let turn = Arc::clone(&self.processors).acquire_owned().await;
+            let Ok(turn) = self.shared.load.turn(None).await else { return false };
             self.judges.run(move |_| drop(turn)).await.is_ok()
         };
         deadline.bound(answer).await.done().copied().unwrap_or(false)
@@ -327,8 +340,11 @@ mod tests {
         let engine = Engine::build(Config::default(), Shared::in_memory(None)).await.expect("the defaults load");
         let in_a_while = || Deadline::after(Duration::from_secs(30));
         assert!(engine.judging_answers(in_a_while()).await);
-        let all = u32::try_from(engine.processors.available_permits()).expect("few processors");
-        let taken = Arc::clone(&engine.processors).acquire_many_owned(all).await;
+        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let mut taken = Vec::new();
+        for _ in 0..processors {
+            taken.push(engine.shared.load.turn(None).await.expect("a free turn"));
+        }
         assert!(!engine.judging_answers(Deadline::after(Duration::from_millis(50))).await);
         drop(taken);
         assert!(engine.judging_answers(in_a_while()).await);

@@ -1,12 +1,12 @@
 //! What the message itself says: parsing, scanning and rules, off the async threads.
 
-use super::{Engine, pending::Panicked};
+use super::{Engine, load::Overloaded, pending::Panicked};
 use crate::{
     authentication::forged,
     lookup::meter::Work,
     malware::{ScanReport, WarmScanner},
     message::{self, MessageFacts},
-    session::{Connection, Direction, Transaction},
+    session::{ClientNetwork, Connection, Direction, Transaction},
     spam::{self, AtEnd, classifier},
     verdict::Finding,
 };
@@ -27,17 +27,31 @@ pub(super) struct Content {
     pub(super) forged: Vec<u32>,
 }
 
-/// Parses once and looks at everything. A panic becomes an error, and with it a deferral.
+/// Why there is no look at the message. Either becomes a deferral.
+#[derive(Debug)]
+pub(super) enum Unjudged {
+    Panicked,
+    Overloaded,
+}
+
+impl From<Panicked> for Unjudged {
+    fn from(_: Panicked) -> Self {
+        Unjudged::Panicked
+    }
+}
+
+/// Parses once and looks at everything. `network`: in whose turn; `None` if the client is exempt.
 pub(super) async fn judge(
     engine: &Arc<Engine>,
+    network: Option<ClientNetwork>,
     connection: &Connection,
     transaction: &Transaction,
     raw: Bytes,
     now: i64,
-) -> Result<Content, Panicked> {
-    // The permit goes with the work: a deadline that passes ends the wait, not the work.
+) -> Result<Content, Unjudged> {
+    // The turn goes with the work: a deadline that passes ends the wait, not the work.
     let asked = Instant::now();
-    let turn = Arc::clone(&engine.processors).acquire_owned().await;
+    let turn = engine.shared.load.turn(network).await.map_err(|Overloaded| Unjudged::Overloaded)?;
     engine.shared.meter.worked(Work::Queue, asked);
     let (judges, engine) = (&engine.judges, Arc::clone(engine));
     let connection = connection.clone();
@@ -73,5 +87,5 @@ pub(super) async fn judge(
         engine.shared.meter.worked(Work::Content, started);
         content
     };
-    judges.run(work).await
+    Ok(judges.run(work).await?)
 }

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 /// Messages that a network must have delivered here to be trusted. Unit: messages within [`HISTORY`]. Source: our own
 /// limit: a handful of accepted messages is cheap for a harvester to send.
-const TRUSTED_MESSAGES: u64 = 50;
+pub(super) const TRUSTED_MESSAGES: u64 = 50;
 /// How long delivered messages are remembered, and how finely. Unit: seconds (30 days, 1 day).
-const HISTORY: Window = Window { bucket: 86_400, keep: 30 * 86_400 };
+pub(super) const HISTORY: Window = Window { bucket: 86_400, keep: 30 * 86_400 };
 
 impl Session {
     /// The answer that a running block gives this client.
@@ -80,6 +80,7 @@ impl Session {
 
     fn remember_delivery(&self, time: i64) {
         if let Some(network) = self.network() {
+            self.engine.shared.load.taken(network);
             self.engine.shared.ledger.add(&format!("delivered/{network}"), 1, HISTORY, time);
         }
     }

@@ -7,6 +7,7 @@ use crate::{
         batv::Tag,
         directory::{self, Membership},
     },
+    reputation::rates,
     session::{Address, Direction, Recipient, RefuseAt, RefusedByMta},
     verdict::Reply,
 };
@@ -52,6 +53,15 @@ impl Session {
         if acts
             && !address.is_postmaster_or_abuse()
             && let Some((reply, because)) = self.early_refusal(time, Stage::Rcpt, RefuseAt::Rcpt).await
+        {
+            return self.refuse(Stage::Rcpt, Some(address), reply, because);
+        }
+        let flood = self.open.as_ref().and_then(|open| open.flood.clone());
+        if acts
+            && let Some((reply, because)) = match flood {
+                Some(flood) => Some(flood),
+                None => self.judge_recipient_rate(time).await,
+            }
         {
             return self.refuse(Stage::Rcpt, Some(address), reply, because);
         }
@@ -108,6 +118,7 @@ impl Session {
             let reply = Reply::fixed(452, (4, 5, 3), "Please send this recipient a message of its own");
             return self.refuse(Stage::Rcpt, Some(address), reply, "another policy class");
         }
+        self.note(rates::Kind::Recipients, 1, time);
         self.accept(recipient);
         Answer::default()
     }

@@ -1,7 +1,7 @@
 //! The small steps of a session: what the stages in `engine.rs` are made of.
 
 use super::{
-    Answer, Judged, Report, Session,
+    Answer, Judged, Report, Session, flood,
     open::Open,
     pending::{Panicked, Pending},
 };
@@ -271,7 +271,7 @@ impl Session {
         open: Option<&Open>,
         finding: &'static str,
     ) -> Judged {
-        let reply = temporary_failure();
+        let reply = if finding == "rates.load" { flood::busy() } else { temporary_failure() };
         let reference = open.map_or_else(|| self.engine.reference(), |open| open.reference);
         let transaction = open.map(|open| &open.transaction);
         let mut explanation = Explanation::of_refusal(&Refusal {
@@ -295,7 +295,10 @@ pub(super) fn overflow_finding(overflow: Overflow) -> Finding {
     let id = match overflow {
         Overflow::HeaderCount => "limit.header-count",
         Overflow::HeaderBytes => "limit.header-bytes",
-        Overflow::MessageBytes | Overflow::SiteBytes => "limit.message-bytes",
+        Overflow::MessageBytes => "limit.message-bytes",
+        Overflow::SiteBytes => "limit.bytes-in-flight",
+        Overflow::SiteMessages => "limit.messages-in-flight",
+        Overflow::Time => "limit.message-time",
     };
     Finding::new(id, Points::ZERO, "[limits]")
 }
@@ -306,6 +309,16 @@ pub(super) fn overflow_reply(overflow: Overflow) -> Option<Reply> {
         Overflow::HeaderCount | Overflow::HeaderBytes => {
             Some(Reply::fixed(552, (5, 3, 4), "Message header is too large"))
         }
-        Overflow::MessageBytes | Overflow::SiteBytes => None,
+        Overflow::MessageBytes | Overflow::SiteBytes | Overflow::SiteMessages | Overflow::Time => None,
+    }
+}
+
+/// The finding of a bound that has nothing to do with the message itself: it is deferred for that.
+pub(super) fn site_limit(overflow: Overflow) -> Option<&'static str> {
+    match overflow {
+        Overflow::SiteBytes => Some("limit.bytes-in-flight"),
+        Overflow::SiteMessages => Some("limit.messages-in-flight"),
+        Overflow::Time => Some("limit.message-time"),
+        Overflow::HeaderCount | Overflow::HeaderBytes | Overflow::MessageBytes => None,
     }
 }

@@ -9,6 +9,7 @@ mod helo;
 mod judge;
 pub mod learned;
 mod networks;
+pub mod rates;
 mod sender;
 mod settings;
 

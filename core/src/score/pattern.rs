@@ -28,6 +28,7 @@ pub const FAMILIES: &[&str] = &[
     "message",
     "mime",
     "phishing",
+    "rates",
     "rdns",
     "recipient",
     "reputation",

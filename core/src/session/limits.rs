@@ -1,10 +1,7 @@
 //! Bounds of one session and of all messages together.
 
 use serde::Serialize;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::time::Duration;
 
 /// Bounds that hold while bytes arrive. Past one, a finding says so or the message is deferred.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,10 +15,20 @@ pub struct Limits {
     pub header_count: usize,
     /// Most recipients of a message; more get 452. Unit: recipients. Source: Postfix `smtpd_recipient_limit`.
     pub recipients: usize,
-    /// Most messages judged at a time, over all connections; more are deferred. Unit: messages.
+    /// Most messages at a time, over all connections; more are deferred. From half of it on, a network that holds more
+    /// than its share is deferred first. Unit: messages.
     pub messages_in_flight: usize,
-    /// Most memory for messages, over all connections; past it new messages are deferred. Unit: bytes.
+    /// Most memory for messages, over all connections; past it new messages are deferred. From half of it on, a network
+    /// that holds more than its share is deferred first. Unit: bytes.
     pub bytes_in_flight: usize,
+    /// How long a message may take from its first header field to its end. Past it its bytes are freed and its end is
+    /// deferred. MTAs collect a message before they hand it over, so only one that hangs takes so long. Source: Postfix
+    /// `milter_content_timeout`, 300 s, is the MTA's own patience with us.
+    pub message_time: Duration,
+    /// How long a transaction without a message keeps its place among the messages in flight. It goes on without one
+    /// afterwards, and asks again when its message comes: a client may be slow, but slow clients may not shut others
+    /// out. Source: our own limit.
+    pub idle_time: Duration,
 }
 
 impl Default for Limits {
@@ -33,80 +40,8 @@ impl Default for Limits {
             recipients: 1_000,
             messages_in_flight: 500,
             bytes_in_flight: 256 << 20,
+            message_time: Duration::from_secs(300),
+            idle_time: Duration::from_secs(30),
         }
-    }
-}
-
-/// Messages and bytes that are being judged now; shared by all sessions and kept across reloads.
-#[derive(Debug, Clone, Default)]
-pub struct InFlight(Arc<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    messages: AtomicUsize,
-    bytes: AtomicUsize,
-}
-
-impl InFlight {
-    /// Admits one more message, or `None` if the site is at its limit.
-    pub fn admit(&self, limits: &Limits) -> Option<Ticket> {
-        add_within(&self.0.messages, 1, limits.messages_in_flight).then(|| Ticket { counts: self.0.clone(), bytes: 0 })
-    }
-
-    /// Messages admitted now.
-    pub fn messages(&self) -> usize {
-        self.0.messages.load(Ordering::Relaxed)
-    }
-
-    /// Bytes accounted for now.
-    pub fn bytes(&self) -> usize {
-        self.0.bytes.load(Ordering::Relaxed)
-    }
-}
-
-/// The place of one message among those in flight; given back when dropped.
-#[derive(Debug)]
-pub struct Ticket {
-    counts: Arc<Counts>,
-    bytes: usize,
-}
-
-impl Ticket {
-    /// Accounts for more bytes; `false` if that would cross the limit.
-    pub fn grow(&mut self, more: usize, limit: usize) -> bool {
-        let fits = add_within(&self.counts.bytes, more, limit);
-        if fits {
-            self.bytes += more;
-        }
-        fits
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.counts.messages.fetch_sub(1, Ordering::Relaxed);
-        self.counts.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-fn add_within(counter: &AtomicUsize, more: usize, limit: usize) -> bool {
-    counter
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| now.checked_add(more).filter(|&sum| sum <= limit))
-        .is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_site_admits_nobody_until_a_message_ends() {
-        let limits = Limits { messages_in_flight: 1, ..Limits::default() };
-        let in_flight = InFlight::default();
-        let first = in_flight.admit(&limits);
-        assert!(first.is_some());
-        assert!(in_flight.admit(&limits).is_none());
-        drop(first);
-        assert!(in_flight.admit(&limits).is_some());
     }
 }

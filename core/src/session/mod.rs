@@ -5,6 +5,7 @@
 
 mod address;
 mod connection;
+mod in_flight;
 mod limits;
 mod raw_message;
 mod recording;
@@ -12,7 +13,8 @@ mod transaction;
 
 pub use address::{Address, AddressError, ReversePath};
 pub use connection::{ClientNetwork, Connection, Login, RefuseAt, Tls};
-pub use limits::{InFlight, Limits, Ticket};
-pub use raw_message::{Overflow, RawMessage, push_with_crlf};
+pub use in_flight::{Full, Held, InFlight, Presence, Ticket};
+pub use limits::Limits;
+pub use raw_message::{Overflow, RawMessage, Watch, push_with_crlf};
 pub use recording::{Bytes, Event, Recording, RecordingError};
 pub use transaction::{Direction, Recipient, RefusedByMta, Transaction};

@@ -138,7 +138,7 @@ fn empty(facts: &Facts<'_>) -> Option<Seen> {
 }
 
 /// Most letters beside the link. Source: our own limit, a few words.
-const WORDS: usize = 25;
+const WORDS: usize = 15;
 
 fn only_link(facts: &Facts<'_>) -> Option<Seen> {
     let mut hosts = facts.web_links();

@@ -270,7 +270,7 @@ fn html_file(facts: &Facts<'_>) -> Option<Seen> {
         named && !name.is_empty()
     })?;
     let label = facts.message.parts.get(attachment.part).map(Part::label).unwrap_or_default();
-    (!facts.is_list).then(|| Seen::Fact(label))
+    (!facts.is_list).then_some(Seen::Fact(label))
 }
 
 fn only_file(facts: &Facts<'_>) -> Option<Seen> {

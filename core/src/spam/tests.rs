@@ -98,7 +98,11 @@ fn gtube_in_a_base64_part_is_refused_by_points() {
 
 #[test]
 fn a_site_changes_weights_and_leaves_rules_out() {
-    let raw = mail("Date", "", "Content-Type: text/plain\r\n\r\nlook: https://bit.ly/abc\r\n");
+    let raw = mail(
+        "Date",
+        "",
+        "Content-Type: text/plain\r\n\r\nHello Bob, this is the shop of last week: https://bit.ly/abc\r\n",
+    );
     let message = parse(&raw, &Bounds::default());
     let (connection, sender) = (Connection::default(), ReversePath::Null);
     let facts = AtEnd {

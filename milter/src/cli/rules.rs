@@ -5,7 +5,7 @@ use mailward_core::{
     spam::{RULES, Rule, Settings},
     verdict::Points,
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -35,12 +35,16 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
         Ok(config) => config.spam,
         Err(code) => return code,
     };
+    let mut text = String::new();
     if list.markdown {
-        println!("| Rule | Points | What it says | Why it counts |\n|---|--:|---|---|");
+        text += "| Rule | Points | What it says | Why it counts |\n|---|--:|---|---|\n";
     }
     for rule in RULES.iter() {
-        println!("{}", line(rule, &settings, &list));
+        text += &line(rule, &settings, &list);
+        text.push('\n');
     }
+    // A reader that has seen enough closes the pipe.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
 

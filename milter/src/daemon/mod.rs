@@ -86,6 +86,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     };
     engine.watch_lists();
     shared.watch_model();
+    shared.watch_load();
     let daemon = Arc::new(Daemon {
         engine: ArcSwap::from(engine),
         metrics: counts,

@@ -7,6 +7,7 @@ mod commands;
 mod content;
 mod dha;
 mod faults;
+mod floods;
 mod greylist;
 mod learned;
 mod lifecycle;

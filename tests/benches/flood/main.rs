@@ -1,0 +1,347 @@
+//! A flood through the milter socket: 200 client addresses push ten times what the daemon can judge, beside ordinary
+//! mail from other addresses. Printed are the waiting time of ordinary mail without and with the flood, what became of
+//! the flood, the daemon's memory, and whether every message that was taken was judged exactly once.
+//!
+//!     MAILWARD_BIN=target/release/mailward cargo bench -p mailward-tests --bench flood
+//!
+//! What a machine can judge is measured first, with flood protection off and 16 messages at a time. The flood is open
+//! loop: each address sends when its time has come, whatever became of the message before; who is late goes on without
+//! pause. A deferred message counts as pushed and is not repeated. An address keeps its connection for ten messages, as
+//! bulk senders do, and connects again at once.
+//!
+//! Clients and daemon share the processors of one host. The flood runs in a process of its own with `nice -n 19`, so
+//! that the kernel does not take its cost from the daemon: on a real network it comes from elsewhere (`FLOOD_NICE` says
+//! how nice it is). The daemon and the ordinary clients run with equal, ordinary priority. DNS answers NXDOMAIN at once. The daemon runs with its
+//! defaults. `FLOOD_LOG=FILE` keeps its log.
+
+#[path = "../../../core/benches/shared/corpus.rs"]
+#[allow(dead_code, reason = "the sizes are another benchmark's")]
+mod corpus;
+#[path = "../speed/process.rs"]
+#[allow(dead_code, reason = "waiting until all is quiet is another benchmark's")]
+mod process;
+mod sender;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mailward_tests::clock::{PATIENCE, wait_until};
+use mailward_tests::mailward::{Mailward, binary};
+use mailward_tests::milter::Parts;
+use mailward_tests::nxdomain::NxDomain;
+use mailward_tests::scratch::Scratch;
+use sender::{Outcome, Sender};
+
+/// How long each part is measured, unless `FLOOD_SECONDS` says otherwise.
+const SECONDS: u64 = 20;
+/// Client addresses of the flood.
+const ADDRESSES: usize = 200;
+/// What the flood pushes, in times of what the daemon can judge.
+const TIMES: f64 = 10.0;
+/// Client addresses of ordinary mail.
+const ORDINARY: usize = 50;
+/// Ordinary mail, as a share of what the daemon can judge.
+const ORDINARY_SHARE: f64 = 0.1;
+/// When a flood has settled. Unit: seconds.
+const SETTLED: f64 = 2.0;
+/// Messages under way at a time while the capacity is measured.
+const AT_ONCE: usize = 16;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--flood-from") {
+        return child(&arguments[at + 1..]);
+    }
+    // `cargo test --all-targets` starts benchmarks too, without this word.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return;
+    }
+    let seconds = std::env::var("FLOOD_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(SECONDS);
+    let time = Duration::from_secs(seconds);
+    let (source, parts) = mail();
+    println!("daemon     {}", binary().display());
+    println!("messages   {} from {source}", parts.len());
+    let capacity = capacity(time / 2);
+    println!("capacity   {capacity:.0} messages/s, {AT_ONCE} at a time, flood protection off");
+
+    let scratch = Scratch::new();
+    let dns = NxDomain::start();
+    let (socket, mut daemon) = start(&scratch, &dns, "");
+    let mut ids: Vec<String> = Vec::new();
+    let rate = (capacity * ORDINARY_SHARE).clamp(5.0, 50.0);
+    ordinary(&socket, &parts, "w", rate, Duration::from_secs(3), &mut ids);
+    println!(
+        "ordinary   {rate:.0} messages/s from {ORDINARY} addresses; {ADDRESSES} addresses flood; {seconds} s each"
+    );
+
+    let memory = process::pss(&[daemon.process_id()]);
+    let calm = ordinary(&socket, &parts, "a", rate, time, &mut ids);
+    let pushed = Pushed::begin(&scratch, &socket, capacity * TIMES, time);
+    let watched = thread::spawn({
+        let id = daemon.process_id();
+        move || {
+            let ends = Instant::now() + time;
+            let mut most = 0.0_f64;
+            while Instant::now() < ends {
+                most = most.max(process::pss(&[id]));
+                thread::sleep(Duration::from_millis(500));
+            }
+            most
+        }
+    });
+    let cpu = process::cpu(&[daemon.process_id()]);
+    let flooded = ordinary(&socket, &parts, "b", rate, time, &mut ids);
+    let cpu = (process::cpu(&[daemon.process_id()]) - cpu).as_secs_f64() / time.as_secs_f64();
+    let most = watched.join().expect("memory is watched to the end");
+    let [attempts, taken, deferred, refused, broken] = pushed.end(&mut ids);
+    let after = ordinary(&socket, &parts, "c", rate, time / 2, &mut ids);
+
+    println!(
+        "{:>22} {:>8} {:>8} {:>8} {:>9} {:>9}",
+        "ordinary mail", "p50 ms", "p99 ms", "most ms", "taken", "deferred"
+    );
+    let settled = flooded.after(SETTLED);
+    let runs = [
+        ("without the flood", &calm),
+        ("with the flood", &flooded),
+        ("from its 3rd second on", &settled),
+        ("after the flood", &after),
+    ];
+    for (name, run) in runs {
+        println!(
+            "{name:>22} {:>8.2} {:>8.2} {:>8.2} {:>9} {:>9}",
+            run.at(50.0),
+            run.at(99.0),
+            run.at(100.0),
+            run.taken,
+            run.deferred
+        );
+    }
+    println!(
+        "ratio      {:.2} of p99, {:.2} of p50",
+        flooded.at(99.0) / calm.at(99.0),
+        flooded.at(50.0) / calm.at(50.0)
+    );
+    println!(
+        "flood      {:.1} times the capacity pushed: {attempts} messages, {taken} taken, {deferred} deferred, {refused} \
+         refused, {broken} broken off",
+        attempts as f64 / time.as_secs_f64() / capacity
+    );
+    println!("daemon     {cpu:.2} processors, {most:.1} MiB PSS at most, {memory:.1} before");
+    let twice = account(&daemon, &ids);
+    if let Some(file) = std::env::var_os("FLOOD_LOG") {
+        std::fs::write(file, daemon.output()).expect("the log can be kept");
+    }
+    println!("account    {} messages taken, {} of them judged exactly once", ids.len(), ids.len() - twice);
+    assert!(daemon.terminate().success(), "the daemon ends well");
+    assert_eq!((twice, broken), (0, 0), "every message taken is judged once, and nobody is left without an answer");
+}
+
+fn mail() -> (String, Vec<Parts>) {
+    let corpus::Sample { source, messages, .. } = corpus::sample();
+    (source, messages.iter().map(|message| Parts::of(message)).collect())
+}
+
+fn start(scratch: &Scratch, dns: &NxDomain, config: &str) -> (PathBuf, Mailward) {
+    let socket = scratch.path().join("milter.sock");
+    let config = format!(
+        "{config}[dns]\nservers = [\"{}\"]\n[state]\ndir = \"{}\"\n[log]\nformat = \"json\"\n",
+        dns.address(),
+        scratch.dir("state").display()
+    );
+    let daemon = Mailward::builder().config(config).socket(&socket).start(scratch);
+    (socket, daemon)
+}
+
+/// Messages a second that are judged without flood protection.
+fn capacity(time: Duration) -> f64 {
+    let scratch = Scratch::new();
+    let dns = NxDomain::start();
+    let (socket, mut daemon) = start(&scratch, &dns, "[rates]\nmode = \"off\"\n");
+    let pushed = |time| {
+        let arguments = [AT_ONCE.to_string(), "1e9".to_owned()];
+        Pushed::spawn(&scratch, &socket, &arguments, time).end(&mut Vec::new())
+    };
+    pushed(Duration::from_secs(2));
+    let [_, taken, ..] = pushed(time);
+    assert!(daemon.terminate().success(), "the daemon ends well");
+    taken as f64 / time.as_secs_f64()
+}
+
+/// What became of ordinary mail.
+struct Run {
+    /// Sorted. Unit: milliseconds.
+    timings: Vec<f64>,
+    taken: usize,
+    deferred: usize,
+    messages: Vec<Message>,
+}
+
+/// One message of ordinary mail.
+#[derive(Clone)]
+struct Message {
+    /// When it was due. Unit: seconds.
+    due: f64,
+    /// From connecting to the verdict. Unit: milliseconds.
+    took: f64,
+    outcome: Outcome,
+    id: String,
+}
+
+impl Run {
+    fn of(messages: Vec<Message>) -> Run {
+        let mut timings: Vec<f64> = messages.iter().map(|message| message.took).collect();
+        timings.sort_by(f64::total_cmp);
+        let count = |wanted| messages.iter().filter(|message| message.outcome == wanted).count();
+        Run { timings, taken: count(Outcome::Taken), deferred: count(Outcome::Deferred), messages }
+    }
+
+    fn after(&self, seconds: f64) -> Run {
+        Run::of(self.messages.iter().filter(|message| message.due >= seconds).cloned().collect())
+    }
+
+    fn at(&self, percent: f64) -> f64 {
+        self.timings[((self.timings.len() - 1) as f64 * percent / 100.0).round() as usize]
+    }
+}
+
+/// Sends at an even rate, each message on a connection of its own, as Postfix does, and from the next address. The time
+/// runs from connecting to the verdict.
+fn ordinary(socket: &Path, parts: &[Parts], run: &str, rate: f64, time: Duration, ids: &mut Vec<String>) -> Run {
+    let started = Instant::now();
+    let next = AtomicUsize::new(0);
+    let send = || {
+        let mut results = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let due = Duration::from_secs_f64(number as f64 / rate);
+            if due >= time {
+                return results;
+            }
+            thread::sleep(due.saturating_sub(started.elapsed()));
+            let address = [203, 0, 113, 1 + (number % ORDINARY) as u8];
+            let begun = Instant::now();
+            let mut sender = Sender::new(socket, address.into());
+            let id = format!("{run}{number}");
+            let outcome = sender.send(&parts[number % parts.len()], &id);
+            let took = begun.elapsed().as_secs_f64() * 1e3;
+            results.push(Message { due: due.as_secs_f64(), took, outcome, id });
+        }
+    };
+    let messages: Vec<Message> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..32).map(|_| scope.spawn(send)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("ordinary mail goes to its end")).collect()
+    });
+    assert!(messages.iter().all(|message| message.outcome != Outcome::Broken), "ordinary mail gets its answers");
+    let taken = messages.iter().filter(|message| message.outcome == Outcome::Taken);
+    ids.extend(taken.map(|message| message.id.clone()));
+    Run::of(messages)
+}
+
+/// The flood, as a process of its own with the lowest priority.
+struct Pushed {
+    child: std::process::Child,
+    report: PathBuf,
+}
+
+impl Pushed {
+    fn begin(scratch: &Scratch, socket: &Path, rate: f64, time: Duration) -> Pushed {
+        Pushed::spawn(scratch, socket, &[ADDRESSES.to_string(), rate.to_string()], time)
+    }
+
+    fn spawn(scratch: &Scratch, socket: &Path, arguments: &[String; 2], time: Duration) -> Pushed {
+        let report = scratch.path().join("flood-report");
+        let niceness = std::env::var("FLOOD_NICE").unwrap_or_else(|_| "19".to_owned());
+        let child = Command::new("nice")
+            .args(["-n", &niceness])
+            .arg(std::env::current_exe().expect("a process knows its program"))
+            .arg("--flood-from")
+            .args([socket, &report])
+            .args(arguments)
+            .arg(time.as_secs_f64().to_string())
+            .spawn()
+            .expect("nice is part of coreutils");
+        Pushed { child, report }
+    }
+
+    /// Attempts, taken, deferred, refused, broken.
+    fn end(mut self, ids: &mut Vec<String>) -> [usize; 5] {
+        assert!(self.child.wait().expect("a child can be waited for").success(), "the flood ends well");
+        let report = std::fs::read_to_string(&self.report).expect("the flood leaves a report");
+        let (first, rest) = report.split_once('\n').expect("a first line");
+        ids.extend(rest.lines().map(str::to_owned));
+        let mut numbers = first.split(' ').map(|number| number.parse().expect("a number"));
+        std::array::from_fn(|_| numbers.next().expect("five numbers"))
+    }
+}
+
+/// `--flood-from SOCKET REPORT ADDRESSES RATE SECONDS`: the other process.
+fn child(arguments: &[String]) {
+    let [socket, report, addresses, rate, seconds] = arguments else { panic!("five arguments: {arguments:?}") };
+    let addresses: usize = addresses.parse().expect("a number");
+    let each: f64 = rate.parse::<f64>().expect("a number") / addresses as f64;
+    let time = Duration::from_secs_f64(seconds.parse().expect("a number"));
+    let (_, parts) = mail();
+    let (parts, socket) = (&parts, Path::new(socket));
+    let started = Instant::now();
+    let flood = move |address: usize| {
+        let (mut counts, mut ids) = ([0_usize; 5], Vec::new());
+        let mut sender = Sender::new(socket, [198, 51, 100, 1 + address as u8].into());
+        // Not all at the same moment.
+        let offset = address as f64 / addresses as f64;
+        for number in 0.. {
+            let due = Duration::from_secs_f64((number as f64 + offset) / each);
+            thread::sleep(due.saturating_sub(started.elapsed()));
+            if started.elapsed() >= time {
+                break;
+            }
+            let id = format!("f{address}x{number}");
+            counts[0] += 1;
+            match sender.send(&parts[(address * 7 + number) % parts.len()], &id) {
+                Outcome::Taken => {
+                    counts[1] += 1;
+                    ids.push(id);
+                }
+                Outcome::Deferred => counts[2] += 1,
+                Outcome::Refused => counts[3] += 1,
+                Outcome::Broken => counts[4] += 1,
+            }
+        }
+        (counts, ids)
+    };
+    let (mut sum, mut lines) = ([0_usize; 5], String::new());
+    thread::scope(|scope| {
+        let start = |address| thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, move || flood(address));
+        let threads: Vec<_> = (0..addresses).map(|address| start(address).expect("a thread")).collect();
+        for thread in threads {
+            let (counts, ids) = thread.join().expect("the flood goes to its end");
+            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            ids.iter().for_each(|id| lines.extend([id.as_str(), "\n"]));
+        }
+    });
+    let head = sum.map(|number| number.to_string()).join(" ");
+    std::fs::write(report, format!("{head}\n{lines}")).expect("the report can be written");
+}
+
+/// How many of the messages taken were not judged exactly once, by the daemon's log.
+fn account(daemon: &Mailward, ids: &[String]) -> usize {
+    let judged = || {
+        let mut judged: HashMap<String, usize> = HashMap::new();
+        for line in daemon.log() {
+            if let (Some("message"), Some(id)) = (line["stage"].as_str(), line["queue_id"].as_str()) {
+                *judged.entry(id.to_owned()).or_default() += 1;
+            }
+        }
+        judged
+    };
+    wait_until(PATIENCE, "the log is complete", || {
+        let judged = judged();
+        ids.iter().all(|id| judged.contains_key(id))
+    });
+    let judged = judged();
+    ids.iter().filter(|id| judged.get(*id) != Some(&1)).count()
+}
