@@ -18,6 +18,7 @@ pub const FAMILIES: &[&str] = &[
     "dnsbl",
     "dnswl",
     "from",
+    "greylist",
     "header",
     "helo",
     "html",
