@@ -24,7 +24,7 @@ BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 # What benchmarks need, always chosen together, so that dependencies are built once.
 MEASURED := -p mailward -p mailward-core -p mailward-tests
 
-.PHONY: help run build release test lint setup-build setup-test corpus bench flood soak clean install deb package-test
+.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench flood soak clean install deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -89,6 +89,10 @@ package-test: deb ## Install the package on a clean Debian root with systemd as 
 corpus: release ## Judge every message below MAILWARD_CORPUS=DIR: no panic, bounded time and memory.
 	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make corpus MAILWARD_CORPUS=DIR"; exit 2; }
 	sh tests/corpus.sh target/release/mailward "$(MAILWARD_CORPUS)"
+
+accuracy: ## What the classifier alone reaches: MAILWARD_CORPUS=DIR with DIR/train/{ham,spam} and DIR/test/NAME/{ham,spam}.
+	@[ -d "$(MAILWARD_CORPUS)/train" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/classifier.md"; exit 2; }
+	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example classifier_accuracy -- "$(MAILWARD_CORPUS)"
 
 bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, stages or connect.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)

@@ -11,6 +11,7 @@ mod greylist;
 mod harvest;
 mod judges;
 mod learned;
+mod learning;
 mod load;
 mod open;
 mod pending;
@@ -20,6 +21,7 @@ mod session;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
+pub use learning::{Learner, LearningError, Learnt, features, replace_model};
 pub use report::Report;
 
 use crate::{
@@ -37,6 +39,7 @@ use crate::{
     session::{
         Bytes, Connection, Direction, Event, Presence, RawMessage, Recording, RefuseAt, RefusedByMta, Tls, Transaction,
     },
+    spam,
     verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
 };
 use content::{Content, Unjudged};
@@ -399,12 +402,16 @@ impl Session {
             }
         };
         let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
-        let Content { facts, scan, findings, forged } = match content {
+        let Content { facts, scan, mut findings, learned, forged } = match content {
             Outcome::Done(Ok(content)) => content,
             Outcome::Done(Err(Unjudged::Panicked)) => return self.deferred(time, open, "internal.panic"),
             Outcome::Done(Err(Unjudged::Overloaded)) => return self.deferred(time, open, "rates.load"),
             _ => return self.deferred(time, open, "deadline.message"),
         };
+
+        // The model learns on: a recording keeps what it said.
+        let learned = self.journal.ask("classifier", async { learned }).await;
+        findings.extend(learned.as_ref().and_then(spam::classifier::finding));
 
         let mut judgement = Judgement { findings, reply: overflow.and_then(overflow_reply) };
         judgement.findings.append(&mut open.findings);

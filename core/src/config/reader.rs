@@ -50,6 +50,11 @@ impl<'i> Table<'i> {
         self.entries.contains_key(key)
     }
 
+    /// Where the value of a key stands.
+    pub fn place(&self, key: &str) -> Option<Range<usize>> {
+        self.entries.get(key).map(|(_, value)| value.span())
+    }
+
     /// Whether no key is left.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

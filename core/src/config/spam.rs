@@ -1,10 +1,13 @@
-//! `[spam]`: weights of the content rules.
+//! `[spam]`: weights of the content rules, and bounds of the classifier.
 
 use super::{
     diagnostic::{Faults, did_you_mean},
     reader::{Table, points_of},
 };
-use crate::spam::{RULES, Settings};
+use crate::{
+    spam::{RULES, Settings, classifier},
+    verdict::Points,
+};
 use std::ops::Range;
 
 /// Reads `[spam]`.
@@ -26,8 +29,31 @@ pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
             }
         }
     }
+    classifier(&mut settings.classifier, &mut table, faults);
     table.finish(faults);
     settings
+}
+
+/// Largest `classifier_after`. Unit: messages. Source: our own limit, far beyond what makes a difference.
+const MOST_AFTER: u64 = 100_000;
+
+fn classifier(settings: &mut classifier::Settings, table: &mut Table<'_>, faults: &mut Faults<'_>) {
+    settings.enabled = table.boolean("classifier", settings.enabled, faults);
+    let bounds = &mut settings.bounds;
+    bounds.after = table.integer("classifier_after", 1..=MOST_AFTER, bounds.after, faults);
+    for (key, bound, positive) in
+        [("classifier_max", &mut bounds.spam, true), ("classifier_min", &mut bounds.ham, false)]
+    {
+        let place = table.place(key);
+        let points = table.points(key, *bound, faults);
+        match place {
+            Some(place) if (points > Points::ZERO) != positive && points != Points::ZERO => {
+                let sign = if positive { "0 or more" } else { "0 or less" };
+                faults.at(place, format!("spam.{key} is {points}, must be {sign}"));
+            }
+            _ => *bound = points,
+        }
+    }
 }
 
 fn is_rule(id: &str, place: Range<usize>, faults: &mut Faults<'_>) -> bool {
@@ -42,7 +68,6 @@ fn is_rule(id: &str, place: Range<usize>, faults: &mut Faults<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{super::testing::read_text, *};
-    use crate::verdict::Points;
 
     #[test]
     fn a_good_table_is_read() {
@@ -52,6 +77,27 @@ mod tests {
         assert!(settings.disabled.contains("html.only"));
         assert_eq!(settings.overrides.get("link.shortened"), Some(&Points::hundredths(200)));
         assert_eq!(read_text("", read).0, Settings::default());
+    }
+
+    #[test]
+    fn bounds_of_the_classifier_are_read_and_a_wrong_sign_is_a_fault() {
+        let text = "[spam]\nclassifier = false\nclassifier_max = 3.5\nclassifier_min = 0\nclassifier_after = 200\n";
+        let (settings, faults) = read_text(text, read);
+        assert_eq!(faults, [""; 0]);
+        assert!(!settings.classifier.enabled);
+        let bounds = settings.classifier.bounds;
+        assert_eq!((bounds.spam, bounds.ham, bounds.after), (Points::hundredths(350), Points::ZERO, 200));
+        let text = "[spam]\nclassifier_max = -1\nclassifier_min = 2\nclassifier_after = 0\n";
+        let (settings, faults) = read_text(text, read);
+        assert_eq!(settings, Settings::default());
+        assert_eq!(
+            faults,
+            [
+                "test.toml:2:18: spam.classifier_max is -1.00, must be 0 or more",
+                "test.toml:3:18: spam.classifier_min is 2.00, must be 0 or less",
+                "test.toml:4:20: spam.classifier_after is 0, must be a whole number from 1 to 100000",
+            ]
+        );
     }
 
     #[test]

@@ -21,11 +21,15 @@ use crate::{
     reputation::{Reputation, correspondents::Correspondents, rates},
     score,
     session::{InFlight, Limits},
-    spam,
+    spam::{
+        self,
+        classifier::{LiveModel, Model},
+    },
     store::{Counters, HistoryRow, Ledger, Op, SiteKey, Store, StoreError},
     verdict::Reference,
 };
 use std::{
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -55,6 +59,10 @@ pub struct Engine {
     pub(super) rates: rates::Settings,
 }
 
+/// How often the classifier's model is looked for. Unit: time. Source: our own limit; who has just learned waits no
+/// longer.
+const MODEL_LOOK: Duration = Duration::from_secs(3);
+
 /// What outlives a reload: state on disk, what is in flight, the DNS cache.
 #[derive(Debug, Clone)]
 pub struct Shared {
@@ -65,12 +73,27 @@ pub struct Shared {
     /// Under which correspondents are kept.
     site_key: SiteKey,
     pub(super) in_flight: InFlight,
+    model: LiveModel,
     pub(super) meter: Meter,
     /// What each network brings.
     pub(super) traffic: rates::Meter,
     pub(super) load: Arc<Load>,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
+}
+
+fn refresh(live: &LiveModel) {
+    match live.refresh() {
+        Ok(false) => {}
+        Ok(true) => match live.current() {
+            Some(model) => {
+                let [ham, spam] = model.about.learned;
+                tracing::info!(generation = model.about.generation, ham, spam, "classifier: model read");
+            }
+            None => tracing::info!("classifier: the model is gone"),
+        },
+        Err(error) => tracing::error!(%error, "classifier: the model in force stays"),
+    }
 }
 
 impl Shared {
@@ -93,7 +116,7 @@ impl Shared {
         let counters = Counters::open(dir).metered(&shared.meter);
         let ledger = Ledger::new(counters.clone());
         let site_key = SiteKey::open(dir).map_err(|error| advice(&error))?;
-        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), site_key, ..shared })
+        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), site_key, ..shared }.with_model_of(dir))
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
@@ -105,12 +128,39 @@ impl Shared {
             store: None,
             site_key: SiteKey::in_memory(),
             in_flight: InFlight::default(),
+            model: LiveModel::default(),
             meter: Meter::default(),
             traffic: rates::Meter::default(),
             load: Load::new(),
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
         }
+    }
+
+    /// Judges with the classifier's model of a state directory, read now and whenever [`Shared::refresh_model`] finds
+    /// another. Without a model that can be read the classifier says nothing.
+    #[must_use]
+    pub fn with_model_of(self, dir: &Path) -> Self {
+        let shared = Shared { model: LiveModel::of(dir), ..self };
+        shared.refresh_model();
+        shared
+    }
+
+    /// Reads the classifier's model if its file has changed.
+    pub fn refresh_model(&self) {
+        refresh(&self.model);
+    }
+
+    /// Looks for another model every few seconds, off the mail path, until the runtime ends.
+    pub fn watch_model(&self) {
+        let model = self.model.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(MODEL_LOOK).await;
+                let model = model.clone();
+                let _ = tokio::task::spawn_blocking(move || refresh(&model)).await;
+            }
+        });
     }
 
     /// The durable store; `None` in memory.
@@ -182,6 +232,11 @@ impl Shared {
 }
 
 impl Engine {
+    /// The model by which the classifier judges; `None` if it is off or there is none.
+    pub(super) fn classifier_in_force(&self) -> Option<Arc<Model>> {
+        self.spam.classifier.enabled.then(|| self.shared.model.current())?
+    }
+
     /// Loads lists, rules and directories, and compiles them.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use crate::{
     lookup::meter::Work,
     malware::{ScanReport, WarmScanner},
     message::{self, MessageFacts},
-    session::{ClientNetwork, Connection, Transaction},
-    spam::{self, AtEnd},
+    session::{ClientNetwork, Connection, Direction, Transaction},
+    spam::{self, AtEnd, classifier},
     verdict::Finding,
 };
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub(super) struct Content {
     pub(super) scan: ScanReport,
     /// Of the rules.
     pub(super) findings: Vec<Finding>,
+    /// Of the classifier, by the model of this moment.
+    pub(super) learned: Option<classifier::Outcome>,
     /// Occurrences of Authentication-Results that claim to be ours.
     pub(super) forged: Vec<u32>,
 }
@@ -69,7 +71,14 @@ pub(super) async fn judge(
             now,
         };
         let our_id = engine.authenticator.authserv_id(connection.mta_name.as_deref());
+        let learned = match (direction, engine.classifier_in_force()) {
+            (Direction::Inbound, Some(model)) => {
+                model.judge(&classifier::Features::of(&message), &engine.spam.classifier.bounds)
+            }
+            _ => None,
+        };
         let content = Content {
+            learned,
             findings: spam::judge(&engine.spam, &at_end),
             forged: forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value))),
             facts: message::facts(&message),

@@ -402,7 +402,7 @@ fn what_would_have_changed_it_is_said() {
     assert_eq!(changes(&malware, &none), ["without malware.a.x, malware.b.y: deliver (nothing against it)"]);
     let refused = Case { early: dmarc(), ..Case::default() };
     assert_eq!(changes(&refused, &none), ["without that refusal: deliver (nothing against it)"]);
-    let learned = Case { findings: vec![("classifier.spam", 2000), ("spam.x", 100)], ..Case::default() };
+    let learned = Case { findings: vec![("spam.classifier", 2000), ("spam.x", 100)], ..Case::default() };
     assert_eq!(
         changes(&learned, &none),
         [

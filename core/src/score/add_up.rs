@@ -45,7 +45,7 @@ pub fn standing(card: &Card, skip: &[FindingPattern]) -> Standing {
 
 /// Whether the points come from what the site's mail taught: they alone never refuse.
 fn is_learned(id: &str) -> bool {
-    id.starts_with("reputation.learned.") || id.starts_with("learned.") || id.starts_with("classifier.")
+    id.starts_with("reputation.learned.") || id.starts_with("learned.") || id == "spam.classifier"
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn skipped_findings_do_not_count_for_the_recipient() {
         let card = add_up(
-            vec![finding("spf.fail", 100, "a"), finding("dnsbl.zen", 600, "b"), finding("classifier.spam", 50, "c")],
+            vec![finding("spf.fail", 100, "a"), finding("dnsbl.zen", 600, "b"), finding("spam.classifier", 50, "c")],
             &Overrides::default(),
         );
         let skip = [FindingPattern::parse("dnsbl.*").expect("a pattern")];

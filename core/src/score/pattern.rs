@@ -11,7 +11,6 @@ pub const FAMILIES: &[&str] = &[
     "body",
     "bounce",
     "clamd",
-    "classifier",
     "correspondent",
     "dha",
     "directory",

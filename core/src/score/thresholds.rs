@@ -23,7 +23,7 @@ impl Default for Thresholds {
 pub struct Standing {
     /// Sum of all findings that count for the recipient.
     pub total: Points,
-    /// The same without what was learned from mail (`reputation.learned.*`, `classifier.*`).
+    /// The same without what was learned from mail (`reputation.learned.*`, `spam.classifier`).
     pub without_learned: Points,
 }
 

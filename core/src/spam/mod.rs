@@ -1,6 +1,7 @@
 //! Content rules: one table row is id, weight, source, sentence and function.
 
 mod body;
+pub mod classifier;
 mod coin;
 mod facts;
 mod from;
@@ -74,6 +75,8 @@ enum Seen {
 /// Weights of the site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// The statistical classifier.
+    pub classifier: classifier::Settings,
     /// Points by rule id that replace the weight of the table.
     pub overrides: BTreeMap<String, Points>,
     /// Rules that do not run.

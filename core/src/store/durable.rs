@@ -1,7 +1,7 @@
 //! `mailward.db`: records that must survive, written by one thread.
 
 use super::{
-    HistoryRow, Member, StoreError, history, roster,
+    HistoryRow, Learned, Member, StoreError, history, learned, roster,
     sqlite::{self, Durability},
 };
 use rusqlite::{Connection, TransactionBehavior};
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 /// Name of the file in the state directory.
 pub const FILE: &str = "mailward.db";
 /// Each text leads to the next schema version.
-const MIGRATIONS: &[&str] = &[history::TABLE, roster::TABLE];
+const MIGRATIONS: &[&str] = &[history::TABLE, roster::TABLE, learned::TABLE];
 /// Longest wait for another process that writes. Unit: time. Source: SQLite's customary 5 s.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// History is written at least this often.
@@ -152,6 +152,33 @@ impl Store {
     /// If the file cannot be read.
     pub async fn find_member(&self, addresses: Vec<String>) -> Result<Option<Member>, StoreError> {
         self.run(move |connection| roster::find(connection, &addresses)).await
+    }
+
+    /// As what each of these messages was learned: spam, ham, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub async fn learned(&self, digests: Vec<[u8; 16]>) -> Result<Vec<Option<bool>>, StoreError> {
+        self.run(move |connection| learned::find(connection, &digests)).await
+    }
+
+    /// Notes what the model of this generation has learned.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written; nothing is noted then.
+    pub async fn note_learned(&self, rows: Vec<Learned>, generation: u64) -> Result<(), StoreError> {
+        self.run(move |connection| learned::note(connection, &rows, generation)).await
+    }
+
+    /// Forgets the notes of generations after this one; gives their number. 0 forgets all.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub async fn forget_learned_after(&self, generation: u64) -> Result<u64, StoreError> {
+        self.run(move |connection| learned::forget_after(connection, generation)).await
     }
 
     /// Writes what waits and ends the thread. Blocks until that is done.

@@ -8,6 +8,7 @@
 pub mod counters;
 pub mod durable;
 pub mod history;
+pub mod learned;
 pub mod ledger;
 pub mod roster;
 pub mod site_key;
@@ -16,6 +17,7 @@ mod sqlite;
 pub use counters::{Answer, Counters, Entry, Op, Window};
 pub use durable::Store;
 pub use history::HistoryRow;
+pub use learned::Learned;
 pub use ledger::{Buckets, Ledger};
 pub use roster::{Member, Shrink};
 pub use site_key::SiteKey;

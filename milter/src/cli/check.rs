@@ -1,7 +1,7 @@
 //! `mailward check`: judge messages from files and explain.
 
 mod envelope;
-mod input;
+pub(super) mod input;
 
 use super::{exit, fail, load, runtime};
 use envelope::{envelope, wire_form};
@@ -87,7 +87,7 @@ async fn check(arguments: Arguments, config: Config) -> ExitCode {
         Ok(zone) => zone,
         Err(problems) => return fail(exit::USAGE, problems),
     };
-    let shared = Shared::in_memory(zone);
+    let shared = Shared::in_memory(zone).with_model_of(&config.state.dir);
     let engine = match Engine::build(config, shared.clone()).await {
         Ok(engine) => engine,
         Err(problems) => return fail(exit::USAGE, problems.join("\nmailward: ")),

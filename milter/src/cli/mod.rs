@@ -7,8 +7,10 @@ mod dha;
 mod directory;
 mod doctor;
 mod explain;
+mod learn;
 mod manual;
 mod milter;
+mod model;
 mod reputation;
 mod rules;
 
@@ -66,6 +68,10 @@ enum Command {
     Directory(directory::Arguments),
     /// List or release networks blocked for directory harvesting.
     Dha(dha::Arguments),
+    /// Teach the classifier messages as spam or ham, or have it forget them.
+    Learn(learn::Arguments),
+    /// Show, export, import or reset what the classifier has learned.
+    Model(model::Arguments),
     /// Tag senders, or check the tag of a bounce's recipient (BATV).
     Batv(batv::Arguments),
     /// Check that all that Mailward leans on works, and advise: DNS, block lists, directory, clamd, MTA, sockets, files.
@@ -93,6 +99,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(command) => config::run(command, path),
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),
+        Command::Learn(command) => learn::run(command, path),
+        Command::Model(command) => model::run(command, path),
         Command::Batv(command) => batv::run(command, path),
         Command::Doctor(command) => doctor::run(command, path),
         Command::Reputation(command) => reputation::run(command, path),

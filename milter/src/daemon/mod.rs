@@ -85,6 +85,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
         Err(problems) => return fail(&problems.join("\n")),
     };
     engine.watch_lists();
+    shared.watch_model();
     shared.watch_load();
     let daemon = Arc::new(Daemon {
         engine: ArcSwap::from(engine),
@@ -237,6 +238,8 @@ async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &
     if config.milter.connections != milter.connections || config.milter.drain != milter.drain {
         tracing::warn!("[milter] connections or drain has changed: they hold from the next start on");
     }
+    let model = shared.clone();
+    let _ = tokio::task::spawn_blocking(move || model.refresh_model()).await;
     let kept = config.clone();
     match Engine::build(config, shared.clone()).await {
         Ok(engine) => {

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod bounces;
+mod classifier;
 mod commands;
 mod content;
 mod dha;

@@ -1,0 +1,163 @@
+//! From a parsed message to the slots of its features.
+
+use super::{shape, words};
+use crate::message::Message;
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
+
+/// Revision of the features. Another number makes models and records of learned messages of older programs invalid.
+pub(super) const REVISION: u32 = 1;
+/// Slots of the model, as a power of two. Unit: bits. Source: measured; 2^20 slots of 4 bytes are 4 MiB, and a pile of
+/// 3,000 messages collides in a few of a hundred.
+pub(super) const SLOT_BITS: u32 = 20;
+/// Most features of one message. Unit: features. Source: our own limit, some 1,500 different words and their pairs.
+pub const FEATURES: usize = 4_096;
+/// Most bytes of normalised words that features are made of. Unit: bytes. Source: our own limit; what spam says it says
+/// on its first pages.
+pub(super) const TEXT_BYTES: usize = 24 << 10;
+
+/// What a feature was made of. The kinds are hashed apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// A word of subject or text, or two neighbouring characters of a script without blanks.
+    Word = 0,
+    /// Two words in order.
+    Pair = 1,
+    /// Four characters in order.
+    Gram = 2,
+    /// A word of the subject.
+    Subject = 3,
+    /// A word of the sender's display name.
+    Name = 4,
+    /// Host or path word of a link.
+    Link = 5,
+    /// How the message is built.
+    Shape = 6,
+    /// What names the mail's source: domains, mail programs, list headers.
+    Source = 7,
+}
+
+impl Kind {
+    const ALL: [Kind; 8] =
+        [Kind::Word, Kind::Pair, Kind::Gram, Kind::Subject, Kind::Name, Kind::Link, Kind::Shape, Kind::Source];
+
+    /// What is written before the words of this kind in evidence.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Kind::Word | Kind::Pair => "",
+            Kind::Gram => "letters ",
+            Kind::Subject => "subject ",
+            Kind::Name => "name ",
+            Kind::Link => "link ",
+            Kind::Shape => "shape ",
+            Kind::Source => "source ",
+        }
+    }
+}
+
+/// A feature: its slot, its kind, and where its words stand. It is packed so that sorting sorts by slot: 22 bits of slot,
+/// 4 of kind, 24 of offset, 14 of length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Feature(u64);
+
+impl Feature {
+    pub(super) fn slot(self) -> usize {
+        (self.0 >> 42) as usize
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        Kind::ALL[(self.0 >> 38) as usize & 7]
+    }
+
+    fn words(self) -> std::ops::Range<usize> {
+        let start = (self.0 >> 14) as usize & 0xff_ffff;
+        start..start + (self.0 as usize & 0x3fff)
+    }
+}
+
+/// The features of one message, each once.
+#[derive(Debug, Clone, Default)]
+pub struct Features {
+    pub(super) found: Vec<Feature>,
+    text: String,
+}
+
+impl Features {
+    /// Looks over a message once.
+    pub fn of(message: &Message<'_>) -> Self {
+        let mut builder = Builder::default();
+        words::subject(&message.subject, &mut builder);
+        words::text(message.text.visible(), &mut builder);
+        shape::note(message, &mut builder);
+        builder.finish()
+    }
+
+    /// Number of features.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether there is nothing to judge.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The same for messages with the same features, whatever way they came: by this the site knows what it has learned.
+    pub fn digest(&self) -> [u8; 16] {
+        let slots: Vec<u8> = self.found.iter().flat_map(|feature| (feature.slot() as u32).to_le_bytes()).collect();
+        xxh3_128_with_seed(&slots, REVISION.into()).to_le_bytes()
+    }
+
+    /// The words of a feature, for evidence.
+    pub(super) fn evidence(&self, feature: Feature) -> String {
+        let words = self.text.get(feature.words()).unwrap_or_default();
+        format!("{}\"{}\"", feature.kind().label(), words.trim())
+    }
+}
+
+/// Collects features.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    /// Normalised words, each with a blank behind it.
+    pub(super) text: String,
+    found: Vec<Feature>,
+}
+
+impl Builder {
+    /// A feature made of words that stand in the text already.
+    pub(super) fn add(&mut self, kind: Kind, words: std::ops::Range<usize>) {
+        let Some(bytes) = self.text.as_bytes().get(words.clone()) else { return };
+        if self.found.len() >= FEATURES || words.start > 0xff_ffff || bytes.len() > 0x3fff {
+            return;
+        }
+        let hash = xxh3_64_with_seed(bytes, u64::from(REVISION) << 8 | kind as u64);
+        let slot = hash >> (64 - SLOT_BITS);
+        self.found.push(Feature(slot << 42 | (kind as u64) << 38 | (words.start as u64) << 14 | bytes.len() as u64));
+    }
+
+    /// A feature made of words that do not stand in the text.
+    pub(super) fn note(&mut self, kind: Kind, words: &[&str]) {
+        let start = self.text.len();
+        for word in words {
+            self.text.push_str(&word[..word.floor_char_boundary(NOTE_BYTES)]);
+        }
+        self.add(kind, start..self.text.len());
+        self.text.push(' ');
+    }
+
+    /// Whether no more words are wanted.
+    pub(super) fn is_full(&self) -> bool {
+        self.text.len() >= TEXT_BYTES || self.found.len() >= FEATURES - ROOM_FOR_SHAPE
+    }
+
+    pub(super) fn finish(mut self) -> Features {
+        self.found.sort_unstable();
+        self.found.dedup_by_key(|feature| feature.slot());
+        Features { found: self.found, text: self.text }
+    }
+}
+
+/// Longest word of a note. Unit: bytes. Source: our own limit, the longest label of DNS.
+const NOTE_BYTES: usize = 63;
+/// How many features words leave to structure, links and header. Unit: features.
+const ROOM_FOR_SHAPE: usize = 512;
