@@ -72,7 +72,7 @@ pub(super) async fn judge(
         };
         let our_id = engine.authenticator.authserv_id(connection.mta_name.as_deref());
         let learned = match (direction, engine.classifier_in_force()) {
-            (Direction::Inbound, Some(model)) => {
+            (Direction::Inbound, Some(model)) if model.is_ready(&engine.spam.classifier.bounds) => {
                 model.judge(&classifier::Features::of(&message), &engine.spam.classifier.bounds)
             }
             _ => None,

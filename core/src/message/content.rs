@@ -1,10 +1,12 @@
 //! Text and links collected over all parts, within bounds.
 
 use super::{Bounds, Damage, Link, LinkKind};
+use aho_corasick::AhoCorasick;
 use linkify::{LinkFinder, LinkKind as Found};
 use std::{
     collections::{BTreeSet, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
+    sync::LazyLock,
 };
 
 /// The words of a message.
@@ -99,7 +101,7 @@ impl<'b> Collector<'b> {
         self.text.plain.push_str(kept);
         let mut finder = LinkFinder::new();
         finder.kinds(&[Found::Url]).url_must_have_scheme(false);
-        for word in kept.split_whitespace().filter(|word| may_hold_link(word)) {
+        for word in words_with_links(kept) {
             // A word without end is cut, so that the finder stays linear.
             for link in finder.links(super::link::cut(word, self.bounds.link_bytes)) {
                 if may_hold_link(link.as_str()) {
@@ -121,6 +123,25 @@ impl<'b> Collector<'b> {
         }
     }
 }
+
+/// The words around every `://` and `www.`, each once.
+fn words_with_links(text: &str) -> impl Iterator<Item = &str> {
+    let mut read = 0;
+    let marks = LINK_MARKS.iter().flat_map(move |finder| finder.find_iter(text));
+    marks.filter_map(move |mark| {
+        let start = text[..mark.start()].rfind(char::is_whitespace);
+        let start = start.map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
+        let end = text[mark.end()..].find(char::is_whitespace).map_or(text.len(), |at| mark.end() + at);
+        if start < read {
+            return None;
+        }
+        read = end;
+        Some(&text[start..end]).filter(|word| may_hold_link(word))
+    })
+}
+
+static LINK_MARKS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(["://", "www."]).ok());
 
 fn may_hold_link(word: &str) -> bool {
     word.contains("://")

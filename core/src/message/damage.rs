@@ -79,20 +79,16 @@ impl Damage {
 
 /// Damage that shows in the raw bytes; `body` is the offset where the header ends.
 pub(super) fn of_bytes(raw: &[u8], body: usize, found: &mut impl Extend<Damage>) {
-    let (mut nul, mut bare_cr, mut bare_lf, mut long) = (false, false, false, false);
-    for line in raw.split_inclusive(|&b| b == b'\n') {
-        let text = match line {
-            [text @ .., b'\r', b'\n'] => text,
-            [text @ .., b'\n'] => {
-                bare_lf = true;
-                text
-            }
-            text => text,
-        };
-        long |= text.len() > LINE_BYTES;
-        nul |= text.contains(&0);
-        bare_cr |= text.contains(&b'\r');
+    let nul = memchr::memchr(0, raw).is_some();
+    let bare_cr = memchr::memchr_iter(b'\r', raw).any(|at| raw.get(at + 1) != Some(&b'\n'));
+    let (mut bare_lf, mut long, mut start) = (false, false, 0);
+    for end in memchr::memchr_iter(b'\n', raw) {
+        let with_cr = end > start && raw[end - 1] == b'\r';
+        bare_lf |= !with_cr;
+        long |= end - usize::from(with_cr) - start > LINE_BYTES;
+        start = end + 1;
     }
+    long |= raw.len() - start > LINE_BYTES;
     let header = raw.get(..body).unwrap_or(raw);
     let eight_bit = !header.is_ascii() && std::str::from_utf8(header).is_err();
     let garbage = header

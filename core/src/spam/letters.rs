@@ -215,8 +215,8 @@ fn advance_fee(facts: &Facts<'_>) -> Option<Seen> {
 }
 
 fn donation(facts: &Facts<'_>) -> Option<Seen> {
-    let money = super::money::largest(&facts.body.normal).is_some_and(|sum| sum >= 100_000);
-    if money { several(facts, About::Donation, 1) } else { None }
+    let found = several(facts, About::Donation, 1)?;
+    super::money::largest(&facts.body.normal).filter(|sum| *sum >= 100_000).map(|_| found)
 }
 
 fn lottery(facts: &Facts<'_>) -> Option<Seen> {
@@ -289,8 +289,8 @@ fn greeting(facts: &Facts<'_>) -> Option<Seen> {
 }
 
 fn renewal_call(facts: &Facts<'_>) -> Option<Seen> {
-    let links = facts.has_web_link();
-    if !links && has_phone(&facts.body.normal) { several(facts, About::Renewal, 4) } else { None }
+    let found = several(facts, About::Renewal, 4)?;
+    (!facts.has_web_link() && has_phone(&facts.body.normal)).then_some(found)
 }
 
 /// Fewest and most digits of a telephone number with its area. Source: ITU-T E.164.

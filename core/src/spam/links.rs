@@ -109,7 +109,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "link.storage",
-        100,
+        75,
         "our own observation: pages in stores for files bear the provider's good name",
         "A link leads to a page in a public store for files.",
         storage,

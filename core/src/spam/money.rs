@@ -1,7 +1,11 @@
 //! Sums of money in a text.
 
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
+
 /// Signs and words that stand beside an amount, in the form of `Wording::normal`.
 const CURRENCIES: [&str; 10] = ["$", "€", "£", "usd", "eur", "gbp", "dollar", "euro", "pound", "доллар"];
+static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(CURRENCIES).ok());
 /// Words that multiply the number before them by a million.
 const MILLIONS: [&str; 8] = ["million", "mio", "millionen", "millones", "milhões", "milioni", "миллион", "m "];
 /// Most numbers that are read. Source: our own limit; it keeps tables of figures cheap.
@@ -11,7 +15,8 @@ const REACH: usize = 32;
 
 /// The largest sum of money that the text names, in whole units of whatever currency.
 pub(super) fn largest(text: &str) -> Option<u64> {
-    if !text.contains(|c: char| c.is_ascii_digit()) || !CURRENCIES.iter().any(|currency| text.contains(currency)) {
+    let is_money = |finder: &AhoCorasick| finder.is_match(text);
+    if !text.bytes().any(|b| b.is_ascii_digit()) || !FINDER.as_ref().is_some_and(is_money) {
         return None;
     }
     let bytes = text.as_bytes();

@@ -1,7 +1,7 @@
 //! The table of phrases, found in one pass.
 
 use super::tables;
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, Anchored, Input, StartKind, automaton::OverlappingState};
 use std::sync::LazyLock;
 
 /// What a phrase is about. The words are the section names of the table.
@@ -46,6 +46,32 @@ subjects! {
 struct Table {
     finder: AhoCorasick,
     about: Vec<About>,
+    starts: Starts,
+}
+
+/// Which first three bytes begin a phrase, one bit for each hash: most words of a text begin none.
+struct Starts(Box<[u64; 256]>);
+
+impl Starts {
+    fn of<'p>(phrases: impl Iterator<Item = &'p str>) -> Self {
+        let mut starts = Starts(Box::new([0; 256]));
+        for phrase in phrases {
+            if let Some((word, bit)) = place(phrase.as_bytes()) {
+                starts.0[word] |= bit;
+            }
+        }
+        starts
+    }
+
+    fn may_begin(&self, text: &[u8]) -> bool {
+        place(text).is_some_and(|(word, bit)| self.0[word] & bit != 0)
+    }
+}
+
+fn place(text: &[u8]) -> Option<(usize, u64)> {
+    let [a, b, c, ..] = *text else { return None };
+    let hash = u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9E37_79B1) >> 18;
+    Some(((hash >> 6) as usize, 1 << (hash & 63)))
 }
 
 static TABLE: LazyLock<Option<Table>> = LazyLock::new(|| {
@@ -54,8 +80,10 @@ static TABLE: LazyLock<Option<Table>> = LazyLock::new(|| {
             SUBJECTS.iter().find(|(word, _)| *word == section).map(|(_, about)| (phrase, *about))
         })
         .collect();
-    let finder = AhoCorasick::new(rows.iter().map(|(phrase, _)| phrase)).ok()?;
-    Some(Table { finder, about: rows.into_iter().map(|(_, about)| about).collect() })
+    let finder =
+        AhoCorasick::builder().start_kind(StartKind::Anchored).build(rows.iter().map(|(phrase, _)| phrase)).ok()?;
+    let starts = Starts::of(rows.iter().map(|(phrase, _)| *phrase));
+    Some(Table { finder, starts, about: rows.into_iter().map(|(_, about)| about).collect() })
 });
 
 /// How many different phrases about each subject a text holds.
@@ -71,14 +99,22 @@ impl Phrases {
         let Some(table) = TABLE.as_ref() else { return out };
         let mut seen = vec![false; table.about.len()];
         let bytes = text.as_bytes();
-        for hit in table.finder.find_overlapping_iter(text) {
-            let inside_word = hit.start() > 0
-                && bytes[hit.start()].is_ascii_alphanumeric()
-                && bytes[hit.start() - 1].is_ascii_alphanumeric();
-            let index = hit.pattern().as_usize();
-            if !inside_word && !std::mem::replace(&mut seen[index], true) {
-                let count = &mut out.counts[table.about[index] as usize];
-                *count = count.saturating_add(1);
+        let mut in_word = false;
+        for (at, byte) in bytes.iter().enumerate() {
+            let inside = in_word && byte.is_ascii_alphanumeric();
+            in_word = byte.is_ascii_alphanumeric();
+            if inside || !table.starts.may_begin(&bytes[at..]) {
+                continue;
+            }
+            let mut state = OverlappingState::start();
+            let input = Input::new(text).range(at..).anchored(Anchored::Yes);
+            while table.finder.try_find_overlapping(input.clone(), &mut state).is_ok() {
+                let Some(hit) = state.get_match() else { break };
+                let index = hit.pattern().as_usize();
+                if !std::mem::replace(&mut seen[index], true) {
+                    let count = &mut out.counts[table.about[index] as usize];
+                    *count = count.saturating_add(1);
+                }
             }
         }
         out
@@ -102,6 +138,7 @@ mod tests {
             assert!(SUBJECTS.iter().any(|(word, _)| *word == section), "{section}");
             assert_eq!(Wording::of(phrase, 200).normal, phrase);
             assert!(seen.insert(phrase), "{phrase} is there twice");
+            assert!(phrase.len() >= 3, "{phrase} is too short to be looked for");
         }
         for (word, _) in SUBJECTS {
             assert!(tables::rows(include_str!("phrases.txt")).any(|(section, _)| section == *word), "{word}");

@@ -54,7 +54,25 @@ impl Wording {
         let mut out = Wording { normal: String::with_capacity(text.len()), ..Wording::default() };
         let (mut word, mut gaps) = (Word::default(), Gaps::default());
         let (mut before, mut torn_open) = (' ', false);
-        for c in text.chars() {
+        let mut rest = text;
+        loop {
+            // Most of most texts: ASCII letters and digits, taken a run at a time.
+            let run = rest.bytes().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len());
+            if let Some(&last) = rest.as_bytes()[..run].last() {
+                let letters = rest.bytes().take(run).filter(u8::is_ascii_alphabetic).count();
+                out.torn += usize::from(torn_open && rest.as_bytes()[0].is_ascii_alphabetic());
+                out.letters += run;
+                word.letters += run;
+                word.cased += letters;
+                word.latin += letters;
+                let start = out.normal.len();
+                out.normal.push_str(&rest[..run]);
+                out.normal[start..].make_ascii_lowercase();
+                (torn_open, before) = (false, char::from(last));
+                rest = &rest[run..];
+            }
+            let Some(c) = rest.chars().next() else { break };
+            rest = &rest[c.len_utf8()..];
             if is_invisible(c) {
                 out.overrides += usize::from(matches!(c, '\u{202d}' | '\u{202e}'));
                 if c != '\u{ad}' {

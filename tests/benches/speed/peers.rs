@@ -49,7 +49,7 @@ impl Peer {
 /// Ours, and rspamd where it is installed: with its rules, and with its classifier too if that is wanted and the sample
 /// can train it.
 pub(crate) fn start(scratch: &Scratch, dns: &NxDomain, sample: &Sample, with_bayes: bool) -> Vec<Peer> {
-    let mut peers = vec![ours(scratch, dns)];
+    let mut peers = vec![ours(scratch, dns, sample)];
     if !rspamd::is_installed() {
         println!("rspamd is not installed (apt-get install rspamd redis-server): ours is measured alone");
         return peers;
@@ -76,14 +76,35 @@ fn theirs(name: &'static str, rspamd: Rspamd) -> Peer {
 }
 
 /// Every layer is on, apart from clamd: a DNS list, SPF, DKIM, ARC and DMARC (of which DNS knows nothing), the
-/// directory, harvest protection, YARA, rules, history.
-fn ours(scratch: &Scratch, dns: &NxDomain) -> Peer {
+/// directory, harvest protection, rates, learned reputation, YARA, rules, the classifier (trained like rspamd's),
+/// history.
+fn ours(scratch: &Scratch, dns: &NxDomain, sample: &Sample) -> Peer {
     let socket = scratch.path().join("mailward.sock");
-    let mailward =
-        Mailward::builder().config(configuration(scratch, dns)).milter("socket_mode = \"666\"").socket(&socket);
+    let configuration = configuration(scratch, dns);
+    let learned = learn(scratch, &configuration, sample);
+    let mailward = Mailward::builder().config(configuration).milter("socket_mode = \"666\"").socket(&socket);
     let mailward = mailward.start(scratch);
     let groups = vec![mailward.process_id()];
-    Peer { name: OURS, socket, groups, note: version(), _running: Box::new(mailward) }
+    let note = format!("{}, {learned}", version());
+    Peer { name: OURS, socket, groups, note, _running: Box::new(mailward) }
+}
+
+/// Has the classifier learn the training half; tells how much.
+fn learn(scratch: &Scratch, configuration: &str, sample: &Sample) -> String {
+    if sample.ham.is_empty() {
+        return "its classifier has learned nothing".to_owned();
+    }
+    let config = scratch.file("learn.toml", configuration);
+    for (class, messages) in [("ham", &sample.ham), ("spam", &sample.spam)] {
+        let folder = scratch.dir(class);
+        for (number, message) in messages.iter().enumerate() {
+            std::fs::write(folder.join(format!("{number}.eml")), message).expect("the scratch folder can be written");
+        }
+        let arguments = ["--config", config.to_str().expect("UTF-8"), "learn", class, folder.to_str().expect("UTF-8")];
+        let output = mailward_tests::mailward::command(Path::new("/"), &arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    format!("has learned {} ham and {} spam", sample.ham.len(), sample.spam.len())
 }
 
 fn configuration(scratch: &Scratch, dns: &NxDomain) -> String {

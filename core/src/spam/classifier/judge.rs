@@ -48,10 +48,14 @@ pub struct Look {
 }
 
 impl Model {
+    /// Whether enough was learned to judge.
+    pub fn is_ready(&self, bounds: &Bounds) -> bool {
+        self.about.learned.into_iter().min().unwrap_or_default() >= bounds.after
+    }
+
     /// Judges a message; `None` if too little was learned yet.
     pub fn judge(&self, features: &Features, bounds: &Bounds) -> Option<Outcome> {
-        let least = self.about.learned.into_iter().min().unwrap_or_default();
-        if least < bounds.after || features.is_empty() {
+        if !self.is_ready(bounds) || features.is_empty() {
             return None;
         }
         let look = self.look(features);

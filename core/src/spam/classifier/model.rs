@@ -7,6 +7,7 @@ use super::{
     Class,
     features::{Features, SLOT_BITS},
 };
+use std::sync::LazyLock;
 
 /// Slots of the model.
 pub(super) const SLOTS: usize = 1 << SLOT_BITS;
@@ -98,18 +99,18 @@ impl Model {
     }
 
     /// Weight of a feature: how much oftener it is seen in spam than in ham, as log odds, nearer 0 the fewer messages
-    /// had it. `odds` are those of the classes.
+    /// had it. `odds` are the log odds of the classes.
     pub(super) fn weight(&self, slot: usize, odds: f64) -> f64 {
-        let [ham, spam] = self.seen[slot].map(f64::from);
-        let seen = ham + spam;
-        let ratio = ((spam + UNSEEN) / (ham + UNSEEN) / odds).ln();
+        let [ham, spam] = self.seen[slot];
+        let seen = f64::from(ham) + f64::from(spam);
+        let ratio = logarithm(spam) - logarithm(ham) - odds;
         (ratio * seen / (seen + 1.0)).clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT)
     }
 
-    /// How many times as much spam as ham was learned.
+    /// Logarithm of how many times as much spam as ham was learned.
     pub(super) fn odds(&self) -> f64 {
         let [ham, spam] = self.about.weighed.map(|count| count as f64 + 2.0 * UNSEEN);
-        spam / ham
+        (spam / ham).ln()
     }
 
     /// Old knowledge fades: what is seen no more loses its say.
@@ -122,4 +123,13 @@ impl Model {
         }
         self.about.since_decay = 0;
     }
+}
+/// Counts whose logarithms are known beforehand: nearly all.
+const COMMON: usize = 1_024;
+
+static LOGARITHMS: LazyLock<Vec<f64>> = LazyLock::new(|| (0..COMMON).map(|n| (n as f64 + UNSEEN).ln()).collect());
+
+/// Of a count, smoothed.
+fn logarithm(count: u16) -> f64 {
+    LOGARITHMS.get(usize::from(count)).copied().unwrap_or_else(|| (f64::from(count) + UNSEEN).ln())
 }
