@@ -286,7 +286,8 @@ impl Engine {
             batv,
             bounces: config.bounces,
             malware: config.malware,
-            judges: Judges::new(scanner, processors),
+            // As many may be on their way back to their place as are at work.
+            judges: Judges::new(scanner, 2 * processors),
             spam: config.spam,
             score: config.score,
             policy: config.policy,
