@@ -16,7 +16,10 @@ use mailward_core::{
 use std::{
     hint::black_box,
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -144,10 +147,13 @@ fn timed<I>(name: &str, inputs: &[I], mut stage: impl FnMut(&I)) {
 }
 
 async fn whole(engine: &Arc<Engine>, raw: &[u8]) {
+    // Many clients, or rates would refuse them.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let [.., high, low] = NUMBER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
     let facts = ConnectFacts {
         time: NOW,
-        client_ip: Some(IpAddr::V4(Ipv4Addr::new(198, 18, 0, 7))),
+        client_ip: Some(IpAddr::V4(Ipv4Addr::new(198, 18, high, low))),
         client_name: None,
         mta_name: Some("mx.rig.test".to_owned()),
         local_submission: false,

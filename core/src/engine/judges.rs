@@ -9,6 +9,10 @@ use std::{
 };
 use tokio::sync::oneshot;
 
+/// How much the threads that serve connections go before these: a packet costs microseconds, a message a millisecond,
+/// and who waits for a packet's turn behind messages waits thirty times. Unit: nice value (setpriority(2)).
+const NICE: i32 = 10;
+
 /// Work for one of the threads.
 type Job = Box<dyn for<'s> FnOnce(&mut WarmScanner<'s>) + Send>;
 
@@ -70,6 +74,9 @@ impl Judges {
         let (jobs, work) = mpsc::channel::<Job>();
         let scanner = Arc::clone(&self.scanner);
         thread::Builder::new().name("judge".to_owned()).spawn(move || {
+            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+                tracing::debug!(%error, "judging threads keep their priority");
+            }
             let mut warm = scanner.warm();
             while let Ok(job) = work.recv() {
                 job(&mut warm);
