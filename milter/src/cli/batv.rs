@@ -18,7 +18,7 @@ enum Command {
     /// Print addresses with a fresh tag, one a line, for an MTA that rewrites its senders.
     #[command(after_help = "Example: mailward batv tag alice@example.com")]
     Tag {
-        /// Addresses of the domains in [batv].
+        /// Addresses of the domains in `[batv]`.
         #[arg(required = true, value_name = "ADDRESS")]
         addresses: Vec<String>,
     },
