@@ -129,12 +129,11 @@ fn words_with_links(text: &str) -> impl Iterator<Item = &str> {
     let mut read = 0;
     let marks = LINK_MARKS.iter().flat_map(move |finder| finder.find_iter(text));
     marks.filter_map(move |mark| {
-        let start = text[..mark.start()].rfind(char::is_whitespace);
-        let start = start.map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
+        // Asked first: a word of a million marks is read once.
+        let before = text.get(read..mark.start())?;
+        let start = before.char_indices().rfind(|(_, char)| char.is_whitespace());
+        let start = start.map_or(read, |(at, char)| read + at + char.len_utf8());
         let end = text[mark.end()..].find(char::is_whitespace).map_or(text.len(), |at| mark.end() + at);
-        if start < read {
-            return None;
-        }
         read = end;
         Some(&text[start..end]).filter(|word| may_hold_link(word))
     })
