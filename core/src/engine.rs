@@ -4,6 +4,7 @@
 //! with plain functions, answer. Decisions fall as early as the facts allow.
 
 mod build;
+mod conclude;
 mod content;
 mod facts;
 mod flood;
@@ -32,7 +33,7 @@ use crate::{
         meter::{Service, Work},
     },
     malware,
-    policy::{self, AuthenticationResults, Decision, Facts},
+    policy::{self, AuthenticationResults, Facts},
     recipients::dha::Tally,
     reputation::{self, Standing, rates},
     score,
@@ -40,14 +41,14 @@ use crate::{
         Bytes, Connection, Direction, Event, Presence, RawMessage, Recording, RefuseAt, RefusedByMta, Tls, Transaction,
     },
     spam,
-    verdict::{Action, Disposition, Edit, Judgement, Reply, Verdict},
+    verdict::{Action, Edit, Judgement, Reply},
 };
 use content::{Content, Unjudged};
 use flood::Admitted;
 use futures_util::FutureExt;
 use open::Open;
 use pending::{Panicked, Pending};
-use session::{overflow_finding, overflow_reply, site_limit, temporary_failure};
+use session::{overflow_finding, overflow_reply, site_limit};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 /// One SMTP session, driven by a door.
@@ -464,44 +465,6 @@ impl Session {
             }
         }
         self.finish(time, open, explanation, decision).await
-    }
-
-    async fn finish(&mut self, time: i64, open: &Open, mut explanation: Explanation, decision: Decision) -> Judged {
-        explanation.recipients.extend(open.refused_recipients());
-        self.begin_command();
-        let taken = decision.verdict.action == Action::Accept;
-        self.count_transaction(time, open, taken).await;
-        let queue_id = open.transaction.queue_id.clone();
-        Judged { verdict: decision.verdict, report: Report { reference: open.reference, time, queue_id, explanation } }
-    }
-
-    /// Writes the history row. A message that is discarded, for anyone, is on record before the MTA hears so.
-    async fn commit(&self, judged: Judged) -> Judged {
-        let discards = judged.verdict.action == Action::Discard
-            || judged.verdict.recipients.iter().any(|r| r.disposition == Disposition::Discard);
-        if !discards {
-            self.engine.shared.record(judged.report.row());
-            return judged;
-        }
-        let deadline = Deadline::after(self.engine.deadlines.reply);
-        let error = match deadline.bound(self.engine.shared.commit(judged.report.row())).await {
-            Outcome::Done(Ok(())) => None,
-            Outcome::Done(Err(error)) => Some(error.to_string()),
-            other => other.trouble(),
-        };
-        match error {
-            None => judged,
-            Some(error) => {
-                tracing::error!(error, "a discarded message could not be recorded; deferring it instead");
-                let Judged { verdict, mut report } = judged;
-                let reply = temporary_failure();
-                report.explanation.verdict = "defer".to_owned();
-                report.explanation.reply = Some(reply.to_string());
-                self.engine.shared.record(report.row());
-                let verdict = Verdict { action: Action::Reply(reply), edits: Vec::new(), ..verdict };
-                Judged { verdict, report }
-            }
-        }
     }
 }
 

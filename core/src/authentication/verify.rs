@@ -6,7 +6,10 @@ use super::{
     fields::{says, tokens},
     memo::Memo,
 };
-use crate::lookup::{Deadline, Outcome, all};
+use crate::{
+    lookup::{Deadline, Outcome, all},
+    session::registered,
+};
 use mail_auth::{
     ArcOutput, AuthenticatedMessage, DkimOutput, DmarcOutput, DnsCache, DnsError, Error, Parameters, SpfOutput,
     TxtRecord,
@@ -173,11 +176,7 @@ fn policy_names(domain: &str) -> Vec<String> {
 
 fn is_aligned(domain: &str, from: &From) -> bool {
     let domain = domain.to_ascii_lowercase();
-    from.domains.first().is_some_and(|author| from.domains.len() == 1 && organisation(author) == organisation(&domain))
-}
-
-fn organisation(domain: &str) -> &str {
-    psl::domain_str(domain).unwrap_or(domain)
+    from.domains.first().is_some_and(|author| from.domains.len() == 1 && registered(author) == registered(&domain))
 }
 
 fn signature_of(signature: &dkim::Signature, result: &mail_auth::DkimResult, from: &From) -> Signature {

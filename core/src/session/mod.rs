@@ -5,6 +5,7 @@
 
 mod address;
 mod connection;
+mod domain;
 mod in_flight;
 mod limits;
 mod raw_message;
@@ -13,6 +14,7 @@ mod transaction;
 
 pub use address::{Address, AddressError, ReversePath};
 pub use connection::{ClientNetwork, Connection, Login, RefuseAt, Tls};
+pub use domain::registered;
 pub use in_flight::{Full, Held, InFlight, Presence, Ticket};
 pub use limits::Limits;
 pub use raw_message::{Overflow, RawMessage, Watch, push_with_crlf};

@@ -1,6 +1,7 @@
 //! Tables of hosts, and what domains belong together.
 
 use super::tables;
+pub(super) use crate::session::registered;
 use std::{
     collections::{HashMap, HashSet},
     sync::LazyLock,
@@ -74,11 +75,6 @@ pub(super) fn is_redirector(host: &str, path: &str) -> bool {
         let below = host.strip_suffix(site).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         below && path.trim_start_matches('/').starts_with(start)
     })
-}
-
-/// The part of a host that somebody registered: `example.co.uk` of `www.example.co.uk`.
-pub(super) fn registered(host: &str) -> &str {
-    psl::domain_str(host).unwrap_or(host)
 }
 
 /// Whether a label of the host mixes alphabets that look alike, as Cyrillic letters in a Latin word do.

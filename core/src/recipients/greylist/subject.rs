@@ -67,7 +67,7 @@ impl Subject {
 
 fn registered(name: &str) -> String {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    psl::domain_str(&name).map_or_else(|| name.clone(), str::to_owned)
+    crate::session::registered(&name).to_owned()
 }
 
 fn network(ip: IpAddr) -> IpNet {
