@@ -1,6 +1,6 @@
 //! Milter events to session facts, and answers back.
 
-use super::{Daemon, edits, negotiate::negotiate, report};
+use super::{Daemon, edits, negotiate::negotiate, packets, report};
 use bytes::Bytes;
 use indymilter::{
     Actions, Callbacks, Context, ContextActions, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo,
@@ -186,11 +186,13 @@ async fn rcpt(cx: &mut Context<Client>, args: Vec<CString>) -> Status {
 
 async fn header(cx: &mut Context<Client>, name: CString, value: CString) -> Status {
     let Some(client) = &mut cx.data else { return Status::Tempfail };
-    client.received += name.as_bytes().len() + value.as_bytes().len();
-    if client.has_leading_space() {
-        client.session.header(name.as_bytes(), value.as_bytes());
-    } else {
-        client.session.header(name.as_bytes(), &[b" ", value.as_bytes()].concat());
+    for (name, value) in packets::fields(name.as_bytes(), value.as_bytes()) {
+        client.received += name.len() + value.len();
+        if client.has_leading_space() {
+            client.session.header(name, value);
+        } else {
+            client.session.header(name, &[b" ", value].concat());
+        }
     }
     client.nothing_to_say(ProtoOpts::NOREPLY_HEADER)
 }

@@ -2,8 +2,8 @@
 
 use super::{
     metrics::server,
-    opening::{Opening, Quits},
     service::Given,
+    stream::{Io, Stream},
 };
 use mailward_core::config::{
     metrics::MetricsAddress,
@@ -23,8 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    net::{TcpListener, UnixListener},
     sync::Notify,
     time::Sleep,
 };
@@ -183,77 +182,6 @@ impl indymilter::Listener for Hardy {
                 }
                 other => return other,
             }
-        }
-    }
-}
-
-/// A connection of an MTA.
-pub(crate) struct Stream {
-    io: Io,
-    /// `None` once the client's address has passed.
-    opening: Option<Opening>,
-    /// `None` once the MTA has ended the connection.
-    quits: Option<Quits>,
-}
-
-enum Io {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    fn new(io: Io) -> Self {
-        Stream { io, opening: Some(Opening::default()), quits: Some(Quits::default()) }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let stream = self.get_mut();
-        let Some(quits) = &mut stream.quits else { return Poll::Ready(Ok(())) };
-        let before = buf.filled().len();
-        let read = match &mut stream.opening {
-            Some(opening) => opening.poll_read(&mut stream.io, cx, buf),
-            None => Pin::new(&mut stream.io).poll_read(cx, buf),
-        };
-        stream.opening.take_if(|opening| opening.is_over());
-        // The MTA makes a new connection for its next client.
-        if let Some(end) = quits.find(&buf.filled()[before..]) {
-            buf.set_filled(before + end);
-            stream.quits = None;
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().io {
-            Io::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Io::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().io {
-            Io::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Io::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().io {
-            Io::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Io::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
-
-impl AsyncRead for Io {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Io::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Io::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }

@@ -7,9 +7,10 @@ mod lanes;
 mod listener;
 mod metrics;
 mod negotiate;
-mod opening;
+mod packets;
 mod report;
 mod service;
+mod stream;
 
 use arc_swap::ArcSwap;
 use lanes::{End, Lanes, Pings};

@@ -26,7 +26,7 @@ const MACROS: [(MacroStage, &str); 6] = [
     (MacroStage::Helo, "{tls_version} {cipher}"),
     (MacroStage::Mail, "i {auth_type} {auth_authen} {tls_version} {cipher}"),
     (MacroStage::Rcpt, "{rcpt_mailer} {rcpt_host} {rcpt_addr}"),
-    (MacroStage::Eoh, "i"),
+    (MacroStage::Eoh, ""),
     (MacroStage::Eom, "i"),
 ];
 
