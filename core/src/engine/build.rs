@@ -29,6 +29,7 @@ use crate::{
     verdict::Reference,
 };
 use std::{
+    hash::{BuildHasher, RandomState},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -322,12 +323,9 @@ impl Engine {
         deadline.bound(answer).await.done().copied().unwrap_or(false)
     }
 
-    /// A new name for a decision.
+    /// A new name for a decision. A forked child has its parent's keys, hence the process in it.
     pub(super) fn reference(&self) -> Reference {
-        let mut random = [0; 8];
-        // A failure of the generator leaves zeros: references then repeat, mail goes on.
-        let _ = aws_lc_rs::rand::fill(&mut random);
-        Reference::from_random(u64::from_le_bytes(random))
+        Reference::from_random(RandomState::new().hash_one(std::process::id()))
     }
 }
 

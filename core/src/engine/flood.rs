@@ -13,10 +13,17 @@ use crate::{
     session::{ClientNetwork, Full, Ticket},
     verdict::{Finding, Points, Reply},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// What a delivered message must be like to count for trust: as harvest protection has it.
 const TRUST: Trust = Trust { messages: TRUSTED_MESSAGES, window: HISTORY };
+
+/// Why a message is deferred that comes while work waits for processors.
+const BUSY: &str = "load of the machine";
+
+/// How long a client waits for the answer that the machine is busy. Hundreds of connections that ask again at once would
+/// keep the threads from those who are served. Unit: time. Source: our own limit, a packet's way around the world.
+const BUSY_PAUSE: Duration = Duration::from_millis(15);
 
 /// What follows for a MAIL command.
 enum Flood {
@@ -101,7 +108,7 @@ impl Session {
         if !self.journal.ask("load", live).await {
             let finding = Finding::new("rates.load", Points::ZERO, "[rates] delay");
             let finding = finding.fact("work waits for processors, and this network asks for more than its share");
-            return Flood::Defer { finding, reply: busy(), because: "load of the machine" };
+            return Flood::Defer { finding, reply: busy(), because: BUSY };
         }
         Flood::Pass(None)
     }
@@ -157,8 +164,9 @@ impl Session {
     fn defer_flood(&mut self, time: i64, finding: Finding, reply: Reply, because: &'static str) -> Answer {
         let meter = self.engine.shared.traffic.clone();
         let network = self.counted_network();
+        let pause = if because == BUSY { BUSY_PAUSE } else { Duration::ZERO };
         if let Some((reply, reference)) = network.and_then(|network| meter.repeated(network, because, time)) {
-            return Answer::reply(reply, reference);
+            return Answer::reply(reply, reference).after(pause);
         }
         let answer = self.refuse_early(time, Stage::Mail, &[finding], reply.clone(), because);
         if let (Some(network), Some((_, reference))) = (network, &answer.reply) {
@@ -167,7 +175,7 @@ impl Session {
                 tracing::warn!(%network, repeats, "deferred repeatedly since the last report");
             }
         }
-        answer
+        answer.after(pause)
     }
 
     /// Looks the client up, unless that has begun.

@@ -65,7 +65,7 @@ impl Session {
         // Without unknown recipients nothing can be judged, so nothing more need be known about the client.
         let about = match ended.transaction.unknown {
             0 => self.plain_observation(time, &domain),
-            _ => self.observation(time, &domain).await,
+            _ => Box::pin(self.observation(time, &domain)).await,
         };
         if let Some(mut about) = about {
             about.null_sender = null_sender;

@@ -25,6 +25,9 @@ const LOG_PAUSE: Duration = Duration::from_secs(10);
 const MOST_EXTRA: f64 = 2.0;
 /// Weight of one job in the mean time of jobs.
 const SMOOTHING: f64 = 1.0 / 32.0;
+/// Work may always wait for so many others, whatever they cost: a burst of large messages is no overload. Unit: jobs for
+/// each processor.
+const PATIENCE: f64 = 16.0;
 /// A queue is too long when it takes so many times the wanted delay to work it off.
 const OVERFULL: f64 = 4.0;
 /// A heavy network's job is given up when those before it take longer than this. Source: our own limit, half of the
@@ -43,7 +46,7 @@ pub(super) struct Load {
 #[derive(Debug)]
 struct State {
     pressure: Pressure,
-    /// Wanted delay. Unit: seconds; 0: never any pressure.
+    /// As configured. Unit: seconds; 0: never any pressure.
     delay: f64,
     limits: Limits,
     free: usize,
@@ -138,7 +141,7 @@ impl Load {
         let now = self.now();
         let mut state = self.state();
         let queue = (state.waiting.len() + state.coming) as f64 * state.mean / self.processors as f64;
-        let overfull = state.delay > 0.0 && queue > OVERFULL * state.delay;
+        let overfull = state.delay > 0.0 && queue > OVERFULL * state.wanted_delay();
         let admitted = state.pressure.admit(network, overfull, now);
         state.deferred += u64::from(!admitted);
         state.coming += usize::from(admitted);
@@ -244,7 +247,7 @@ impl Load {
         let waited = (jobs > 0).then(|| waited / f64::from(jobs));
         let cost = state.mean / self.processors as f64;
         let measured = Measured { waited, finished: f64::from(finished) / seconds, cost, seconds };
-        let (delay, before) = (state.delay, state.pressure.rate());
+        let (delay, before) = (state.wanted_delay(), state.pressure.rate());
         let turn = state.pressure.tick(&measured, delay, now);
         if state.pressure.rate().unwrap_or(f64::MAX) < before.unwrap_or(f64::MAX) {
             state.cut = now;
@@ -285,6 +288,11 @@ impl Load {
 }
 
 impl State {
+    /// How long work may wait. Unit: seconds; 0: never any pressure.
+    fn wanted_delay(&self) -> f64 {
+        if self.delay > 0.0 { self.delay.max(PATIENCE * self.mean) } else { 0.0 }
+    }
+
     /// Under pressure heavy networks leave one processor to others, if there are two.
     fn has_room(&self, heavy: bool, processors: usize) -> bool {
         let reserved = heavy && self.pressure.is_on() && self.heavy_running >= processors.saturating_sub(1).max(1);
@@ -366,6 +374,22 @@ mod tests {
         }
         let order = order.lock().expect("not poisoned").clone();
         assert_eq!(order, [2, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_costly_messages_is_no_overload_and_a_long_queue_is() {
+        let load = Load::new();
+        load.configure(Duration::from_millis(10), &Limits::default());
+        load.state().mean = 0.5;
+        let stranger = network(1).expect("a network");
+        let most = load.processors * (OVERFULL * PATIENCE) as usize;
+        for admitted in 0..most {
+            assert!(load.admit(stranger), "after {admitted}, though two for each processor would take a second");
+        }
+        load.state().coming = most + 1;
+        assert!(!load.admit(stranger));
+        load.configure(Duration::ZERO, &Limits::default());
+        assert!(load.admit(stranger), "switched off");
     }
 
     #[tokio::test]

@@ -178,9 +178,10 @@ impl Session {
         let helo = self.connection.helo.clone().unwrap_or_default();
         let mta = self.connection.mta_name.clone().unwrap_or_else(|| "localhost".to_owned());
         let deadline = Deadline::after(engine.deadlines.reply);
-        Pending::start(
-            async move { journal.ask("spf", engine.authenticator.spf(ip, &helo, &mta, &sender, deadline)).await },
-        )
+        Pending::start(async move {
+            let live = Box::pin(engine.authenticator.spf(ip, &helo, &mta, &sender, deadline));
+            journal.ask("spf", live).await
+        })
     }
 
     /// DKIM, ARC and DMARC of an inbound message.
@@ -207,7 +208,7 @@ impl Session {
                 Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
             }
         };
-        Some(self.journal.ask("authentication", live).await)
+        Some(self.journal.ask("authentication", Box::pin(live)).await)
     }
 
     /// The Authentication-Results field for an inbound message.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::{
     collections::{BTreeMap, VecDeque},
     future::Future,
+    pin::pin,
     sync::{Mutex, PoisonError},
 };
 
@@ -39,6 +40,8 @@ impl Journal {
     /// The answer to `question`: that of the recording, else what `live` gives. Equal questions of one session are
     /// told apart by their order.
     pub async fn ask<T: Serialize + DeserializeOwned>(&self, question: &str, live: impl Future<Output = T>) -> T {
+        // Pinned here: awaited by value, each arm would have a place for the whole lookup of its own.
+        let live = pin!(live);
         match &self.0 {
             Mode::Live => live.await,
             Mode::Record(answers) => {

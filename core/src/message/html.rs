@@ -248,18 +248,31 @@ impl Walker<'_, '_> {
 /// Appends text with runs of blanks made one (HTML collapses them); `false` if the limit cut it.
 fn push_collapsed(target: &mut String, text: &str, limit: usize) -> bool {
     let mut blank = target.is_empty() || target.ends_with([' ', '\n']);
-    for c in text.chars() {
-        let is_blank = matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{c}');
-        if is_blank && blank {
-            continue;
-        }
-        if target.len() + c.len_utf8() > limit {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let word = rest.bytes().position(is_blank).unwrap_or(rest.len());
+        let kept = cut(&rest[..word], limit.saturating_sub(target.len()));
+        target.push_str(kept);
+        if kept.len() < word {
             return false;
         }
-        blank = is_blank;
-        target.push(if is_blank { ' ' } else { c });
+        let after = &rest[word..];
+        rest = &after[after.bytes().position(|byte| !is_blank(byte)).unwrap_or(after.len())..];
+        blank &= word == 0;
+        if rest.len() < after.len() && !blank {
+            if target.len() >= limit {
+                return false;
+            }
+            target.push(' ');
+            blank = true;
+        }
     }
     true
+}
+
+/// What HTML collapses.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'\x0c')
 }
 
 /// ASCII letters that are written as decimal or hexadecimal numbers.

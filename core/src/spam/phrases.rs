@@ -46,17 +46,23 @@ subjects! {
 struct Table {
     finder: AhoCorasick,
     about: Vec<About>,
-    starts: Starts,
+    short: Starts<SHORT>,
+    long: Starts<LONG>,
 }
 
-/// Which first three bytes begin a phrase, one bit for each hash: most words of a text begin none.
-struct Starts(Box<[u64; 256]>);
+/// Which first bytes begin a phrase, one bit for each hash: most words of a text begin none. `L`: how many bytes.
+struct Starts<const L: usize>(Box<[u64; 256]>);
 
-impl Starts {
+/// First bytes of phrases that are shorter than [`LONG`].
+const SHORT: usize = 3;
+/// First bytes of all others.
+const LONG: usize = 7;
+
+impl<const L: usize> Starts<L> {
     fn of<'p>(phrases: impl Iterator<Item = &'p str>) -> Self {
         let mut starts = Starts(Box::new([0; 256]));
         for phrase in phrases {
-            if let Some((word, bit)) = place(phrase.as_bytes()) {
+            if let Some((word, bit)) = Self::place(phrase.as_bytes()) {
                 starts.0[word] |= bit;
             }
         }
@@ -64,14 +70,16 @@ impl Starts {
     }
 
     fn may_begin(&self, text: &[u8]) -> bool {
-        place(text).is_some_and(|(word, bit)| self.0[word] & bit != 0)
+        Self::place(text).is_some_and(|(word, bit)| self.0[word] & bit != 0)
     }
-}
 
-fn place(text: &[u8]) -> Option<(usize, u64)> {
-    let [a, b, c, ..] = *text else { return None };
-    let hash = u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9E37_79B1) >> 18;
-    Some(((hash >> 6) as usize, 1 << (hash & 63)))
+    fn place(text: &[u8]) -> Option<(usize, u64)> {
+        let first: [u8; L] = text.get(..L)?.try_into().ok()?;
+        let mut number = [0; 8];
+        number[..L].copy_from_slice(&first);
+        let hash = u64::from_le_bytes(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 50;
+        Some(((hash >> 6) as usize, 1 << (hash & 63)))
+    }
 }
 
 static TABLE: LazyLock<Option<Table>> = LazyLock::new(|| {
@@ -82,8 +90,10 @@ static TABLE: LazyLock<Option<Table>> = LazyLock::new(|| {
         .collect();
     let finder =
         AhoCorasick::builder().start_kind(StartKind::Anchored).build(rows.iter().map(|(phrase, _)| phrase)).ok()?;
-    let starts = Starts::of(rows.iter().map(|(phrase, _)| *phrase));
-    Some(Table { finder, starts, about: rows.into_iter().map(|(_, about)| about).collect() })
+    let phrases = || rows.iter().map(|(phrase, _)| *phrase);
+    let short = Starts::of(phrases().filter(|phrase| phrase.len() < LONG));
+    let long = Starts::of(phrases().filter(|phrase| phrase.len() >= LONG));
+    Some(Table { finder, short, long, about: rows.into_iter().map(|(_, about)| about).collect() })
 });
 
 /// How many different phrases about each subject a text holds.
@@ -103,7 +113,8 @@ impl Phrases {
         for (at, byte) in bytes.iter().enumerate() {
             let inside = in_word && byte.is_ascii_alphanumeric();
             in_word = byte.is_ascii_alphanumeric();
-            if inside || !table.starts.may_begin(&bytes[at..]) {
+            let rest = &bytes[at..];
+            if inside || !(table.short.may_begin(rest) || table.long.may_begin(rest)) {
                 continue;
             }
             let mut state = OverlappingState::start();

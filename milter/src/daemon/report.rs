@@ -1,12 +1,12 @@
 //! One log line a message, one a refused session.
 
 use mailward_core::{engine::Report, explain::Stage};
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// Writes the line. Words of the message are not in it: only facts are logged.
 pub(super) fn log(report: &Report, took: Option<Duration>) {
-    let fields: BTreeMap<&str, String> = report.explanation.log_line().into_iter().collect();
-    let field = |key: &str| fields.get(key).map(String::as_str);
+    let fields = report.explanation.log_line();
+    let field = |key: &str| fields.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
     let ms = took.map(|t| (t.as_secs_f64() * 100_000.0).round() / 100.0);
     let what = if report.explanation.stage == Stage::Message { "message" } else { "refused" };
     tracing::info!(
