@@ -5,7 +5,7 @@ use super::{
     Answer, Entry, Job, Op, Order, Place,
     memory::Memory,
 };
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::{
     fs,
     os::unix::fs::MetadataExt,
@@ -35,6 +35,8 @@ const WRITE_EVERY: Duration = Duration::from_millis(100);
 const TOGETHER: usize = 64;
 /// Least time between two log lines about trouble.
 const LOG_PAUSE: Duration = Duration::from_secs(60);
+/// Most statements that are kept parsed: all of this file. Unit: statements.
+const STATEMENTS: usize = 32;
 /// Largest file. Unit: pages of 4 KiB. Source: our own limit, 1 GiB; past it the counters are in trouble, mail is not.
 const PAGES: u32 = 262_144;
 
@@ -142,20 +144,30 @@ impl Worker {
             // Who writes wants exact sums, too.
             self.write_waiting();
         }
-        let transaction = self.begin(only_reads)?;
-        let answer = |job: &Job| job.ops.iter().map(|op| apply(&transaction, op, job.now)).collect();
-        let answers = jobs.iter().map(answer).collect::<Result<_, _>>()?;
-        transaction.commit()?;
-        Ok(answers)
+        let answer =
+            |connection: &Connection, job: &Job| job.ops.iter().map(|op| apply(connection, op, job.now)).collect();
+        self.at_once(only_reads, |connection| jobs.iter().map(|job| answer(connection, job)).collect())
     }
 
-    fn begin(&mut self, only_reads: bool) -> Result<Transaction<'_>, StoreError> {
+    /// Runs the work in one transaction.
+    fn at_once<T>(
+        &mut self,
+        only_reads: bool,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let open = match self.open.take() {
             Some(open) => self.open.insert(open),
             None => self.open.insert(open_place(&self.place)?),
         };
-        let behavior = if only_reads { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
-        Ok(open.connection.transaction_with_behavior(behavior)?)
+        let connection = &open.connection;
+        // rusqlite's transactions parse these words anew each time, which takes as long as a read.
+        let say = |word| connection.prepare_cached(word)?.execute([]);
+        say(if only_reads { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
+        let done = work(connection).and_then(|answer| say("COMMIT").map(|_| answer));
+        if done.is_err() && !connection.is_autocommit() {
+            let _ = say("ROLLBACK");
+        }
+        Ok(done?)
     }
 
     /// Writes the additions that wait in memory. What cannot be written waits on.
@@ -164,10 +176,8 @@ impl Worker {
         if ops.is_empty() {
             return;
         }
-        let written = self.begin(false).and_then(|transaction| {
-            ops.iter().try_for_each(|op| apply(&transaction, op, 0).map(|_| ()))?;
-            Ok(transaction.commit()?)
-        });
+        let write = |connection: &Connection| ops.iter().try_for_each(|op| apply(connection, op, 0).map(|_| ()));
+        let written = self.at_once(false, write);
         if let Err(error) = written {
             if sqlite::is_damage(&error) {
                 self.set_aside(&error);
@@ -233,6 +243,7 @@ fn open_place(place: &Place) -> Result<Open, StoreError> {
         Place::File(path) => (sqlite::open(path, Durability::Off, LOCK_WAIT, MIGRATIONS)?, identity(path)),
     };
     connection.pragma_update(None, "max_page_count", PAGES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(Open { connection, identity })
 }
 
