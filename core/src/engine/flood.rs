@@ -21,10 +21,6 @@ const TRUST: Trust = Trust { messages: TRUSTED_MESSAGES, window: HISTORY };
 /// Why a message is deferred that comes while work waits for processors.
 const BUSY: &str = "load of the machine";
 
-/// How long a client waits for the answer that the machine is busy. Hundreds of connections that ask again at once would
-/// keep the threads from those who are served. Unit: time. Source: our own limit, a packet's way around the world.
-const BUSY_PAUSE: Duration = Duration::from_millis(15);
-
 /// What follows for a MAIL command.
 enum Flood {
     /// It goes on, with a finding if something was only observed.
@@ -164,7 +160,7 @@ impl Session {
     fn defer_flood(&mut self, time: i64, finding: Finding, reply: Reply, because: &'static str) -> Answer {
         let meter = self.engine.shared.traffic.clone();
         let network = self.counted_network();
-        let pause = if because == BUSY { BUSY_PAUSE } else { Duration::ZERO };
+        let pause = if because == BUSY { self.engine.shared.load.refuse() } else { Duration::ZERO };
         if let Some((reply, reference)) = network.and_then(|network| meter.repeated(network, because, time)) {
             return Answer::reply(reply, reference).after(pause);
         }

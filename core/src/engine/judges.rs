@@ -74,7 +74,10 @@ impl Judges {
         let (jobs, work) = mpsc::channel::<Job>();
         let scanner = Arc::clone(&self.scanner);
         thread::Builder::new().name("judge".to_owned()).spawn(move || {
-            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            if let Err(error) = rustix::process::setpriority_process(
+                None,
+                std::env::var("MWNICE").ok().and_then(|n| n.parse().ok()).unwrap_or(NICE),
+            ) {
                 tracing::debug!(%error, "judging threads keep their priority");
             }
             let mut warm = scanner.warm();

@@ -25,14 +25,21 @@ const LOG_PAUSE: Duration = Duration::from_secs(10);
 const MOST_EXTRA: f64 = 2.0;
 /// Weight of one job in the mean time of jobs.
 const SMOOTHING: f64 = 1.0 / 32.0;
-/// Work may always wait for so many others, whatever they cost: a burst of large messages is no overload. Unit: jobs for
-/// each processor.
-const PATIENCE: f64 = 16.0;
+/// Work may always wait for so many others, whatever they cost and however long that takes: neither a burst of large
+/// messages nor a machine that is busy with something else is a flood. Unit: jobs for each processor.
+const PATIENCE: f64 = 8.0;
 /// A queue is too long when it takes so many times the wanted delay to work it off.
 const OVERFULL: f64 = 4.0;
 /// A heavy network's job is given up when those before it take longer than this. Source: our own limit, half of the
 /// default of `deadlines.message`: it would miss its deadline.
 const HOPELESS: f64 = 10.0;
+
+/// How many clients hear in a second that the machine is busy, for each processor. Source: our own limit: that costs some
+/// 50 µs with the kernel's part, so a twentieth of the processors.
+const REFUSALS: f64 = 1_000.0;
+/// How long a client waits at most to hear it. Unit: seconds. Source: below the 10 s that Sendmail gives a milter for an
+/// answer by default (libmilter's installation notes).
+const REFUSAL_PAUSE: f64 = 4.0;
 
 /// The load of this process; shared by all sessions and kept across reloads.
 #[derive(Debug)]
@@ -61,6 +68,8 @@ struct State {
     /// When the rate was cut last.
     cut: f64,
     deferred: u64,
+    /// When the next client may hear that the machine is busy.
+    refusal: f64,
     logged: Option<Instant>,
 }
 
@@ -72,6 +81,8 @@ struct Window {
     /// Those asked for after the last cut of the rate, and how long they waited.
     jobs: u32,
     waited: f64,
+    /// Longest queue.
+    queued: usize,
 }
 
 #[derive(Debug)]
@@ -111,6 +122,7 @@ impl Load {
             window: Window::default(),
             cut: 0.0,
             deferred: 0,
+            refusal: 0.0,
             logged: None,
         };
         Arc::new(Load { started: Instant::now(), state: Mutex::new(state), processors, watch: Watch::default() })
@@ -146,6 +158,16 @@ impl Load {
         state.deferred += u64::from(!admitted);
         state.coming += usize::from(admitted);
         admitted
+    }
+
+    /// How long whoever is not admitted waits for the answer. However many ask, they are answered at a steady rate: a
+    /// client that has no answer does not ask again, and the threads stay free for those who are served.
+    pub(super) fn refuse(&self) -> Duration {
+        let now = self.now();
+        let mut state = self.state();
+        let pause = (state.refusal - now).clamp(0.0, REFUSAL_PAUSE);
+        state.refusal = now + pause + 1.0 / (REFUSALS * self.processors as f64);
+        Duration::from_secs_f64(pause)
     }
 
     /// Whether it would help to know if this network has delivered mail before.
@@ -188,6 +210,7 @@ impl Load {
             let key = ((demand * 10.0).round() as u64, state.next);
             state.next += 1;
             state.waiting.insert(key, Waiting { turn, network, heavy, since: now });
+            state.window.queued = state.window.queued.max(state.waiting.len());
             if state.waiting.len() as f64 * state.mean / self.processors as f64 > HOPELESS {
                 // Whoever asks for most is told so at once.
                 state.waiting.pop_last();
@@ -241,10 +264,11 @@ impl Load {
     fn tick(&self, seconds: f64) {
         let now = self.now();
         let mut state = self.state();
-        let Window { finished, jobs, waited } = std::mem::take(&mut state.window);
+        let Window { finished, jobs, waited, queued } = std::mem::take(&mut state.window);
+        let overlong = queued as f64 > PATIENCE * self.processors as f64;
         // Whoever has not sent his message by now is slow: when his work comes nobody can tell.
         state.coming = 0;
-        let waited = (jobs > 0).then(|| waited / f64::from(jobs));
+        let waited = (jobs > 0).then(|| if overlong { waited / f64::from(jobs) } else { 0.0 });
         let cost = state.mean / self.processors as f64;
         let measured = Measured { waited, finished: f64::from(finished) / seconds, cost, seconds };
         let (delay, before) = (state.wanted_delay(), state.pressure.rate());
@@ -390,6 +414,17 @@ mod tests {
         assert!(!load.admit(stranger));
         load.configure(Duration::ZERO, &Limits::default());
         assert!(load.admit(stranger), "switched off");
+    }
+
+    #[tokio::test]
+    async fn who_is_not_admitted_is_answered_at_a_steady_rate() {
+        let load = Load::new();
+        assert_eq!(load.refuse(), Duration::ZERO);
+        let pauses: Vec<f64> = (0..500).map(|_| load.refuse().as_secs_f64()).collect();
+        let expected = 500.0 / (REFUSALS * load.processors as f64);
+        assert!((pauses[499] - expected).abs() < expected / 2.0, "{} instead of {expected}", pauses[499]);
+        let longest = (0..100_000).map(|_| load.refuse()).max();
+        assert_eq!(longest, Some(Duration::from_secs_f64(REFUSAL_PAUSE)));
     }
 
     #[tokio::test]

@@ -313,7 +313,7 @@ pub(super) fn contradicts(name: &str, kind: FileKind) -> bool {
 }
 
 fn find(head: &[u8], mark: &[u8]) -> Option<usize> {
-    head.windows(mark.len()).position(|window| window == mark)
+    memchr::memmem::find(head, mark)
 }
 
 #[cfg(test)]

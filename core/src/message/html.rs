@@ -8,7 +8,7 @@ use super::{
     style::Look,
 };
 use html5gum::{
-    Span, Tokenizer,
+    Emitter, ForwardingEmitter, Span, Tokenizer,
     emitters::callback::{CallbackEmitter, CallbackEvent},
 };
 
@@ -40,7 +40,7 @@ pub(super) fn collect(html: &str, into: &mut Collector<'_>) {
     };
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| walker.event(event));
     emitter.naively_switch_states(true);
-    let mut tokens = Tokenizer::new_with_emitter(kept, emitter);
+    let mut tokens = Tokenizer::new_with_emitter(kept, Quiet(emitter));
     let cut_short = tokens.next().is_some();
     drop(tokens);
     walker.end_anchor();
@@ -51,6 +51,21 @@ pub(super) fn collect(html: &str, into: &mut Collector<'_>) {
 
 /// Emitted to stop the tokenizer.
 struct Stop;
+
+/// Asks for no errors of the markup: nobody reads them, and the tokenizer would look for them at every byte.
+struct Quiet<E>(E);
+
+impl<E: Emitter> ForwardingEmitter for Quiet<E> {
+    type Token = E::Token;
+
+    fn inner(&mut self) -> &mut impl Emitter<Token = E::Token> {
+        &mut self.0
+    }
+
+    fn should_emit_errors(&mut self) -> bool {
+        false
+    }
+}
 
 #[derive(Default)]
 struct Tag {

@@ -1,6 +1,9 @@
 //! Links and the forms in which hosts are written to hide them.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    borrow::Cow,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 /// A link of the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +46,11 @@ impl Link {
 
     /// Reads a link as written; `None` if it leads nowhere outside the message (`#top`, `cid:`, a relative path).
     pub(super) fn read(written: &str, text: &str, kind: LinkKind, max_bytes: usize) -> Option<Link> {
-        let cleaned: String = cut(written.trim_matches(|c: char| c <= ' '), max_bytes)
-            .chars()
-            .filter(|c| !matches!(c, '\t' | '\r' | '\n'))
-            .collect();
+        let written = cut(written.trim_matches(|c: char| c <= ' '), max_bytes);
+        let cleaned = match written.contains(is_left_out) {
+            true => Cow::Owned(written.replace(is_left_out, "")),
+            false => Cow::Borrowed(written),
+        };
         let (scheme, rest) = split_scheme(&cleaned)?;
         if !matches!(scheme.as_str(), "http" | "https" | "ftp") {
             let url = format!("{scheme}:{}", cut(rest, OPAQUE_BYTES));
@@ -75,11 +79,17 @@ impl Link {
         let host = normal_host(host)?;
         let as_number = host.parse::<Ipv4Addr>().is_ok() && written_host.trim_end_matches('.') != host;
         let obscured = as_number || written_host.contains('%');
-        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        let slash = if path.starts_with(['/', '\\']) { "" } else { "/" };
-        let url = format!("{scheme}://{host}{port}{slash}{}", path.replacen('\\', "/", 1));
+        let port = port.map(|port| [":", port]).unwrap_or_default();
+        let path = if path.contains('\\') { Cow::Owned(path.replacen('\\', "/", 1)) } else { Cow::Borrowed(path) };
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let url = [&scheme, "://", &host, port[0], port[1], slash, &path].concat();
         Some(Link { url, scheme, host, text: text.to_owned(), kind, has_user: user.is_some(), obscured })
     }
+}
+
+/// Browsers leave these out wherever they stand (WHATWG URL §4.4).
+fn is_left_out(c: char) -> bool {
+    matches!(c, '\t' | '\r' | '\n')
 }
 
 /// How much of a link without host is kept. Unit: bytes. Source: our own limit; `data:` may hold a whole page.

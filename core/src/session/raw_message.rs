@@ -268,14 +268,15 @@ impl Watch {
 
 /// Copies text, each bare LF made CRLF: MTAs hand folds over as LF (milter8.c, `smfi_addheader` manual), files have LF.
 pub fn push_with_crlf(out: &mut Vec<u8>, text: &[u8]) {
-    let mut previous = 0;
-    for &byte in text {
-        if byte == b'\n' && previous != b'\r' {
-            out.push(b'\r');
+    let mut written = 0;
+    for line_end in memchr::memchr_iter(b'\n', text) {
+        if line_end == 0 || text[line_end - 1] != b'\r' {
+            out.extend_from_slice(&text[written..line_end]);
+            out.extend_from_slice(b"\r\n");
+            written = line_end + 1;
         }
-        out.push(byte);
-        previous = byte;
     }
+    out.extend_from_slice(&text[written..]);
 }
 
 #[cfg(test)]

@@ -70,6 +70,14 @@ impl Wording {
                 out.normal[start..].make_ascii_lowercase();
                 (torn_open, before) = (false, char::from(last));
                 rest = &rest[run..];
+                // A word of plain letters and the blank behind it say nothing more.
+                if run > 1 && word.letters == run && gaps.singles == 0 && rest.starts_with(' ') {
+                    word = Word::default();
+                    out.normal.push(' ');
+                    before = ' ';
+                    rest = &rest[1..];
+                    continue;
+                }
             }
             let Some(c) = rest.chars().next() else { break };
             rest = &rest[c.len_utf8()..];

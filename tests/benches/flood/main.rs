@@ -5,9 +5,9 @@
 //!     MAILWARD_BIN=target/release/mailward cargo bench -p mailward-tests --bench flood
 //!
 //! What a machine can judge is measured first, with flood protection off and 16 messages at a time. The flood is open
-//! loop: each address sends when its time has come, whatever became of the message before; who is late goes on without
-//! pause. A deferred message counts as pushed and is not repeated. An address keeps its connection for ten messages, as
-//! bulk senders do, and connects again at once.
+//! loop: each connection sends when its time has come, whatever became of the message before; who is late, because he
+//! waits for an answer, goes on without pause. A deferred message is not repeated. An address has five connections at a
+//! time, keeps each for ten messages, as bulk senders do, and connects again at once.
 //!
 //! Clients and daemon share the processors of one host. The flood runs in a process of its own with `nice -n 19`, so
 //! that the kernel does not take its cost from the daemon: on a real network it comes from elsewhere (`FLOOD_NICE` says
@@ -40,6 +40,8 @@ use sender::{Outcome, Sender};
 const SECONDS: u64 = 20;
 /// Client addresses of the flood.
 const ADDRESSES: usize = 200;
+/// Connections of each at a time.
+const CONNECTIONS: usize = 5;
 /// What the flood pushes, in times of what the daemon can judge.
 const TIMES: f64 = 10.0;
 /// Client addresses of ordinary mail.
@@ -127,8 +129,9 @@ fn main() {
         flooded.at(50.0) / calm.at(50.0)
     );
     println!(
-        "flood      {:.1} times the capacity pushed: {attempts} messages, {taken} taken, {deferred} deferred, {refused} \
-         refused, {broken} broken off",
+        "flood      {TIMES} times the capacity offered over {} connections, {:.1} times answered: {attempts} messages, {taken} \
+         taken, {deferred} deferred, {refused} refused, {broken} broken off",
+        ADDRESSES * CONNECTIONS,
         attempts as f64 / time.as_secs_f64() / capacity
     );
     println!("daemon     {cpu:.2} processors, {most:.1} MiB PSS at most, {memory:.1} before");
@@ -163,7 +166,7 @@ fn capacity(time: Duration) -> f64 {
     let dns = NxDomain::start();
     let (socket, mut daemon) = start(&scratch, &dns, "[rates]\nmode = \"off\"\n");
     let pushed = |time| {
-        let arguments = [AT_ONCE.to_string(), "1e9".to_owned()];
+        let arguments = [AT_ONCE.to_string(), "1".to_owned(), "1e9".to_owned()];
         Pushed::spawn(&scratch, &socket, &arguments, time).end(&mut Vec::new())
     };
     pushed(Duration::from_secs(2));
@@ -250,10 +253,10 @@ struct Pushed {
 
 impl Pushed {
     fn begin(scratch: &Scratch, socket: &Path, rate: f64, time: Duration) -> Pushed {
-        Pushed::spawn(scratch, socket, &[ADDRESSES.to_string(), rate.to_string()], time)
+        Pushed::spawn(scratch, socket, &[ADDRESSES.to_string(), CONNECTIONS.to_string(), rate.to_string()], time)
     }
 
-    fn spawn(scratch: &Scratch, socket: &Path, arguments: &[String; 2], time: Duration) -> Pushed {
+    fn spawn(scratch: &Scratch, socket: &Path, arguments: &[String; 3], time: Duration) -> Pushed {
         let report = scratch.path().join("flood-report");
         let niceness = std::env::var("FLOOD_NICE").unwrap_or_else(|_| "19".to_owned());
         let child = Command::new("nice")
@@ -279,27 +282,32 @@ impl Pushed {
     }
 }
 
-/// `--flood-from SOCKET REPORT ADDRESSES RATE SECONDS`: the other process.
+/// `--flood-from SOCKET REPORT ADDRESSES CONNECTIONS RATE SECONDS`: the other process.
 fn child(arguments: &[String]) {
-    let [socket, report, addresses, rate, seconds] = arguments else { panic!("five arguments: {arguments:?}") };
+    let [socket, report, addresses, connections, rate, seconds] = arguments else {
+        panic!("six arguments: {arguments:?}")
+    };
     let addresses: usize = addresses.parse().expect("a number");
-    let each: f64 = rate.parse::<f64>().expect("a number") / addresses as f64;
+    let senders = addresses * connections.parse::<usize>().expect("a number");
+    let each: f64 = rate.parse::<f64>().expect("a number") / senders as f64;
     let time = Duration::from_secs_f64(seconds.parse().expect("a number"));
     let (_, parts) = mail();
     let (parts, socket) = (&parts, Path::new(socket));
     let started = Instant::now();
-    let flood = move |address: usize| {
+    let flood = move |sender: usize| {
+        let address = sender % addresses;
         let (mut counts, mut ids) = ([0_usize; 5], Vec::new());
-        let mut sender = Sender::new(socket, [198, 51, 100, 1 + address as u8].into());
         // Not all at the same moment.
-        let offset = address as f64 / addresses as f64;
+        let offset = sender as f64 / senders as f64;
+        let name = format!("f{sender}x");
+        let mut sender = Sender::new(socket, [198, 51, 100, 1 + address as u8].into());
         for number in 0.. {
             let due = Duration::from_secs_f64((number as f64 + offset) / each);
             thread::sleep(due.saturating_sub(started.elapsed()));
             if started.elapsed() >= time {
                 break;
             }
-            let id = format!("f{address}x{number}");
+            let id = format!("{name}{number}");
             counts[0] += 1;
             match sender.send(&parts[(address * 7 + number) % parts.len()], &id) {
                 Outcome::Taken => {
@@ -315,8 +323,8 @@ fn child(arguments: &[String]) {
     };
     let (mut sum, mut lines) = ([0_usize; 5], String::new());
     thread::scope(|scope| {
-        let start = |address| thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, move || flood(address));
-        let threads: Vec<_> = (0..addresses).map(|address| start(address).expect("a thread")).collect();
+        let start = |sender| thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, move || flood(sender));
+        let threads: Vec<_> = (0..senders).map(|sender| start(sender).expect("a thread")).collect();
         for thread in threads {
             let (counts, ids) = thread.join().expect("the flood goes to its end");
             sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);

@@ -55,7 +55,7 @@ impl Kind {
     }
 }
 
-/// A feature: its slot, its kind, and where its words stand. It is packed so that sorting sorts by slot: 22 bits of slot,
+/// A feature: its slot, its kind, and where its words stand. It is packed with the slot first: 22 bits of slot,
 /// 4 of kind, 24 of offset, 14 of length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Feature(u64);
@@ -151,9 +151,33 @@ impl Builder {
     }
 
     pub(super) fn finish(mut self) -> Features {
-        self.found.sort_unstable();
+        sort_by_slot(&mut self.found);
         self.found.dedup_by_key(|feature| feature.slot());
         Features { found: self.found, text: self.text }
+    }
+}
+
+/// Sorts by slot, and leaves what has the same slot in its order: two rounds of counting by half of the slot's bits, as
+/// comparing takes a third of all that is done for a message here.
+fn sort_by_slot(found: &mut Vec<Feature>) {
+    const HALF: usize = 1 << (SLOT_BITS / 2);
+    let mut sorted = vec![Feature(0); found.len()];
+    for shift in [0, SLOT_BITS / 2] {
+        let digit = |feature: Feature| feature.slot() >> shift & (HALF - 1);
+        let mut places = [0_u32; HALF];
+        for feature in found.iter() {
+            places[digit(*feature)] += 1;
+        }
+        let mut next = 0;
+        for place in &mut places {
+            next += std::mem::replace(place, next);
+        }
+        for feature in found.iter() {
+            let place = &mut places[digit(*feature)];
+            sorted[*place as usize] = *feature;
+            *place += 1;
+        }
+        std::mem::swap(found, &mut sorted);
     }
 }
 
@@ -161,3 +185,25 @@ impl Builder {
 const NOTE_BYTES: usize = 63;
 /// How many features words leave to structure, links and header. Unit: features.
 const ROOM_FOR_SHAPE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_sorted_by_slot_and_those_of_one_slot_keep_their_order() {
+        let feature = |number: u64| {
+            let slot = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SLOT_BITS) & !0x3ff;
+            Feature(slot << 42 | number)
+        };
+        let mut found: Vec<Feature> = (0..FEATURES as u64).map(feature).collect();
+        let mut expected = found.clone();
+        expected.sort();
+        sort_by_slot(&mut found);
+        assert_eq!(found, expected);
+        assert!(found.windows(2).any(|two| two[0].slot() == two[1].slot()), "some share a slot");
+        let mut none = Vec::new();
+        sort_by_slot(&mut none);
+        assert!(none.is_empty());
+    }
+}

@@ -99,13 +99,17 @@ impl Model {
     fn strongest(&self, features: &Features) -> Vec<(String, i32)> {
         let odds = self.odds();
         let readable = features.found.iter().filter(|f| f.kind() != Kind::Gram && self.seen[f.slot()] != [0, 0]);
-        let mut heavy: Vec<(f64, Feature)> = readable.map(|f| (self.weight(f.slot(), odds), *f)).collect();
         let by_weight = |a: &(f64, Feature), b: &(f64, Feature)| b.0.abs().total_cmp(&a.0.abs()).then(a.1.cmp(&b.1));
-        if heavy.len() > STRONGEST {
-            heavy.select_nth_unstable_by(STRONGEST, by_weight);
-            heavy.truncate(STRONGEST);
+        let mut heavy: Vec<(f64, Feature)> = Vec::with_capacity(STRONGEST + 1);
+        for feature in readable {
+            let candidate = (self.weight(feature.slot(), odds), *feature);
+            let lightest = if heavy.len() < STRONGEST { None } else { heavy.last() };
+            if lightest.is_none_or(|lightest| by_weight(&candidate, lightest).is_lt()) {
+                let place = heavy.partition_point(|other| by_weight(other, &candidate).is_lt());
+                heavy.insert(place, candidate);
+                heavy.truncate(STRONGEST);
+            }
         }
-        heavy.sort_unstable_by(by_weight);
         let told = |(weight, feature): (f64, Feature)| (features.evidence(feature), (weight * 100.0).round() as i32);
         heavy.into_iter().map(told).collect()
     }
