@@ -40,7 +40,7 @@ use sender::{Outcome, Sender};
 const SECONDS: u64 = 20;
 /// Client addresses of the flood.
 const ADDRESSES: usize = 200;
-/// Connections of each at a time.
+/// Connections of each at a time, unless `FLOOD_CONNECTIONS` says otherwise.
 const CONNECTIONS: usize = 5;
 /// What the flood pushes, in times of what the daemon can judge.
 const TIMES: f64 = 10.0;
@@ -64,6 +64,7 @@ fn main() {
     }
     let seconds = std::env::var("FLOOD_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(SECONDS);
     let time = Duration::from_secs(seconds);
+    let connections = std::env::var("FLOOD_CONNECTIONS").ok().and_then(|c| c.parse().ok()).unwrap_or(CONNECTIONS);
     let (source, parts) = mail();
     println!("daemon     {}", binary().display());
     println!("messages   {} from {source}", parts.len());
@@ -82,7 +83,7 @@ fn main() {
 
     let memory = process::pss(&[daemon.process_id()]);
     let calm = ordinary(&socket, &parts, "a", rate, time, &mut ids);
-    let pushed = Pushed::begin(&scratch, &socket, capacity * TIMES, time);
+    let pushed = Pushed::begin(&scratch, &socket, connections, capacity * TIMES, time);
     let watched = thread::spawn({
         let id = daemon.process_id();
         move || {
@@ -131,7 +132,7 @@ fn main() {
     println!(
         "flood      {TIMES} times the capacity offered over {} connections, {:.1} times answered: {attempts} messages, {taken} \
          taken, {deferred} deferred, {refused} refused, {broken} broken off",
-        ADDRESSES * CONNECTIONS,
+        ADDRESSES * connections,
         attempts as f64 / time.as_secs_f64() / capacity
     );
     println!("daemon     {cpu:.2} processors, {most:.1} MiB PSS at most, {memory:.1} before");
@@ -252,8 +253,8 @@ struct Pushed {
 }
 
 impl Pushed {
-    fn begin(scratch: &Scratch, socket: &Path, rate: f64, time: Duration) -> Pushed {
-        Pushed::spawn(scratch, socket, &[ADDRESSES.to_string(), CONNECTIONS.to_string(), rate.to_string()], time)
+    fn begin(scratch: &Scratch, socket: &Path, connections: usize, rate: f64, time: Duration) -> Pushed {
+        Pushed::spawn(scratch, socket, &[ADDRESSES.to_string(), connections.to_string(), rate.to_string()], time)
     }
 
     fn spawn(scratch: &Scratch, socket: &Path, arguments: &[String; 3], time: Duration) -> Pushed {

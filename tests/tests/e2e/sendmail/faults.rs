@@ -97,10 +97,10 @@ fn slow_scanner_may_take_longer_than_sendmail_waits_for_one_answer() {
     let scratch = Scratch::for_sendmail();
     let mut scanner = Clamd::start(&scratch);
     let config = format!(
-        "[deadlines]\nreply = \"1s\"\nmessage = \"5s\"\n[malware]\nclamd = \"inet:{}\"\nclamd_on_trouble = \"defer\"\n",
+        "[deadlines]\nreply = \"1s\"\nmessage = \"8s\"\n[malware]\nclamd = \"inet:{}\"\nclamd_on_trouble = \"defer\"\n",
         scanner.address()
     );
-    let site = Site::builder(&scratch, &config).sendmail(|s| s.waits("C:3s;S:3s;R:3s;E:30s")).start();
+    let site = Site::builder(&scratch, &config).sendmail(|s| s.waits("C:6s;S:6s;R:6s;E:30s")).start();
     scanner.signal(Signal::Stop);
     let end = site.send_to_alice("a@example.net", message("a@example.net", "slow", "Hello")).end.expect("its end");
     assert!(end.contains("[ref "), "Mailward decides, not the wait of Sendmail: {end}");
