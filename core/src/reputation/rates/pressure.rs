@@ -16,8 +16,8 @@ const HALF_LIFE: f64 = 2.0;
 /// Demand below which a network counts no longer. Unit: messages.
 const QUIET: f64 = 0.05;
 /// Demand below which a network is never deferred for the load, unless deferring the others did not help. Unit:
-/// messages. Source: our own limit: what a client brings that has a few messages waiting.
-const MODEST: f64 = 3.0;
+/// messages. Source: our own limit: what a client brings that has a few messages waiting, or sends two a second.
+const MODEST: f64 = 6.0;
 /// How long the least rate must have failed until networks of less demand are deferred too. Unit: seconds.
 const FAILED: f64 = 2.0;
 /// Share of the processors that the messages asked for must need, for their load to be the cause of waiting. Below it
@@ -369,7 +369,7 @@ mod tests {
         let mut pressure = Pressure::default();
         pressure.taken(network(1), 0.0);
         pressure.taken(network(2), 0.0);
-        for n in 1..=3 {
+        for n in 1..=6 {
             assert!(pressure.admit(network(1), true, 1.0), "{n} messages are not a flood");
         }
         assert!(!pressure.admit(network(1), true, 1.0));
