@@ -229,6 +229,9 @@ impl Session {
         self.begin_command();
         let Some(open) = self.open.take() else { return self.refused.take() };
         self.record(|| Event::Abort);
+        if self.counted_network().is_some() {
+            self.engine.shared.load.given_up();
+        }
         self.count_transaction(time, &open, false).await;
         let explanation = open.explain_refusals(&self.connection)?;
         let report =

@@ -1,7 +1,7 @@
 //! Turns at the processors, and what it means that they are busy.
 //!
-//! Judging takes a turn for each processor. Who waits for one stands in the order of what his network asked for lately:
-//! a network that asks little goes before all that flood. How long work waits is measured; [`Pressure`] makes of it who is
+//! Judging takes a turn for each processor. Who waits for one stands in the order of when he came and what his network asked
+//! for lately: a network that asks little goes before all that flood. How long work waits is measured; [`Pressure`] makes of it who is
 //! admitted at MAIL.
 
 use crate::{
@@ -28,6 +28,9 @@ const SMOOTHING: f64 = 1.0 / 32.0;
 /// Work may always wait for so many others, whatever they cost and however long that takes: neither a burst of large
 /// messages nor a machine that is busy with something else is a flood. Unit: jobs for each processor.
 const PATIENCE: f64 = 8.0;
+/// How much longer a network waits that asks for e (2.7) times as much: so whoever asks for little goes first, among equals
+/// whoever came first, and nobody is passed over for ever. Unit: seconds.
+const PRECEDENCE: f64 = 0.02;
 /// A queue is too long when it takes so many times the wanted delay to work it off.
 const OVERFULL: f64 = 4.0;
 /// A heavy network's job is given up when those before it take longer than this. Source: our own limit, half of the
@@ -58,6 +61,7 @@ struct State {
     limits: Limits,
     free: usize,
     heavy_running: usize,
+    /// By when their turn is due, in microseconds.
     waiting: BTreeMap<(u64, u64), Waiting>,
     /// Messages admitted since the last tick whose work is still to come.
     coming: usize,
@@ -160,6 +164,12 @@ impl Load {
         admitted
     }
 
+    /// No work comes of a message that was admitted: it was given up before its end.
+    pub(super) fn given_up(&self) {
+        let mut state = self.state();
+        state.coming = state.coming.saturating_sub(1);
+    }
+
     /// How long whoever is not admitted waits for the answer. However many ask, they are answered at a steady rate: a
     /// client that has no answer does not ask again, and the threads stay free for those who are served.
     pub(super) fn refuse(&self) -> Duration {
@@ -207,7 +217,8 @@ impl Load {
                 return Ok(state.give(self, network, heavy, now, now));
             }
             let (turn, answer) = oneshot::channel();
-            let key = ((demand * 10.0).round() as u64, state.next);
+            let due = now + PRECEDENCE * demand.ln_1p();
+            let key = ((due * 1e6).round() as u64, state.next);
             state.next += 1;
             state.waiting.insert(key, Waiting { turn, network, heavy, since: now });
             state.window.queued = state.window.queued.max(state.waiting.len());

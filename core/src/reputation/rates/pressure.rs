@@ -30,7 +30,7 @@ const RELIEF: f64 = 5.0;
 /// Networks remembered for the mail they delivered. Unit: networks. Source: our own limit, some 10 MB.
 const KNOWN: usize = 100_000;
 /// Whom nobody knows stands in the queue like one who asked for so much more. Unit: messages.
-const UNKNOWN: f64 = 3.0;
+const UNKNOWN: f64 = 10.0;
 /// Factor of the rate when work waits too long.
 const DECREASE: f64 = 0.7;
 /// Growth of the rate otherwise: this share of it and one message a second, each time.
