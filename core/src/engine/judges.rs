@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 /// How much the threads that serve connections go before these: a packet costs microseconds, a message a millisecond,
 /// and who waits for a packet's turn behind messages waits thirty times. Unit: nice value (setpriority(2)).
-const NICE: i32 = 10;
+const NICE: i32 = 5;
 
 /// Work for one of the threads.
 type Job = Box<dyn for<'s> FnOnce(&mut WarmScanner<'s>) + Send>;
@@ -74,10 +74,7 @@ impl Judges {
         let (jobs, work) = mpsc::channel::<Job>();
         let scanner = Arc::clone(&self.scanner);
         thread::Builder::new().name("judge".to_owned()).spawn(move || {
-            if let Err(error) = rustix::process::setpriority_process(
-                None,
-                std::env::var("MWNICE").ok().and_then(|n| n.parse().ok()).unwrap_or(NICE),
-            ) {
+            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
                 tracing::debug!(%error, "judging threads keep their priority");
             }
             let mut warm = scanner.warm();

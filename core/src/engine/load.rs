@@ -31,6 +31,8 @@ const PATIENCE: f64 = 8.0;
 /// How much longer a network waits that asks for e (2.7) times as much: so whoever asks for little goes first, among equals
 /// whoever came first, and nobody is passed over for ever. Unit: seconds.
 const PRECEDENCE: f64 = 0.02;
+/// How much longer whom nobody knows or who asks for much waits while there is far too much work. Unit: seconds.
+const LATE: f64 = 0.25;
 /// A queue is too long when it takes so many times the wanted delay to work it off.
 const OVERFULL: f64 = 4.0;
 /// A heavy network's job is given up when those before it take longer than this. Source: our own limit, half of the
@@ -217,7 +219,9 @@ impl Load {
                 return Ok(state.give(self, network, heavy, now, now));
             }
             let (turn, answer) = oneshot::channel();
-            let due = now + PRECEDENCE * demand.ln_1p();
+            let late = heavy || network.is_some_and(|network| !state.pressure.is_known(network));
+            let late = if state.pressure.is_troubled() && late { LATE } else { 0.0 };
+            let due = now + PRECEDENCE * demand.ln_1p() + late;
             let key = ((due * 1e6).round() as u64, state.next);
             state.next += 1;
             state.waiting.insert(key, Waiting { turn, network, heavy, since: now });
