@@ -11,8 +11,8 @@ use std::{
     time::Instant,
 };
 
-/// Clients that come again and again.
-const CLIENTS: u32 = 1_000;
+/// Clients that come again and again, none of them past its rates.
+const CLIENTS: u32 = 10_000;
 /// Connections in a round.
 const CONNECTIONS: u32 = 50_000;
 /// Times that everything is measured. Unit: rounds.
@@ -68,7 +68,7 @@ async fn session(engine: &Arc<Engine>, number: u32, until: Until) {
     let answer = session
         .connect(ConnectFacts {
             time: NOW,
-            client_ip: Some(IpAddr::V4(Ipv4Addr::from(0xC612_0000 + client * 64))), // in 198.18.0.0/15
+            client_ip: Some(IpAddr::V4(Ipv4Addr::from(0xC612_0000 + client * 8))), // in 198.18.0.0/15
             client_name: None,
             mta_name: Some("mx.rig.test".to_owned()),
             local_submission: false,

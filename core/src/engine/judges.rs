@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 /// How much the threads that serve connections go before these: a packet costs microseconds, a message a millisecond,
 /// and who waits for a packet's turn behind messages waits thirty times. Unit: nice value (setpriority(2)).
-const NICE: i32 = 5;
+const NICE: i32 = 10;
 
 /// Work for one of the threads.
 type Job = Box<dyn for<'s> FnOnce(&mut WarmScanner<'s>) + Send>;
