@@ -1,8 +1,8 @@
 //! Turns at the processors, and what it means that they are busy.
 //!
-//! Judging takes a turn for each processor. Who waits for one stands in the order of when he came and what his network asked
-//! for lately: a network that asks little goes before all that flood. How long work waits is measured; [`Pressure`] makes of it who is
-//! admitted at MAIL.
+//! Judging takes a turn for each processor. Who waits for one stands in the order of when he came and what his network
+//! asked for lately: a network that asks little goes before all that flood. How long work waits is measured;
+//! [`Pressure`] makes of it who is admitted at MAIL.
 
 use crate::{
     reputation::rates::{Measured, Pressure, PressureTurn},
