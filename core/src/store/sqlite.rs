@@ -1,6 +1,6 @@
 //! Opening SQLite files that several processes, and several users of one group, share.
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, config::DbConfig};
 use std::{
     fs::{self, OpenOptions, Permissions},
     io,
@@ -73,6 +73,9 @@ pub(super) fn open(
 
 /// Brings the schema of an open connection up to date: each text of `migrations` leads to the next version.
 pub(super) fn migrate(mut connection: Connection, migrations: &[&str]) -> Result<Connection, StoreError> {
+    // Else a kept statement is parsed and planned anew for each value that it compares with: SQLite hopes to learn
+    // something from the value (sqlite.org/queryplanner-ng.html, section 4, "query planner stability guarantee").
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let known = migrations.len() as u32;
     // A file of this version is opened without waiting for whoever writes.
     if connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))? == known {
@@ -106,5 +109,23 @@ fn create(path: &Path) -> io::Result<()> {
         Ok(_) => fs::set_permissions(path, Permissions::from_mode(0o660)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_kept_statement_is_not_parsed_again_for_another_value() {
+        let migrations = ["CREATE TABLE counter (key TEXT PRIMARY KEY, amount INTEGER) WITHOUT ROWID"];
+        let opened = Connection::open_in_memory().map_err(StoreError::from);
+        let connection = opened.and_then(|connection| migrate(connection, &migrations)).expect("a database");
+        let mut kept = connection.prepare("SELECT amount FROM counter WHERE key = ?1").expect("SQL");
+        for key in ["one", "another", "a third"] {
+            assert!(!kept.exists([key]).expect("an answer"));
+        }
+        assert_eq!(kept.get_status(StatementStatus::RePrepare), 0);
     }
 }
