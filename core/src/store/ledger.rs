@@ -1,4 +1,4 @@
-//! Counters as the mail path sees them: through memory that is at most a second old.
+//! Counters as the mail path sees them: through memory that others' changes reach within a second.
 
 use super::{
     Window,
@@ -119,6 +119,23 @@ mod tests {
         ledger.add("k", 1, MINUTES, 0);
         let seen = async { while other.sum("k", 0, MINUTES, 0, soon()).await != Outcome::Done(2) {} };
         assert_eq!(soon().bound(seen).await, Outcome::Done(()), "written without being asked");
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[tokio::test]
+    async fn memory_stays_good_until_another_process_writes() {
+        let dir = scratch("ledger-quiet");
+        let ledger = Ledger::new(Counters::open(&dir));
+        assert_eq!(read(&ledger, "k").await, []);
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        assert_eq!(ledger.remembered("k"), None, "nobody has looked for a second");
+        read(&ledger, "another").await;
+        assert_eq!(ledger.remembered("k"), Some(Buckets::default()), "the file is as it was");
+        Counters::open(&dir).add("k", 3, MINUTES, 0, soon()).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        read(&ledger, "a third").await;
+        assert_eq!(ledger.remembered("k"), None, "the file is another");
+        assert_eq!(read(&ledger, "k").await, [(0, 3)]);
         let _ = std::fs::remove_dir_all(dir);
     }
 

@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How old a cell may be. What other processes count is seen so much later. Unit: time. Source: our own limit, short
-/// beside the windows that are counted.
+/// How old a cell may be, unless nobody else has written since. What other processes count is seen so much later. Unit:
+/// time. Source: our own limit, short beside the windows that are counted.
 pub(super) const FRESH: Duration = Duration::from_secs(1);
 /// Most cells of one generation; there are two. Unit: cells. Source: our own limit, about 10 MiB each.
 const GENERATION: usize = 50_000;
@@ -25,6 +25,15 @@ pub(super) struct Memory {
     old: HashMap<Box<str>, Cell>,
     waiting: HashMap<Box<str>, Waiting>,
     additions: usize,
+    others: Others,
+}
+
+/// When others wrote to the file.
+#[derive(Debug, Default)]
+struct Others {
+    /// Last look that found something new. Without one all cells may be out of date.
+    wrote: Option<Instant>,
+    looked: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -50,13 +59,24 @@ struct Waiting {
 }
 
 impl Memory {
-    /// What is held under the key and not too old.
+    /// What is held under the key, unless others may have changed it for longer than [`FRESH`].
     pub(super) fn fresh(&mut self, key: &str) -> Option<&Held> {
         if !self.young.contains_key(key) {
             let (key, cell) = self.old.remove_entry(key)?;
             self.insert(key, cell);
         }
-        self.young.get(key).filter(|cell| cell.read.elapsed() < FRESH).map(|cell| &cell.held)
+        let others = &self.others;
+        let is_fresh = |cell: &&Cell| cell.read.elapsed() < FRESH || others.are_quiet_since(cell.read);
+        self.young.get(key).filter(is_fresh).map(|cell| &cell.held)
+    }
+
+    /// Takes over whether others wrote to the file since the last look.
+    pub(super) fn looked(&mut self, others_wrote: bool) {
+        let now = Instant::now();
+        self.others.looked = Some(now);
+        if others_wrote {
+            self.others.wrote = Some(now);
+        }
     }
 
     /// Counts here at once. Returns whether it is the first addition since the last were taken away.
@@ -158,6 +178,13 @@ impl Memory {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, cell);
+    }
+}
+
+impl Others {
+    fn are_quiet_since(&self, time: Instant) -> bool {
+        let known = self.looked.is_some_and(|looked| looked.elapsed() < FRESH);
+        known && self.wrote.is_some_and(|wrote| time >= wrote)
     }
 }
 

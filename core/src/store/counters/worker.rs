@@ -31,6 +31,9 @@ const LOCK_WAIT: Duration = Duration::from_millis(500);
 const UPKEEP: Duration = Duration::from_secs(10);
 /// Time between two writings of additions that wait in memory. Unit: time. Source: our own limit.
 const WRITE_EVERY: Duration = Duration::from_millis(100);
+/// Least time between two looks whether others have written. Unit: time. Source: our own limit, a part of the age at which
+/// memory is out of date.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Most calls in one transaction. Unit: calls. Source: our own limit, about a millisecond's work.
 const TOGETHER: usize = 64;
 /// Least time between two log lines about trouble.
@@ -52,6 +55,8 @@ struct Open {
     connection: Connection,
     /// Device and inode, by which a file that was replaced under us is noticed.
     identity: Option<(u64, u64)>,
+    /// What the file's version was at the last look, and when that was.
+    seen: Option<(i64, Instant)>,
 }
 
 impl Worker {
@@ -159,6 +164,9 @@ impl Worker {
             Some(open) => self.open.insert(open),
             None => self.open.insert(open_place(&self.place)?),
         };
+        if let Some(others_wrote) = open.look()? {
+            self.memory.lock().unwrap_or_else(PoisonError::into_inner).looked(others_wrote);
+        }
         let connection = &open.connection;
         // rusqlite's transactions parse these words anew each time, which takes as long as a read.
         let say = |word| connection.prepare_cached(word)?.execute([]);
@@ -237,6 +245,20 @@ impl Worker {
     }
 }
 
+impl Open {
+    /// Whether another connection has written since the last look; `None` if the last look was just now. A file that was
+    /// just opened is new in all.
+    fn look(&mut self) -> rusqlite::Result<Option<bool>> {
+        if self.seen.is_some_and(|(_, at)| at.elapsed() < LOOK_EVERY) {
+            return Ok(None);
+        }
+        // Own writes leave it as it is (sqlite.org/pragma.html#pragma_data_version).
+        let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let before = self.seen.replace((version, Instant::now()));
+        Ok(Some(before.is_none_or(|(seen, _)| seen != version)))
+    }
+}
+
 fn open_place(place: &Place) -> Result<Open, StoreError> {
     let (connection, identity) = match place {
         Place::Memory => (sqlite::migrate(Connection::open_in_memory()?, MIGRATIONS)?, None),
@@ -244,7 +266,7 @@ fn open_place(place: &Place) -> Result<Open, StoreError> {
     };
     connection.pragma_update(None, "max_page_count", PAGES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(Open { connection, identity })
+    Ok(Open { connection, identity, seen: None })
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
