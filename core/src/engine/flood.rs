@@ -183,7 +183,7 @@ impl Session {
             self.reputation = Pending::start(async move {
                 let room = engine.reputation.learned();
                 let history = room.ask(room.client(ip), &engine.shared.ledger, time, deadline);
-                let answers = engine.reputation.ask(ip, &engine.dns, deadline);
+                let answers = engine.reputation.look_up(ip, &engine.dns, deadline);
                 journal.ask("reputation", learned::with_history(answers, history)).await
             });
         }

@@ -1,6 +1,10 @@
 //! Lookups that run while the client sends its next command.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::{Context, Poll, Waker},
+};
 use tokio::task::JoinHandle;
 
 /// A lookup under way or done.
@@ -17,9 +21,16 @@ pub(super) enum Pending<T> {
 }
 
 impl<T: Send + 'static> Pending<T> {
-    /// Starts a lookup.
+    /// Starts a lookup. One that memory answers is answered at once, without a task of its own.
     pub(super) fn start(lookup: impl Future<Output = T> + Send + 'static) -> Self {
-        Pending::Running(tokio::spawn(lookup))
+        let mut lookup = Box::pin(lookup);
+        let mut context = Context::from_waker(Waker::noop());
+        match catch_unwind(AssertUnwindSafe(|| lookup.as_mut().poll(&mut context))) {
+            Ok(Poll::Ready(answer)) => Pending::Ready(answer),
+            // The task asks again at once, and is woken from then on.
+            Ok(Poll::Pending) => Pending::Running(tokio::spawn(lookup)),
+            Err(_) => Pending::Failed,
+        }
     }
 
     /// The answer, waited for if need be. `Ok(None)` if nothing was asked.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fmt::Write,
     net::{IpAddr, Ipv4Addr},
+    time::Instant,
 };
 
 /// What is known about a client.
@@ -75,6 +76,20 @@ impl ReverseDns {
 const NAMES: usize = 5;
 
 impl Reputation {
+    /// What all lists and reverse DNS say about a client, or said within the last ten seconds. `dns` is the same each time.
+    pub async fn look_up(&self, ip: IpAddr, dns: &Dns, deadline: Deadline) -> Answers {
+        let ip = ip.to_canonical();
+        if let Some(mut answers) = self.recent.get(ip, Instant::now()) {
+            for (list, health) in answers.lists.iter_mut().zip(&self.health) {
+                list.health = health.state();
+            }
+            return answers;
+        }
+        let answers = Box::pin(self.ask(ip, dns, deadline)).await;
+        self.recent.keep(ip, &answers, Instant::now());
+        answers
+    }
+
     /// Asks all lists and reverse DNS about a client, at once.
     pub async fn ask(&self, ip: IpAddr, dns: &Dns, deadline: Deadline) -> Answers {
         let ip = ip.to_canonical();

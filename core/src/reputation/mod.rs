@@ -10,6 +10,7 @@ mod judge;
 pub mod learned;
 mod networks;
 pub mod rates;
+mod recent;
 mod sender;
 mod settings;
 
@@ -21,6 +22,7 @@ pub use sender::{SenderAnswers, SenderQuestion, ask_sender};
 pub use settings::{Dnsbl, Dnswl, HeloPoints, ReversePoints, Settings};
 
 use health::HealthCell;
+use recent::Recent;
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, path::Path};
 
@@ -34,6 +36,7 @@ pub struct Reputation {
     deny: Vec<Source>,
     /// One for each DNS block list, in the order of the settings.
     health: Vec<HealthCell>,
+    recent: Recent,
     learned: learned::Learned,
 }
 
@@ -80,6 +83,7 @@ impl Reputation {
             allow,
             deny,
             health: settings.dnsbl.iter().map(|_| HealthCell::default()).collect(),
+            recent: Recent::default(),
             learned,
             settings,
         })

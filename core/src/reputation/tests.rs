@@ -220,3 +220,15 @@ fn the_access_key_in_a_zone_is_never_shown() {
     let all = serde_json::to_string(&judgement).expect("plain data");
     assert!(all.contains("zen.dq.example") && !all.contains("abcdefghij"), "{all}");
 }
+
+#[tokio::test]
+async fn a_client_that_comes_again_is_not_looked_up_again_but_the_health_of_lists_is() {
+    let room = room(Settings { dnsbl: vec![list("bl")], ..Settings::default() });
+    let deadline = Deadline::after(Duration::from_secs(1));
+    let first = room.look_up(CLIENT, &dns("7.2.0.192.bl.test A 127.0.0.10"), deadline).await;
+    assert_eq!(first.lists[0].outcome, Outcome::Done(vec![[127, 0, 0, 10].into()]));
+    room.health[0].set(Health::ListsEverything, "bl");
+    let again = room.look_up(CLIENT, &dns(""), deadline).await;
+    assert_eq!((&again.lists[0].outcome, again.lists[0].health), (&first.lists[0].outcome, Health::ListsEverything));
+    assert_eq!(again.reverse, first.reverse);
+}
