@@ -65,7 +65,7 @@ impl Generations {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::ask::ListAnswer, super::Health, *};
+    use super::{super::Health, super::ask::ListAnswer, *};
 
     fn client(number: usize) -> IpAddr {
         IpAddr::from(u32::try_from(number).expect("few clients").to_be_bytes())
