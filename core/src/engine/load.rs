@@ -34,7 +34,7 @@ const PRECEDENCE: f64 = 0.02;
 /// How much longer whom nobody knows or who asks for much waits while there is far too much work. Unit: seconds.
 const LATE: f64 = 0.25;
 /// A queue is too long when it takes so many times the wanted delay to work it off.
-const OVERFULL: f64 = 4.0;
+const OVERFULL: f64 = 2.0;
 /// A heavy network's job is given up when those before it take longer than this. Source: our own limit, half of the
 /// default of `deadlines.message`: it would miss its deadline.
 const HOPELESS: f64 = 10.0;
