@@ -6,7 +6,9 @@ use std::{
     io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::Duration,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Why the store cannot do what it was asked.
@@ -62,13 +64,29 @@ pub(super) fn open(
     create(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(busy)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(&connection, busy)?;
     let synchronous = match durability {
         Durability::Off => "OFF",
         Durability::Full => "FULL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     migrate(connection, migrations)
+}
+
+/// Switches a new file to a write-ahead log. Where two do that at once, SQLite tells one of them "locked" without waiting
+/// (sqlite.org/c3ref/busy_handler.html, on deadlocks), so waiting is done here.
+fn write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < patience =>
+            {
+                thread::sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Brings the schema of an open connection up to date: each text of `migrations` leads to the next version.
@@ -103,12 +121,21 @@ pub(super) fn is_damage(error: &StoreError) -> bool {
 }
 
 /// Creates the file for the group: SQLite gives its `-wal` and `-shm` files the same mode, so that the MTA's user and
-/// ours can both write. The umask does not narrow it; who may enter is the directory's business.
+/// ours can both write. The umask does not narrow it; who may enter is the directory's business. It gets its name when it
+/// has its mode, so that nobody finds a file that he may not open.
 fn create(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
-        Ok(_) => fs::set_permissions(path, Permissions::from_mode(0o660)),
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    if path.exists() {
+        return Ok(());
+    }
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let new = path.with_extension(format!("new-{}-{number}", std::process::id()));
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o660).open(&new)?;
+    let named = fs::set_permissions(&new, Permissions::from_mode(0o660)).and_then(|()| fs::hard_link(&new, path));
+    fs::remove_file(&new)?;
+    match named {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+        other => other,
     }
 }
 
@@ -127,5 +154,25 @@ mod tests {
             assert!(!kept.exists([key]).expect("an answer"));
         }
         assert_eq!(kept.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn a_file_that_many_open_for_the_first_time_at_once_is_opened_by_all() {
+        for round in 0..20 {
+            let dir = super::super::counters::scratch(&format!("first-{round}"));
+            let open = || open(&dir.join("x.db"), Durability::Off, Duration::from_secs(5), &["CREATE TABLE x (y)"]);
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                for thread in threads {
+                    assert!(thread.join().expect("no panic").is_ok());
+                }
+            });
+            let files = fs::read_dir(&dir)
+                .expect("a directory")
+                .flatten()
+                .filter(|file| file.file_name().to_string_lossy().contains("new-"));
+            assert_eq!(files.count(), 0);
+            let _ = fs::remove_dir_all(dir);
+        }
     }
 }
