@@ -34,7 +34,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, watch},
 };
 
@@ -73,6 +73,11 @@ impl Daemon {
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Option<PathBuf>) -> ExitCode {
+    // First of all: until then a signal would end the process as it stands.
+    let mut signals = match Signals::watch() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("cannot watch signals: {error}")),
+    };
     let settings = config.milter.clone();
     let metrics_address = config.metrics.listen.clone();
     let counts = Arc::new(metrics::Metrics::default());
@@ -130,7 +135,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     service::ready();
     let keep_alive = tokio::spawn(service::keep_alive(Arc::clone(&daemon)));
 
-    wait_for_signals(&daemon, path.as_deref(), &shared, &settings).await;
+    signals.wait(&daemon, path.as_deref(), &shared, &settings).await;
     daemon.draining.store(true, Ordering::Release);
     drain.notify_waiters();
     let open = daemon.open.load(Ordering::Acquire);
@@ -199,22 +204,35 @@ fn cannot_listen(address: &str, section: &str, error: &std::io::Error) -> String
     }
 }
 
-async fn wait_for_signals(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &MilterSettings) {
-    let signals = (signal(SignalKind::hangup()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        tracing::error!("cannot watch signals");
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => {
-                service::reloading();
-                let done = reload(daemon, path, shared, milter).await;
-                daemon.metrics.reloaded(done);
-                service::reloaded(done);
+/// What the daemon is told from outside. A signal that comes early waits.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Reloads whenever it is asked to, until the daemon is to end.
+    async fn wait(&mut self, daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &MilterSettings) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => {
+                    service::reloading();
+                    let done = reload(daemon, path, shared, milter).await;
+                    daemon.metrics.reloaded(done);
+                    service::reloaded(done);
+                }
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
             }
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
         }
     }
 }

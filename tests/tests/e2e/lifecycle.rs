@@ -241,3 +241,14 @@ fn empty_configuration_is_a_working_one() {
     let output = mailward.output();
     assert!(output.contains("listening") && output.contains("stopped"), "{output}");
 }
+
+#[test]
+fn sigterm_right_after_the_start_ends_well() {
+    for _ in 0..10 {
+        let scratch = Scratch::new();
+        let config = format!("[state]\ndir = \"{}\"\n", scratch.dir("state").display());
+        let mut daemon = Mailward::builder().config(config).start(&scratch);
+        let status = daemon.terminate();
+        assert!(status.success(), "{status:?}: {}", daemon.output());
+    }
+}
