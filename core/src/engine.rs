@@ -109,7 +109,7 @@ impl Session {
     /// A client has connected. Its address is looked up while it sends its next commands.
     pub async fn connect(&mut self, facts: ConnectFacts) -> Answer {
         self.begin_command();
-        let refuse_at = self.options.refuse_at;
+        let (refuse_at, host) = (self.options.refuse_at, self.options.host);
         self.record(|| Event::Connect {
             time: facts.time,
             client_ip: facts.client_ip,
@@ -117,6 +117,7 @@ impl Session {
             mta_name: facts.mta_name.clone(),
             local_submission: facts.local_submission,
             refuse_at,
+            host,
         });
         self.standing = match facts.client_ip {
             None if !facts.local_submission => Standing::Unlisted,
@@ -255,8 +256,8 @@ impl Session {
     /// Plays one event of a recording, other than the end of a message and an abort.
     pub async fn replay(&mut self, event: Event) -> Answer {
         match event {
-            Event::Connect { time, client_ip, client_name, mta_name, local_submission, refuse_at } => {
-                self.options.refuse_at = refuse_at;
+            Event::Connect { time, client_ip, client_name, mta_name, local_submission, refuse_at, host } => {
+                (self.options.refuse_at, self.options.host) = (refuse_at, host);
                 self.connect(ConnectFacts { time, client_ip, client_name, mta_name, local_submission }).await
             }
             Event::Helo { name, tls } => {
@@ -453,11 +454,12 @@ impl Session {
             message,
             authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: judgement.reply.as_ref(),
+            host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
         let explanation = Explanation::of_message(&facts, &decision);
         self.learn(time, open, message, &card, &decision, &sender).await;
-        if decision.verdict.action == Action::Accept {
+        if decision.verdict.action == Action::Accept && self.options.host.edit_header {
             decision.verdict.edits.extend(
                 forged
                     .into_iter()

@@ -5,7 +5,6 @@
 use mailward_core::{
     config::Config,
     engine::{ConnectFacts, Engine, MailFacts, SessionOptions, Shared},
-    session::RefuseAt,
 };
 use std::{
     error::Error,
@@ -25,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::build(Config::default(), Shared::in_memory(None)).await.map_err(|faults| faults.join("\n"))?;
 
     // A session knows what the door tells it: without the client's address nothing is judged about the client.
-    let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
+    let mut session = engine.session(SessionOptions::default());
     let client = ConnectFacts { time, client_ip: None, client_name: None, mta_name: None, local_submission: false };
     let mut refusal = session.connect(client).await.reply;
     if refusal.is_none() {

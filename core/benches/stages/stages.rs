@@ -10,8 +10,9 @@ use mailward_core::{
     message::{self, Bounds, Message, MessageFacts},
     policy::{self, AuthenticationResults, Facts},
     score,
-    session::{Address, Connection, Direction, Recipient, RefuseAt, ReversePath},
+    session::{Address, Connection, Direction, Recipient, ReversePath},
     spam::{self, AtEnd},
+    verdict::Host,
 };
 use std::{
     hint::black_box,
@@ -87,6 +88,7 @@ pub(crate) fn measure(sample: &Sample) {
         message: &facts[n],
         authentication: &authentication,
         early: None,
+        host: Host::default(),
     };
     let decide = |n: usize| policy::decide(&config.policy, config.score.thresholds, &of(n));
     timed("policy", &numbers, |&n| drop(black_box(decide(n))));
@@ -150,7 +152,7 @@ async fn whole(engine: &Arc<Engine>, raw: &[u8]) {
     // Many clients, or rates would refuse them.
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let [.., high, low] = NUMBER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
+    let mut session = engine.session(SessionOptions::default());
     let facts = ConnectFacts {
         time: NOW,
         client_ip: Some(IpAddr::V4(Ipv4Addr::new(198, 18, high, low))),

@@ -87,6 +87,15 @@ pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
     read(&source(path)?).0
 }
 
+/// Checks a configuration that is given as text; `name` stands in the faults where a file's name would.
+///
+/// # Errors
+///
+/// All faults of the text, in its order.
+pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
+    read(&SourceText { name: name.to_owned(), text: text.to_owned() }).0
+}
+
 /// The file with the default of every key that it does not set, as TOML; keys without a value are named at the end.
 ///
 /// # Errors

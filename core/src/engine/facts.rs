@@ -3,16 +3,18 @@
 use super::Report;
 use crate::{
     session::{Login, RefuseAt, Tls},
-    verdict::{Reference, Reply, Verdict},
+    verdict::{Host, Reference, Reply, Verdict},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 /// How a session is run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
     /// At which command a client of bad reputation is answered.
     pub refuse_at: RefuseAt,
+    /// What the mail server behind the door can do.
+    pub host: Host,
     /// Whether events and answers are kept for [`super::Session::recording`].
     pub record: bool,
     /// Answers of a recording to use instead of asking.

@@ -218,9 +218,11 @@ mod tests {
             wanted: wanted.clone(),
             disposition: wanted,
             because: String::new(),
+            reply: None,
         };
         let verdict = Verdict { action, recipients: vec![recipient], edits: Vec::new() };
-        experience(&Card { findings, total }, &Decision { verdict, notes: Vec::new() }, Thresholds::default())
+        let decision = Decision { verdict, notes: Vec::new(), not_applied: Vec::new() };
+        experience(&Card { findings, total }, &decision, Thresholds::default())
     }
 
     fn refused(code: u16, enhanced: (u8, u16, u16)) -> Action {

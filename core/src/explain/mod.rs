@@ -80,6 +80,9 @@ pub struct Explanation {
     /// What the MTA changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
+    /// What would be done as well if the host could do it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_applied: Vec<String>,
 }
 
 /// Who was connected.
@@ -147,8 +150,8 @@ impl Explanation {
             Action::Reply(reply) => (reply_word(reply), Some(reply.to_string())),
             Action::Discard => ("discard", None),
             Action::Accept => {
-                let kept = verdict.recipients.iter().map(|r| &r.disposition).filter(|d| **d != Disposition::Discard);
-                (kept.max().map_or("deliver", Disposition::word), None)
+                let kept = verdict.recipients.iter().filter(|r| r.reply.is_none()).map(|r| &r.disposition);
+                (kept.filter(|d| **d != Disposition::Discard).max().map_or("deliver", Disposition::word), None)
             }
         };
         let recipients = verdict.recipients.iter().zip(&decision.notes).map(|(r, note)| RecipientExplained {
@@ -171,6 +174,7 @@ impl Explanation {
             recipients: recipients.collect(),
             findings: facts.card.findings.clone(),
             edits: verdict.edits.clone(),
+            not_applied: decision.not_applied.clone(),
         }
     }
 
@@ -200,6 +204,7 @@ impl Explanation {
             recipients: recipient.into_iter().collect(),
             findings,
             edits: Vec::new(),
+            not_applied: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{
     policy::{AuthenticationResults, Conditions, Policy, Settings, Then, decide},
     score::{Overrides, add_up},
     session::{Address, Recipient, Tls},
+    verdict::Host,
 };
 
 fn connection() -> Connection {
@@ -38,6 +39,7 @@ fn explain(settings: &Settings, recipients: &[&str], findings: Vec<Finding>) -> 
         message: &message,
         authentication: &AuthenticationResults::default(),
         early: None,
+        host: Host::default(),
     };
     Explanation::of_message(&facts, &decide(settings, Thresholds::default(), &facts))
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     score::{Level, Thresholds},
-    verdict::{Disposition, Points, RecipientVerdict, Verdict},
+    verdict::{Disposition, Edit, Points, RecipientVerdict, Verdict},
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub struct Decision {
     pub verdict: Verdict,
     /// One note for each recipient, in the order of the verdict's.
     pub notes: Vec<RecipientNote>,
+    /// What the policies ask for and the host cannot do, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_applied: Vec<String>,
 }
 
 /// Why a recipient's disposition is what it is, and what would have changed it.
@@ -61,9 +64,15 @@ pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) 
     let wanted: Vec<Wish> = askers.iter().map(|asker| asker.wish(LeftOut::default())).collect();
     let acting: Vec<Acting> = askers.iter().zip(&wanted).map(|(asker, wish)| act(asker, wish)).collect();
     let effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
-    let outcome = reconcile(&effective, settings.mixed_refusal, facts.card.total);
+    let outcome = reconcile(&effective, settings.mixed_refusal, facts.card.total, facts.host);
     let reason = outcome.held_for.map(|i| because(settings, facts, &effective[i])).unwrap_or_default();
-    let edits = plan(settings, facts, &outcome, &reason, acting.iter().any(|a| a.on_trial.is_none()));
+    let mut edits = plan(settings, facts, &outcome, &reason, acting.iter().any(|a| a.on_trial.is_none()));
+    let mut not_applied = Vec::new();
+    if !facts.host.edit_header {
+        let of_header = |edit: &mut Edit| edit.header().is_some();
+        let left_out = edits.extract_if(.., of_header).filter_map(|edit| edit.header().map(str::to_owned));
+        not_applied.extend(left_out.map(|name| format!("header {name}: the host cannot edit headers")));
+    }
     let mut recipients = Vec::new();
     let mut notes = Vec::new();
     for (i, asker) in askers.iter().enumerate() {
@@ -77,17 +86,26 @@ pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) 
                 _ => None,
             },
             passed: wish.passed.iter().map(|&index| place(settings, index)).collect(),
-            instead: differ().or_else(|| acting[i].on_trial.clone()).or_else(|| acting[i].idle.clone()),
+            instead: outcome.cannot[i]
+                .map(str::to_owned)
+                .or_else(differ)
+                .or_else(|| acting[i].on_trial.clone())
+                .or_else(|| acting[i].idle.clone()),
             would_change: would_change(settings, facts, asker, wish),
         });
+        not_applied
+            .extend(outcome.cannot[i].map(|why| {
+                format!("{} for <{}>: {why}", effective[i].disposition.word(), asker.recipient.address.raw)
+            }));
         recipients.push(RecipientVerdict {
             address: asker.recipient.address.raw.clone(),
             wanted: wish.disposition.clone(),
             disposition,
             because: because(settings, facts, wish),
+            reply: outcome.replies[i].clone(),
         });
     }
-    Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes }
+    Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes, not_applied }
 }
 
 /// What of a recipient's wish acts.

@@ -3,7 +3,7 @@
 use crate::{
     message::MessageFacts,
     session::{Connection, Direction, Recipient, ReversePath},
-    verdict::{Card, Reply},
+    verdict::{Card, Host, Reply},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub authentication: &'a AuthenticationResults,
     /// What a check demands at once: a refusal (DMARC) or a deferral (a lookup in trouble).
     pub early: Option<&'a Reply>,
+    /// What the mail server can do with the message.
+    pub host: Host,
 }
 
 /// Results of the authentication checks in the words of RFC 8601 §2.7; empty means `none`.

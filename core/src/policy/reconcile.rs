@@ -4,13 +4,17 @@ use super::{
     MixedRefusal,
     wish::{Cause, Wish},
 };
-use crate::verdict::{Action, Disposition, Points, Reply};
+use crate::verdict::{Action, Disposition, Host, Points, Reply, Tag};
 
 /// What happens to the message and, in the order of the wishes, to each recipient.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reconciled {
     pub(super) action: Action,
     pub(super) dispositions: Vec<Disposition>,
+    /// The replies of those who hear their own.
+    pub(super) replies: Vec<Option<Reply>>,
+    /// What the host cannot do for each.
+    pub(super) cannot: Vec<Option<&'static str>>,
     /// The marks that the message gets, filled in.
     pub(super) headers: Vec<(String, String)>,
     /// The subject mark, if every remaining recipient wants the same.
@@ -28,11 +32,18 @@ pub(super) struct Reconciled {
 /// 5. A refusal of some becomes what `mixed` says, for them.
 /// 6. The MTA's quarantine keeps a message for all its recipients: if one who remains holds, all wait.
 /// 7. Header marks are added if any who remains wants them, a subject mark only if all want the same.
-pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points) -> Reconciled {
+///
+/// A host that answers for each recipient refuses and defers for those alone who want it: of the rules 2, 4 and 5 only
+/// that is left. Where a host cannot hold a message, or not take a recipient off it, the recipient gets it, marked as far
+/// as his policies mark it.
+pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points, host: Host) -> Reconciled {
     let refused_as_malware = |w: &&Wish| w.cause == Cause::Malware && w.disposition == Disposition::Reject;
     if wishes.iter().any(|w| refused_as_malware(&w)) {
         let reply = first_reply(wishes.iter().filter(refused_as_malware));
         return all(wishes, Disposition::Reject, reply);
+    }
+    if host.reply_by_recipient {
+        return by_recipient(wishes, total, host);
     }
     let deferring = || wishes.iter().filter(|w| w.disposition == Disposition::Defer);
     if deferring().next().is_some() {
@@ -45,7 +56,7 @@ pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points) -> 
     if !wishes.is_empty() && remaining().all(|w| w.disposition == Disposition::Reject) {
         return all(wishes, Disposition::Reject, first_reply(remaining()));
     }
-    accept(wishes, wishes.iter().map(|w| take_refused(w, mixed, total)).collect())
+    accept(wishes, |wish| take_refused(wish, mixed, total, host), total, host)
 }
 
 /// Everybody gets the same, with this reply to the client.
@@ -55,7 +66,41 @@ fn all(wishes: &[Wish], disposition: Disposition, reply: Option<Reply>) -> Recon
 }
 
 fn taken(dispositions: Vec<Disposition>) -> Reconciled {
-    Reconciled { action: Action::Accept, dispositions, headers: Vec::new(), subject: None, held_for: None }
+    let replies = vec![None; dispositions.len()];
+    let cannot = vec![None; dispositions.len()];
+    Reconciled {
+        action: Action::Accept,
+        dispositions,
+        replies,
+        cannot,
+        headers: Vec::new(),
+        subject: None,
+        held_for: None,
+    }
+}
+
+/// Each recipient hears what is meant for him. Of those who are not refused, who discards gets no copy.
+fn by_recipient(wishes: &[Wish], total: Points, host: Host) -> Reconciled {
+    let is_refused = |w: &&Wish| is_refusal(&w.disposition);
+    let mut outcome = if wishes.iter().all(|w| is_refused(&w)) {
+        let first = |wanted: Disposition| first_reply(wishes.iter().filter(|w| w.disposition == wanted));
+        let reply = first(Disposition::Defer).or_else(|| first(Disposition::Reject));
+        let dispositions = wishes.iter().map(|w| w.disposition.clone()).collect();
+        Reconciled { dispositions, ..all(wishes, Disposition::Reject, reply) }
+    } else if wishes.iter().all(|w| is_refused(&w) || w.disposition == Disposition::Discard) {
+        let dispositions = wishes.iter().map(|w| w.disposition.clone()).collect();
+        Reconciled { action: Action::Discard, ..taken(dispositions) }
+    } else {
+        accept(wishes, |wish| within(wish, total, host), total, host)
+    };
+    for (reply, wish) in outcome.replies.iter_mut().zip(wishes).filter(|(_, wish)| is_refused(wish)) {
+        *reply = wish.reply.clone();
+    }
+    outcome
+}
+
+fn is_refusal(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Reject | Disposition::Defer)
 }
 
 /// The reply of the strongest cause; of equal causes the replies are equal too, except for a policy's own.
@@ -63,20 +108,51 @@ fn first_reply<'w>(wishes: impl Iterator<Item = &'w Wish>) -> Option<Reply> {
     wishes.min_by_key(|w| w.cause).and_then(|w| w.reply.clone())
 }
 
+/// What happens, and what the host cannot do.
+type Done = (Disposition, Option<&'static str>);
+
+const CANNOT_HOLD: &str = "the host cannot hold a message";
+const CANNOT_REMOVE: &str = "the host cannot take off a recipient";
+
 /// A refusal that cannot be sent, because others take the message.
-fn take_refused(wish: &Wish, mixed: MixedRefusal, total: Points) -> Disposition {
+fn take_refused(wish: &Wish, mixed: MixedRefusal, total: Points, host: Host) -> Done {
     match (&wish.disposition, mixed) {
-        (Disposition::Reject, MixedRefusal::Tag) => Disposition::Tag(wish.marks_if_taken.fill(total)),
-        (Disposition::Reject, MixedRefusal::Hold) => Disposition::Hold,
-        (other, _) => other.clone(),
+        (Disposition::Reject, MixedRefusal::Hold) if host.hold => (Disposition::Hold, None),
+        (Disposition::Reject, MixedRefusal::Hold) => (marked(wish, total), Some(CANNOT_HOLD)),
+        (Disposition::Reject, MixedRefusal::Tag) => (Disposition::Tag(wish.marks_if_taken.fill(total)), None),
+        _ => within(wish, total, host),
+    }
+}
+
+/// The wish, as far as the host can hold.
+fn within(wish: &Wish, total: Points, host: Host) -> Done {
+    match &wish.disposition {
+        Disposition::Hold if !host.hold => (marked(wish, total), Some(CANNOT_HOLD)),
+        other => (other.clone(), None),
+    }
+}
+
+/// Delivered, with the marks that the policies so far have asked for.
+fn marked(wish: &Wish, total: Points) -> Disposition {
+    match wish.marks_if_taken.fill(total) {
+        none if none == Tag::default() => Disposition::Deliver,
+        tag => Disposition::Tag(tag),
     }
 }
 
 /// The message is taken. If one who remains is held, all are; the marks they would have got stay with it.
-fn accept(wishes: &[Wish], mut dispositions: Vec<Disposition>) -> Reconciled {
+fn accept(wishes: &[Wish], done: impl Fn(&Wish) -> Done, total: Points, host: Host) -> Reconciled {
+    let (mut dispositions, mut cannot): (Vec<_>, Vec<_>) = wishes.iter().map(done).unzip();
+    if !host.remove_recipient {
+        for ((disposition, cannot), wish) in dispositions.iter_mut().zip(&mut cannot).zip(wishes) {
+            if *disposition == Disposition::Discard {
+                (*disposition, *cannot) = (marked(wish, total), Some(CANNOT_REMOVE));
+            }
+        }
+    }
     let held = wishes.iter().zip(&dispositions).enumerate().filter(|(_, (_, d))| **d == Disposition::Hold);
     let held_for = held.min_by_key(|(_, (wish, _))| wish.cause).map(|(index, _)| index);
-    let remaining = || dispositions.iter().filter(|d| **d != Disposition::Discard);
+    let remaining = || dispositions.iter().filter(|d| **d != Disposition::Discard && !is_refusal(d));
     let mut headers: Vec<(String, String)> = remaining()
         .filter_map(|d| if let Disposition::Tag(tag) = d { Some(&tag.headers) } else { None })
         .flatten()
@@ -89,19 +165,19 @@ fn accept(wishes: &[Wish], mut dispositions: Vec<Disposition>) -> Reconciled {
     let subject = first.filter(|first| remaining().all(|d| wanted_subject(d).as_ref() == Some(first)));
     for disposition in &mut dispositions {
         match disposition {
-            Disposition::Discard => {}
+            Disposition::Discard | Disposition::Reject | Disposition::Defer => {}
             other if held_for.is_some() => *other = Disposition::Hold,
             Disposition::Tag(tag) if subject.is_none() => tag.subject = None,
             _ => {}
         }
     }
-    Reconciled { headers, subject, held_for, ..taken(dispositions) }
+    Reconciled { cannot, headers, subject, held_for, ..taken(dispositions) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{policy::Marks, verdict::Tag};
+    use crate::policy::Marks;
 
     const WORDS: [&str; 6] = ["deliver", "tag", "hold", "discard", "reject", "defer"];
 
@@ -122,7 +198,7 @@ mod tests {
 
     /// The outcome in words: action, dispositions, header marks, subject mark.
     fn outcome(wishes: &[Wish], mixed: MixedRefusal) -> String {
-        let out = reconcile(wishes, mixed, Points::ZERO);
+        let out = reconcile(wishes, mixed, Points::ZERO, Host::default());
         let action = match &out.action {
             Action::Accept => "accept".to_owned(),
             Action::Discard => "discard".to_owned(),
@@ -183,6 +259,54 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_answers_for_each_recipient_gives_each_his_own() {
+        let host = Host { reply_by_recipient: true, ..Host::default() };
+        let each = |words: &[&str]| {
+            let wishes: Vec<Wish> = words.iter().enumerate().map(|(i, word)| wish(word, i)).collect();
+            let out = reconcile(&wishes, MixedRefusal::Tag, Points::ZERO, host);
+            let action = match &out.action {
+                Action::Accept => "accept".to_owned(),
+                Action::Discard => "discard".to_owned(),
+                Action::Reply(reply) => reply.to_string(),
+            };
+            let of = |(d, r): (&Disposition, &Option<Reply>)| match r {
+                Some(reply) => reply.to_string(),
+                None => d.word().to_owned(),
+            };
+            let all: Vec<String> = out.dispositions.iter().zip(&out.replies).map(of).collect();
+            format!("{action}: {}", all.join(", "))
+        };
+        assert_eq!(each(&["deliver", "reject", "defer"]), "accept: deliver, 550 5.7.1 no 1, 451 4.7.1 later 2");
+        assert_eq!(each(&["discard", "reject"]), "discard: discard, 550 5.7.1 no 1");
+        assert_eq!(each(&["reject", "defer"]), "451 4.7.1 later 1: 550 5.7.1 no 0, 451 4.7.1 later 1");
+        assert_eq!(each(&["reject", "hold"]), "accept: 550 5.7.1 no 0, hold", "who is refused does not wait");
+    }
+
+    #[test]
+    fn what_a_host_cannot_do_is_delivered_and_said() {
+        let told = |words: [&str; 2], host, mixed| {
+            let out = reconcile(&[wish(words[0], 0), wish(words[1], 1)], mixed, Points::ZERO, host);
+            let words: Vec<&str> = out.dispositions.iter().map(Disposition::word).collect();
+            (words.join(" "), out.cannot)
+        };
+        let no_hold = Host { hold: false, ..Host::default() };
+        let hold = Some("the host cannot hold a message");
+        assert_eq!(told(["deliver", "hold"], no_hold, MixedRefusal::Tag), ("deliver tag".into(), vec![None, hold]));
+        assert_eq!(told(["deliver", "reject"], no_hold, MixedRefusal::Hold), ("deliver tag".into(), vec![None, hold]));
+        let no_removal = Host { remove_recipient: false, ..Host::default() };
+        let remove = Some("the host cannot take off a recipient");
+        assert_eq!(
+            told(["deliver", "discard"], no_removal, MixedRefusal::Tag),
+            ("deliver tag".into(), vec![None, remove])
+        );
+        assert_eq!(
+            told(["discard", "discard"], no_removal, MixedRefusal::Tag),
+            ("discard discard".into(), vec![None, None]),
+            "the whole message goes"
+        );
+    }
+
+    #[test]
     fn three_recipients_get_three_outcomes() {
         let three = [wish("discard", 0), wish("reject", 1), wish("deliver", 2)];
         assert_eq!(outcome(&three, MixedRefusal::Tag), "accept: discard tag deliver / X-Refused / ");
@@ -195,10 +319,10 @@ mod tests {
             for b in WORDS {
                 for c in WORDS {
                     let wishes = [part(a, 0), part(b, 1), part(c, 2)];
-                    let straight = reconcile(&wishes, MixedRefusal::Tag, Points::ZERO);
+                    let straight = reconcile(&wishes, MixedRefusal::Tag, Points::ZERO, Host::default());
                     for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
                         let turned: Vec<Wish> = order.iter().map(|&i| wishes[i].clone()).collect();
-                        let other = reconcile(&turned, MixedRefusal::Tag, Points::ZERO);
+                        let other = reconcile(&turned, MixedRefusal::Tag, Points::ZERO, Host::default());
                         assert_eq!(
                             (&other.action, &other.headers, &other.subject),
                             (&straight.action, &straight.headers, &straight.subject)

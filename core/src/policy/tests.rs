@@ -5,7 +5,7 @@ use crate::{
     message::{AttachmentFacts, MessageFacts},
     score::{Overrides, Thresholds, add_up},
     session::{Address, Connection, Direction, Recipient, ReversePath},
-    verdict::{Action, Card, Disposition, Edit, Finding, Points, Reply},
+    verdict::{Action, Card, Disposition, Edit, Finding, Host, Points, Reply},
 };
 
 /// A message with one recipient, changed by the tests as they need it.
@@ -18,6 +18,7 @@ struct Case {
     authentication: AuthenticationResults,
     connection: Connection,
     early: Option<Reply>,
+    host: Host,
 }
 
 impl Default for Case {
@@ -31,6 +32,7 @@ impl Default for Case {
             authentication: AuthenticationResults::default(),
             connection: Connection::default(),
             early: None,
+            host: Host::default(),
         }
     }
 }
@@ -51,6 +53,7 @@ impl Case {
                 message: &self.message,
                 authentication: &self.authentication,
                 early: self.early.as_ref(),
+                host: self.host,
             },
         )
     }
@@ -426,4 +429,16 @@ fn recipients_of_another_class_are_told_apart_only_where_the_site_asks() {
     assert!(bob.is_some());
     assert_eq!(bob, class(&settings, "<eve@example.com>"));
     assert_ne!(bob, class(&settings, "<cfo@example.com>"));
+}
+
+#[test]
+fn a_host_that_cannot_edit_headers_is_told_what_is_missing() {
+    let mut case = Case { findings: vec![("spam.x", 700)], ..Case::default() };
+    let with = case.decide(&Settings::default());
+    assert!(!with.verdict.edits.is_empty() && with.not_applied.is_empty());
+    case.host.edit_header = false;
+    let without = case.decide(&Settings::default());
+    assert_eq!(without.verdict.edits, []);
+    assert_eq!(without.not_applied.len(), with.verdict.edits.len());
+    assert_eq!(without.not_applied[0], "header X-Mailward-Flag: the host cannot edit headers");
 }

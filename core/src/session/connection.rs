@@ -24,7 +24,7 @@ pub struct Connection {
 }
 
 /// At which command a client of bad reputation is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RefuseAt {
     /// When it connects. Authenticated clients on a bad address are refused too, postmaster@ cannot be reached.
@@ -32,6 +32,7 @@ pub enum RefuseAt {
     /// At MAIL, when authentication is known. postmaster@ cannot be reached.
     Mail,
     /// At each RCPT but those to postmaster@ and abuse@ (RFC 5321 §4.5.1, RFC 2142 §4).
+    #[default]
     Rcpt,
 }
 

@@ -4,6 +4,7 @@
 //! that are UTF-8 stand as text, others as base64.
 
 use super::{Login, RefuseAt, RefusedByMta, Tls};
+use crate::verdict::Host;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -29,6 +30,9 @@ pub enum Event {
         local_submission: bool,
         /// At which command this client is answered.
         refuse_at: RefuseAt,
+        /// What the mail server can do.
+        #[serde(default, skip_serializing_if = "Host::is_default")]
+        host: Host,
     },
     /// HELO or EHLO.
     Helo {
@@ -225,6 +229,7 @@ mod tests {
                     mta_name: None,
                     local_submission: false,
                     refuse_at: RefuseAt::Mail,
+                    host: Host { hold: false, ..Host::default() },
                 },
                 Event::Body(Bytes(b"caf\xe9\r\n".to_vec())),
                 Event::EndOfMessage { time: 6, queue_id: Some("ABC".into()) },

@@ -1,5 +1,6 @@
 //! What becomes of the message for one recipient.
 
+use super::Reply;
 use serde::{Deserialize, Serialize};
 
 /// What becomes of the message for one recipient, mildest first: the order of the variants is the order in which
@@ -57,4 +58,7 @@ pub struct RecipientVerdict {
     pub disposition: Disposition,
     /// What decided: the name of a policy, or of a default such as `threshold reject`.
     pub because: String,
+    /// The reply for this recipient, where it is refused and the host answers for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
 }

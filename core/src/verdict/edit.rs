@@ -40,3 +40,15 @@ pub enum Edit {
         reason: String,
     },
 }
+
+impl Edit {
+    /// The name of the header field that it touches, if it is one.
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Edit::AddHeader { name, .. } | Edit::ChangeHeader { name, .. } | Edit::RemoveHeader { name, .. } => {
+                Some(name)
+            }
+            Edit::RemoveRecipient { .. } | Edit::Hold { .. } => None,
+        }
+    }
+}

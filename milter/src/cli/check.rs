@@ -11,7 +11,7 @@ use mailward_core::{
     config::Config,
     engine::{ConnectFacts, Engine, Judged, MailFacts, Report, Session, SessionOptions, Shared},
     lookup::{Deadline, dns::Zone},
-    session::{Address, Event, Login, Recording, RefuseAt, ReversePath},
+    session::{Address, Event, Login, Recording, ReversePath},
     verdict::{Action, Reference},
 };
 use std::{
@@ -158,7 +158,7 @@ async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]
     let raw = wire_form(bytes);
     let envelope = envelope(&raw);
     let now = arguments.time.unwrap_or_else(crate::daemon::now);
-    let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
+    let mut session = engine.session(SessionOptions::default());
     let _ = session
         .connect(ConnectFacts {
             time: now,
@@ -205,7 +205,7 @@ fn finished(judged: Judged) -> (Report, bool) {
 /// Plays a recorded session with the answers that its lookups gave.
 async fn replay(engine: &Arc<Engine>, recording: Recording) -> Vec<(Report, bool)> {
     let mut session: Session =
-        engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: Some(recording.answers) });
+        engine.session(SessionOptions { replay: Some(recording.answers), ..SessionOptions::default() });
     let mut reports = Vec::new();
     let mut now = 0;
     for event in recording.events {

@@ -36,7 +36,7 @@ pub(super) struct Client {
 
 impl Client {
     fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, options: ProtoOpts) -> Self {
-        let session = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), replay: None };
+        let session = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), ..SessionOptions::default() };
         let session = daemon.engine.load().session(session);
         let counted = daemon.metrics.connection();
         Client { daemon, session, options, open: None, _counted: counted, received: 0 }
