@@ -34,8 +34,9 @@
 extern "C" {
 #endif
 
-/* Number of this interface. */
-#define MW_ABI_VERSION 1
+/* Version of this header, and number of its interface. */
+#define MW_VERSION "0.1.0"
+#define MW_ABI_VERSION 2
 
 /* Status codes. 0 is success; values are never used again for something else. */
 typedef int32_t mw_status_t;
@@ -60,6 +61,36 @@ typedef int32_t mw_status_t;
 #define MW_EDIT_REMOVE_RECIPIENT 4 /* the recipient in value, in angle brackets, gets no copy */
 #define MW_EDIT_HOLD 5             /* keep the message in the host's quarantine; value is a reason */
 
+/* What becomes of the message for a recipient. */
+#define MW_DISPOSITION_DELIVER 1
+#define MW_DISPOSITION_TAG 2     /* delivered with marks: see the edits */
+#define MW_DISPOSITION_HOLD 3    /* kept in the host's quarantine */
+#define MW_DISPOSITION_DISCARD 4 /* no copy, and nobody hears of it */
+#define MW_DISPOSITION_REJECT 5  /* refused for good */
+#define MW_DISPOSITION_DEFER 6   /* refused for now */
+
+/* What the host can do with a message. A verdict asks for nothing else, and tells what it would have asked for
+ * (mw_verdict_not_applied). No verdict asks for another body yet. */
+#define MW_HOST_EDIT_HEADER 1u        /* add, change and remove header fields */
+#define MW_HOST_REMOVE_RECIPIENT 2u   /* take a recipient off a message that others get */
+#define MW_HOST_HOLD 4u               /* keep a message in a quarantine of its own */
+#define MW_HOST_REPLY_BY_RECIPIENT 8u /* answer for each recipient at the end of the message (LMTP, PRDR) */
+
+/* Classes that are learned, and what became of a message that was. */
+#define MW_CLASS_HAM 1
+#define MW_CLASS_SPAM 2
+#define MW_LEARNT_NEW 1
+#define MW_LEARNT_KNOWN 2     /* learned before as the same */
+#define MW_LEARNT_CORRECTED 3 /* learned before as the other */
+#define MW_LEARNT_EMPTY 4     /* nothing in it to learn */
+
+/* Levels of lines for the log; each holds those above it. */
+#define MW_LOG_ERROR 1
+#define MW_LOG_WARN 2
+#define MW_LOG_INFO 3
+#define MW_LOG_DEBUG 4
+#define MW_LOG_TRACE 5
+
 /* Bytes with their length. data may be NULL if len is 0. */
 typedef struct mw_text {
   const char *data;
@@ -73,12 +104,28 @@ typedef struct mw_error mw_error_t;
 
 /* Structs begin with their size, so that later versions can add members. Begin with the _INIT macro; all members that
  * stay zero mean "not known" or "the default". Where a function takes a pointer to one, NULL means all zero. */
+/* DNS of the host. `query` answers one question: for `name`, without a dot at its end and with other bytes than printable
+ * ASCII as \DDD, and a type (RFC 1035 section 3.2.2: 1 A, 12 PTR, 15 MX, 16 TXT; RFC 3596: 28 AAAA). It writes the answer
+ * as DNS has it on the wire (RFC 1035 section 4), at most `size` bytes, as res_nquery() of the C library or answer_packet
+ * of libunbound give it, "no such name" included, and returns its length; 0 or less if there is no answer. It is called on
+ * threads of the library, up to 16 at a time, from the first session until the engine and its last session are freed,
+ * and must not call the library. What takes longer than timeout_ms is not waited for. Answers are cached. */
+typedef struct mw_resolver {
+  size_t struct_size;
+  int32_t (*query)(void *user, const char *name, uint16_t type, uint8_t *answer, size_t size, uint32_t timeout_ms);
+  void *user;
+} mw_resolver_t;
+#define MW_RESOLVER_INIT { sizeof(mw_resolver_t), NULL, NULL }
+
 typedef struct mw_engine_options {
   size_t struct_size;
   const char *state_dir; /* directory of counters and history, made if need be; NULL keeps them in memory */
   const char *dns_zone;  /* for tests: DNS is answered from this file of "name TYPE value" lines; needs no state_dir */
+  const mw_resolver_t *resolver; /* who answers DNS; NULL: [dns] servers of the configuration */
+  uint32_t host;         /* what the host can do: MW_HOST_... added up; 0: all but MW_HOST_REPLY_BY_RECIPIENT */
+  int32_t record;        /* 1: sessions keep what they saw, for mw_session_save_recording */
 } mw_engine_options_t;
-#define MW_ENGINE_OPTIONS_INIT { sizeof(mw_engine_options_t), NULL, NULL }
+#define MW_ENGINE_OPTIONS_INIT { sizeof(mw_engine_options_t), NULL, NULL, NULL, 0, 0 }
 
 typedef struct mw_connect_facts {
   size_t struct_size;
@@ -104,11 +151,52 @@ typedef struct mw_mail_facts {
  * Owner: nothing. Blocks: never. Thread: any. Returns: the number. */
 uint32_t mw_abi_version(void);
 
+/* Tells the version of the library that runs, as in MW_VERSION.
+ * Owner: the text belongs to the library. Blocks: never. Thread: any. Returns: the text, ended by NUL. */
+const char *mw_version(void);
+
+/* Writes a line of the library to the host's log; `text` lives until it returns. It is called on any thread, several at
+ * a time, and must not call the library. */
+typedef void (*mw_log_fn)(void *user, int32_t level, mw_text_t text);
+
+/* Says where lines of the library go, for the whole process, and up to which level; NULL: nowhere, as before the first
+ * call. It holds for engines that are open, too.
+ * Owner: `user` stays the caller's, and in use until another call. Blocks: never. Thread: any.
+ * Returns: MW_OK, or MW_E_ARGUMENT if the level is not one of MW_LOG_... or 0. */
+mw_status_t mw_log_set(mw_log_fn on_log, void *user, int32_t level, mw_error_t **err);
+
 /* Opens an engine with the configuration in the file `config`, or with the built-in defaults if that is NULL.
  * Owner: the caller owns *out; mw_engine_free. Blocks: while files are read and rules compiled.
  * Thread: any. Returns: MW_OK, MW_E_ARGUMENT, MW_E_CONFIG, MW_E_SYSTEM or MW_E_PANIC. */
 mw_status_t mw_engine_open(const char *config, const mw_engine_options_t *options, mw_engine_t **out,
                            mw_error_t **err);
+
+/* Opens an engine with a configuration that is given as TOML text.
+ * Owner: the caller owns *out; mw_engine_free. Blocks: while rules are compiled. Thread: any.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_CONFIG, MW_E_SYSTEM or MW_E_PANIC. */
+mw_status_t mw_engine_open_text(mw_text_t config, const mw_engine_options_t *options, mw_engine_t **out,
+                                mw_error_t **err);
+
+/* Reads the configuration file again and puts it in force. Sessions that are open keep the one they began with; with
+ * faults, and for state_dir, host and resolver, all stays as it was.
+ * Owner: nothing. Blocks: while files are read and rules compiled; sessions go on meanwhile.
+ * Thread: any. Returns: MW_OK, MW_E_ARGUMENT, MW_E_ORDER (not opened with a file), MW_E_CONFIG, MW_E_FORKED or
+ * MW_E_PANIC. */
+mw_status_t mw_engine_reload(const mw_engine_t *engine, mw_error_t **err);
+
+/* The same with a configuration that is given as text.
+ * Owner: nothing. Blocks: while rules are compiled. Thread: any.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_CONFIG, MW_E_FORKED or MW_E_PANIC. */
+mw_status_t mw_engine_reload_text(const mw_engine_t *engine, mw_text_t config, mw_error_t **err);
+
+/* Teaches the classifier of the state directory one message, header and body, as MW_CLASS_HAM or MW_CLASS_SPAM. Learning
+ * the same again changes nothing; learning it as the other corrects it. `outcome` may be NULL; else *outcome is one of
+ * MW_LEARNT_... For piles of mail "mailward learn" is faster: it saves the model once.
+ * Owner: nothing. Blocks: while the model is read and written. Thread: any; one learner at a time on a host.
+ * Returns: MW_OK, MW_E_ARGUMENT (no state_dir, no such class), MW_E_SYSTEM (another learner is at work, the disk is full),
+ * MW_E_FORKED or MW_E_PANIC. */
+mw_status_t mw_engine_learn(const mw_engine_t *engine, int32_t as_class, mw_text_t message, int32_t *outcome,
+                            mw_error_t **err);
 
 /* Frees an engine. Its sessions go on; the last of them ends its threads.
  * Owner: takes it; NULL is allowed. Blocks: until history is written and lookups have ended, if no session is left.
@@ -153,6 +241,19 @@ mw_status_t mw_session_write(mw_session_t *session, mw_text_t piece, mw_error_t 
  * Returns: MW_OK, MW_E_ARGUMENT, MW_E_ORDER (no recipient was taken), MW_E_FORKED, MW_E_PANIC or MW_E_POISONED. */
 mw_status_t mw_session_end_of_message(mw_session_t *session, mw_text_t queue_id, mw_verdict_t **out, mw_error_t **err);
 
+/* The two calls above in one, for a host that has the message at once.
+ * Owner: the caller owns *out; mw_verdict_free. The bytes are copied. Blocks: up to [deadlines] message. Thread: one at a
+ * time. Returns: as mw_session_end_of_message. */
+mw_status_t mw_session_message(mw_session_t *session, mw_text_t message, mw_text_t queue_id, mw_verdict_t **out,
+                               mw_error_t **err);
+
+/* Writes what the session saw so far, with all answers of lookups, to a file. "mailward check FILE", if its name ends with
+ * .session, then gives the same verdicts again. It holds the mail itself.
+ * Owner: nothing. Blocks: while the file is written. Thread: one at a time.
+ * Returns: MW_OK, MW_E_ARGUMENT, MW_E_ORDER (the engine does not record), MW_E_SYSTEM, MW_E_FORKED, MW_E_PANIC or
+ * MW_E_POISONED. */
+mw_status_t mw_session_save_recording(mw_session_t *session, const char *file, mw_error_t **err);
+
 /* Drops the transaction, if one is open: RSET, a new HELO, a message that the host refuses itself.
  * Owner: `report` may be NULL; else *report is NULL if nothing was refused in the transaction, or a verdict that explains
  * it and that the caller owns; mw_verdict_free. Blocks: up to [deadlines] reply. Thread: one at a time.
@@ -182,6 +283,30 @@ int32_t mw_verdict_edit_kind(const mw_verdict_t *verdict, size_t index);        
 mw_text_t mw_verdict_edit_name(const mw_verdict_t *verdict, size_t index);      /* field name, else empty */
 mw_text_t mw_verdict_edit_value(const mw_verdict_t *verdict, size_t index);     /* see the kinds */
 uint32_t mw_verdict_edit_occurrence(const mw_verdict_t *verdict, size_t index); /* from 1; 0 where there is none */
+
+/* Recipients of a message by index, from 0, in the order of mw_session_rcpt: those that were taken there. */
+size_t mw_verdict_recipient_count(const mw_verdict_t *verdict);
+mw_text_t mw_verdict_recipient_address(const mw_verdict_t *verdict, size_t index);     /* without angle brackets */
+int32_t mw_verdict_recipient_disposition(const mw_verdict_t *verdict, size_t index);   /* MW_DISPOSITION_... */
+int32_t mw_verdict_recipient_wanted(const mw_verdict_t *verdict, size_t index);        /* what policies ask for */
+mw_text_t mw_verdict_recipient_because(const mw_verdict_t *verdict, size_t index);     /* what decided */
+int32_t mw_verdict_recipient_code(const mw_verdict_t *verdict, size_t index);          /* 250, 4xx or 5xx: for hosts with */
+mw_text_t mw_verdict_recipient_enhanced(const mw_verdict_t *verdict, size_t index);    /* MW_HOST_REPLY_BY_RECIPIENT; for */
+mw_text_t mw_verdict_recipient_text(const mw_verdict_t *verdict, size_t index);        /* others that of the message */
+
+/* Findings by index, from 0, sorted by name. Points are hundredths: 260 is 2.60. */
+int32_t mw_verdict_points(const mw_verdict_t *verdict);                             /* their sum */
+size_t mw_verdict_finding_count(const mw_verdict_t *verdict);
+mw_text_t mw_verdict_finding_id(const mw_verdict_t *verdict, size_t index);         /* "spf.fail" */
+int32_t mw_verdict_finding_points(const mw_verdict_t *verdict, size_t index);
+mw_text_t mw_verdict_finding_evidence(const mw_verdict_t *verdict, size_t index);   /* what was seen; may be empty */
+
+/* What the verdict would ask for as well if the host could do it, in words, by index from 0. */
+size_t mw_verdict_not_applied_count(const mw_verdict_t *verdict);
+mw_text_t mw_verdict_not_applied(const mw_verdict_t *verdict, size_t index);
+
+/* The explanation for people, several lines; empty where the JSON is. */
+mw_text_t mw_verdict_explanation_text(const mw_verdict_t *verdict);
 
 /* Frees a verdict.
  * Owner: takes it; NULL is allowed. Blocks: never. Thread: any, if no other reads it. Returns: nothing. */

@@ -5,15 +5,15 @@ mod calls;
 mod tests;
 
 pub use calls::{
-    mw_session_end_of_message, mw_session_free, mw_session_helo, mw_session_mail, mw_session_open, mw_session_rcpt,
-    mw_session_reset, mw_session_write,
+    mw_session_end_of_message, mw_session_free, mw_session_helo, mw_session_mail, mw_session_message, mw_session_open,
+    mw_session_rcpt, mw_session_reset, mw_session_save_recording, mw_session_write,
 };
 
 use crate::{
     engine::{Engine, Shareable},
     error::Failure,
     facts::now,
-    verdict::{Verdict, json},
+    verdict::Verdict,
 };
 use mailward_core::{
     engine::{self, Answer, Session as Core, SessionOptions},
@@ -21,7 +21,10 @@ use mailward_core::{
     verdict::{Reference, Reply},
 };
 use std::{
+    fs::File,
+    io::BufWriter,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -30,12 +33,15 @@ use tokio::runtime::Runtime;
 /// `mw_session_t`. Members are dropped in this order: the core session before the threads that its lookups are on.
 pub struct Session {
     core: Core,
+    /// Bound of the header in the configuration that the session keeps.
+    header_bytes: usize,
     phase: Phase,
     /// The first refusal of the open transaction, for its report.
     refused: Option<(Reply, Reference)>,
     process: u32,
     poisoned: bool,
-    engine: Arc<Shareable>,
+    /// Kept for what outlives a reload: the DNS of the host.
+    _engine: Arc<Shareable>,
     runtime: Arc<Runtime>,
 }
 
@@ -76,17 +82,20 @@ impl Session {
 
     fn open(engine: &Engine, facts: engine::ConnectFacts) -> Result<Self, Failure> {
         let runtime = engine.0.runtime()?;
-        let options = SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None };
-        let mut core = engine.0.core.session(options);
+        let (host, record) = (engine.0.host, engine.0.record);
+        let options = SessionOptions { refuse_at: RefuseAt::Rcpt, host, record, replay: None };
+        let loaded = engine.0.loaded();
+        let mut core = loaded.core.session(options);
         // With `RefuseAt::Rcpt` nothing is refused here.
         let _ = runtime.block_on(core.connect(facts));
         Ok(Session {
             core,
+            header_bytes: loaded.header_bytes,
             phase: Phase::Idle,
             refused: None,
             process: std::process::id(),
             poisoned: false,
-            engine: Arc::clone(&engine.0),
+            _engine: Arc::clone(&engine.0),
             runtime,
         })
     }
@@ -114,7 +123,7 @@ impl Session {
     fn refusal(&mut self, answer: Answer) -> Option<Verdict> {
         let (reply, reference) = answer.reply?;
         self.refused.get_or_insert_with(|| (reply.clone(), reference));
-        Some(Verdict::of_refusal(&reply, reference, answer.delay, String::new()))
+        Some(Verdict::of_refusal(&reply, reference, answer.delay, None))
     }
 
     /// The header is kept until it is whole, or larger than the engine's bound for it.
@@ -126,7 +135,7 @@ impl Session {
             Phase::Header(header) => {
                 let seen = header.len();
                 header.extend_from_slice(piece);
-                if ends_header(header, seen) || header.len() > self.engine.header_bytes {
+                if ends_header(header, seen) || header.len() > self.header_bytes {
                     self.core.whole_message(header);
                     self.phase = Phase::Body;
                 }
@@ -149,13 +158,19 @@ impl Session {
         Ok(Verdict::of_message(self.runtime.block_on(self.core.end_of_message(now(), queue_id))))
     }
 
+    fn save_recording(&self, file: &Path) -> Result<(), Failure> {
+        let recording = self.core.recording();
+        let recording = recording.ok_or_else(|| Failure::order("nothing is recorded: open the engine with record"))?;
+        let saved = File::create(file).and_then(|file| recording.write(BufWriter::new(file)));
+        saved.map_err(|error| Failure::system(format!("{}: {error}", file.display())))
+    }
+
     fn reset(&mut self) -> Option<Verdict> {
         self.phase = Phase::Idle;
         let report = self.runtime.block_on(self.core.abort(now()));
         let (reply, _) = self.refused.take()?;
         let report = report?;
-        let explanation = json(&report.explanation);
-        Some(Verdict::of_refusal(&reply, report.reference, Duration::ZERO, explanation))
+        Some(Verdict::of_refusal(&reply, report.reference, Duration::ZERO, Some(&report.explanation)))
     }
 }
 

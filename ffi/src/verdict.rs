@@ -4,13 +4,24 @@ use crate::{error::quiet, text::Text};
 use mailward_core::{
     engine::Judged,
     explain::Explanation,
-    verdict::{Action, Edit, Reference, Reply},
+    verdict::{Action, Disposition, Edit, Evidence, Reference, Reply},
 };
 use std::time::Duration;
 
 const ACCEPT: i32 = 0;
 const DISCARD: i32 = 1;
 const REPLY: i32 = 2;
+
+fn number(disposition: &Disposition) -> i32 {
+    match disposition {
+        Disposition::Deliver => 1,
+        Disposition::Tag(_) => 2,
+        Disposition::Hold => 3,
+        Disposition::Discard => 4,
+        Disposition::Reject => 5,
+        Disposition::Defer => 6,
+    }
+}
 
 const ADD_HEADER: i32 = 1;
 const CHANGE_HEADER: i32 = 2;
@@ -28,7 +39,31 @@ pub struct Verdict {
     reference: String,
     delay_ms: u32,
     edits: Vec<FlatEdit>,
+    recipients: Vec<FlatRecipient>,
+    points: i32,
+    findings: Vec<FlatFinding>,
+    not_applied: Vec<String>,
     explanation: String,
+    explanation_text: String,
+}
+
+/// What becomes of the message for one recipient.
+#[derive(Debug)]
+struct FlatRecipient {
+    address: String,
+    disposition: i32,
+    wanted: i32,
+    because: String,
+    code: i32,
+    enhanced: String,
+    text: String,
+}
+
+#[derive(Debug)]
+struct FlatFinding {
+    id: String,
+    points: i32,
+    evidence: String,
 }
 
 /// An edit with the same four members for every kind.
@@ -40,45 +75,86 @@ struct FlatEdit {
     occurrence: u32,
 }
 
+fn words(evidence: &Evidence) -> &str {
+    match evidence {
+        Evidence::Fact(words) | Evidence::Text(words) => words,
+    }
+}
+
 /// The explanation as `mailward check --json` prints it.
-pub(crate) fn json(explanation: &Explanation) -> String {
+fn json(explanation: &Explanation) -> String {
     serde_json::to_string(explanation).unwrap_or_default()
 }
 
 impl Verdict {
     pub(crate) fn of_message(judged: Judged) -> Self {
         let (report, verdict) = (judged.report, judged.verdict);
-        let explanation = json(&report.explanation);
-        let action = match verdict.action {
-            Action::Reply(reply) => {
-                return Self::of_refusal(&reply, report.reference, Duration::ZERO, explanation);
-            }
-            Action::Accept => ACCEPT,
-            Action::Discard => DISCARD,
+        let (action, reply) = match verdict.action {
+            Action::Reply(reply) => (REPLY, Some(reply)),
+            Action::Accept => (ACCEPT, None),
+            Action::Discard => (DISCARD, None),
         };
-        Verdict {
-            action,
-            code: 250,
-            enhanced: "2.0.0".to_owned(),
-            text: String::new(),
-            reference: report.reference.to_string(),
-            delay_ms: 0,
-            edits: verdict.edits.into_iter().map(FlatEdit::of).collect(),
-            explanation,
-        }
+        let recipients = verdict.recipients.into_iter().map(|recipient| {
+            let told = recipient.reply.as_ref().or(reply.as_ref());
+            FlatRecipient {
+                address: recipient.address,
+                disposition: number(&recipient.disposition),
+                wanted: number(&recipient.wanted),
+                because: recipient.because,
+                code: told.map_or(250, |reply| reply.code().into()),
+                enhanced: told.map_or_else(|| "2.0.0".to_owned(), Reply::enhanced),
+                text: told.map(|reply| reply.text_with(report.reference)).unwrap_or_default(),
+            }
+        });
+        let recipients = recipients.collect();
+        let decided = match &reply {
+            Some(reply) => Self::of_refusal(reply, report.reference, Duration::ZERO, Some(&report.explanation)),
+            None => Self::plain(report.reference, Some(&report.explanation)),
+        };
+        Verdict { action, recipients, edits: verdict.edits.into_iter().map(FlatEdit::of).collect(), ..decided }
     }
 
-    pub(crate) fn of_refusal(reply: &Reply, reference: Reference, delay: Duration, explanation: String) -> Self {
+    pub(crate) fn of_refusal(
+        reply: &Reply,
+        reference: Reference,
+        delay: Duration,
+        explanation: Option<&Explanation>,
+    ) -> Self {
         Verdict {
             action: REPLY,
             code: reply.code().into(),
             enhanced: reply.enhanced(),
             text: reply.text_with(reference),
-            reference: reference.to_string(),
             delay_ms: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
-            edits: Vec::new(),
-            explanation,
+            ..Self::plain(reference, explanation)
         }
+    }
+
+    fn plain(reference: Reference, explanation: Option<&Explanation>) -> Self {
+        let findings = explanation.iter().flat_map(|explanation| &explanation.findings).map(|finding| FlatFinding {
+            id: finding.id.to_string(),
+            points: finding.points.as_hundredths(),
+            evidence: finding.evidence.iter().map(words).collect::<Vec<_>>().join("; "),
+        });
+        Verdict {
+            action: ACCEPT,
+            code: 250,
+            enhanced: "2.0.0".to_owned(),
+            text: String::new(),
+            reference: reference.to_string(),
+            delay_ms: 0,
+            edits: Vec::new(),
+            recipients: Vec::new(),
+            points: explanation.map_or(0, |explanation| explanation.points.as_hundredths()),
+            findings: findings.collect(),
+            not_applied: explanation.map(|explanation| explanation.not_applied.clone()).unwrap_or_default(),
+            explanation: explanation.map(json).unwrap_or_default(),
+            explanation_text: explanation.map(|explanation| explanation.text(false)).unwrap_or_default(),
+        }
+    }
+
+    fn recipient(&self, index: usize) -> Option<&FlatRecipient> {
+        self.recipients.get(index)
     }
 
     fn edit(&self, index: usize) -> Option<&FlatEdit> {
@@ -151,6 +227,38 @@ accessor! {
     mw_verdict_edit_value(verdict, index) -> Text = Text::EMPTY, verdict.edit(index).map(|edit| Text::of(&edit.value));
     /// Which of the fields of this name.
     mw_verdict_edit_occurrence(verdict, index) -> u32 = 0, verdict.edit(index).map(|edit| edit.occurrence);
+    /// Number of recipients.
+    mw_verdict_recipient_count(verdict) -> usize = 0, Some(verdict.recipients.len());
+    /// A recipient.
+    mw_verdict_recipient_address(verdict, index) -> Text = Text::EMPTY, verdict.recipient(index).map(|one| Text::of(&one.address));
+    /// What becomes of the message for a recipient.
+    mw_verdict_recipient_disposition(verdict, index) -> i32 = 0, verdict.recipient(index).map(|one| one.disposition);
+    /// What the policies of a recipient ask for.
+    mw_verdict_recipient_wanted(verdict, index) -> i32 = 0, verdict.recipient(index).map(|one| one.wanted);
+    /// What decided about a recipient.
+    mw_verdict_recipient_because(verdict, index) -> Text = Text::EMPTY, verdict.recipient(index).map(|one| Text::of(&one.because));
+    /// Reply code for a recipient.
+    mw_verdict_recipient_code(verdict, index) -> i32 = 0, verdict.recipient(index).map(|one| one.code);
+    /// Enhanced status code for a recipient.
+    mw_verdict_recipient_enhanced(verdict, index) -> Text = Text::EMPTY, verdict.recipient(index).map(|one| Text::of(&one.enhanced));
+    /// Text of the reply for a recipient.
+    mw_verdict_recipient_text(verdict, index) -> Text = Text::EMPTY, verdict.recipient(index).map(|one| Text::of(&one.text));
+    /// Sum of the findings.
+    mw_verdict_points(verdict) -> i32 = 0, Some(verdict.points);
+    /// Number of findings.
+    mw_verdict_finding_count(verdict) -> usize = 0, Some(verdict.findings.len());
+    /// Name of a finding.
+    mw_verdict_finding_id(verdict, index) -> Text = Text::EMPTY, verdict.findings.get(index).map(|one| Text::of(&one.id));
+    /// Weight of a finding.
+    mw_verdict_finding_points(verdict, index) -> i32 = 0, verdict.findings.get(index).map(|one| one.points);
+    /// What was seen.
+    mw_verdict_finding_evidence(verdict, index) -> Text = Text::EMPTY, verdict.findings.get(index).map(|one| Text::of(&one.evidence));
+    /// How much the host cannot do.
+    mw_verdict_not_applied_count(verdict) -> usize = 0, Some(verdict.not_applied.len());
+    /// Something that the host cannot do.
+    mw_verdict_not_applied(verdict, index) -> Text = Text::EMPTY, verdict.not_applied.get(index).map(|one| Text::of(one));
+    /// Why, in words.
+    mw_verdict_explanation_text(verdict) -> Text = Text::EMPTY, Some(Text::of(&verdict.explanation_text));
     /// Why, as JSON.
     mw_verdict_explanation(verdict) -> Text = Text::EMPTY, Some(Text::of(&verdict.explanation));
 }

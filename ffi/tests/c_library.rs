@@ -3,9 +3,8 @@
 use mailward_core::{
     config::Config,
     engine::{ConnectFacts, Engine, MailFacts, SessionOptions, Shared},
-    lookup::dns::Zone,
-    session::RefuseAt,
-    store::Store,
+    lookup::{Deadline, dns::Zone},
+    store::{Counters, Ledger, Store},
 };
 use std::{
     ffi::CString,
@@ -13,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
     ptr,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 const CLIENT: &str = "192.0.2.7";
@@ -56,6 +55,7 @@ fn compile(compiler: &str, language: &[&str], source: &Path, folder: &Path) -> P
         .arg(package().join("include"))
         .arg(source)
         .arg(&library)
+        .arg("-lresolv")
         .arg(format!("-Wl,-rpath,{}", library.parent().expect("a folder").display()))
         .arg("-o")
         .arg(&program)
@@ -97,7 +97,7 @@ fn explanation_of_the_engine(message: &str) -> String {
     runtime.block_on(async {
         let shared = Shared::in_memory(Some(Zone::parse(ZONE).expect("a zone")));
         let engine = Engine::build(Config::default(), shared).await.expect("an engine");
-        let mut session = engine.session(SessionOptions { refuse_at: RefuseAt::Rcpt, record: false, replay: None });
+        let mut session = engine.session(SessionOptions::default());
         let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs().cast_signed();
         let client_ip = Some(CLIENT.parse().expect("an address"));
         let client = ConnectFacts { time, client_ip, client_name: None, mta_name: None, local_submission: false };
@@ -183,12 +183,154 @@ fn null_is_an_argument_like_any_other_and_a_forked_child_is_told() {
     let _ = fs::remove_dir_all(folder);
 }
 
+/// Programs that use the whole interface, rightly and wrongly. Each takes a folder for state and files.
+const PROGRAMS: [(&str, &str, &[&str]); 3] = [
+    ("interface.c", "cc", &["-std=c99", "-g"]),
+    ("misuse.c", "cc", &["-std=c99", "-g"]),
+    ("owners.cc", "c++", &["-std=c++11", "-g", "-pthread"]),
+];
+
+/// Runs one of [`PROGRAMS`], by itself or under another program.
+fn run(name: &str, more: &[&str], under: &[&str]) {
+    let (_, compiler, language) = PROGRAMS.into_iter().find(|(program, ..)| *program == name).expect("a program");
+    let folder = scratch(&format!("{name}{}{}", more.len(), under.len()));
+    let flags: Vec<&str> = language.iter().chain(more).copied().collect();
+    let program = compile(compiler, &flags, &package().join("tests/c").join(name), &folder);
+    let mut words = under.iter().map(std::ffi::OsStr::new).chain([program.as_os_str(), folder.as_os_str()]);
+    let output = Command::new(words.next().expect("a program")).args(words).output().expect("it runs");
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name}: {:?}\n{said}\n{errors}", output.status);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn the_whole_interface_works_from_c_and_cplusplus() {
+    for (name, ..) in PROGRAMS {
+        run(name, &[], &[]);
+    }
+}
+
+#[test]
+fn programs_of_c_and_cplusplus_pass_under_the_address_sanitizer() {
+    for (name, ..) in PROGRAMS {
+        run(name, &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &[]);
+    }
+}
+
+/// Leaks count that nothing points to; what lives as long as the process (tables, threads' own memory) does not.
+const MEMCHECK: [&str; 6] = [
+    "valgrind",
+    "-q",
+    "--error-exitcode=9",
+    "--leak-check=full",
+    "--show-leak-kinds=definite,indirect",
+    "--errors-for-leak-kinds=definite,indirect",
+];
+
+#[test]
+fn the_interface_passes_under_memcheck() {
+    run("interface.c", &[], &MEMCHECK);
+}
+
+#[test]
+fn misuse_and_cplusplus_pass_under_memcheck() {
+    run("misuse.c", &[], &MEMCHECK);
+    run("owners.cc", &[], &MEMCHECK);
+}
+
+/// A DNS server that knows one text, of every name, and nothing else.
+fn dns_with_text(text: &'static str) -> std::net::SocketAddr {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let address = socket.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut packet = [0; 1_500];
+        while let Ok((_, from)) = socket.recv_from(&mut packet) {
+            let labels = packet[12..].iter().position(|byte| *byte == 0).expect("the end of a name");
+            let end = 12 + labels + 5;
+            let is_text = packet[end - 4..end - 2] == [0, 16];
+            let mut answer = packet[..end].to_vec();
+            let code = if is_text { 0 } else { 3 };
+            answer[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, is_text.into(), 0, 0, 0, 0]);
+            if is_text {
+                let len = u8::try_from(text.len()).expect("a short text");
+                answer.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, len + 1, len]);
+                answer.extend(text.as_bytes());
+            }
+            let _ = socket.send_to(&answer, from);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_program_answers_dns_with_its_own_resolver() {
+    let folder = scratch("resolver");
+    let source = package().join("../examples/c/own_resolver.c");
+    let program = compile("cc", &["-std=c99"], &source, &folder);
+    for (record, finding) in [("v=spf1 -all", "spf.fail"), ("v=spf1 ip4:192.0.2.7 -all", "spf.pass")] {
+        let server = dns_with_text(record);
+        let mut child = Command::new(&program)
+            .args([CLIENT, SENDER, RECIPIENT, "127.0.0.1", &server.port().to_string()])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        std::io::Write::write_all(&mut input, message("Shall we?").replace('\n', "\r\n").as_bytes()).expect("read");
+        drop(input);
+        let said = text(&child.wait_with_output().expect("it ends"));
+        assert!(said.contains(finding), "{said}");
+    }
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// Sum of a counter of the state.
+fn counted(state: &Path, key: &str) -> u64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async {
+        let ledger = Ledger::new(Counters::open(state));
+        let deadline = Deadline::after(Duration::from_secs(5));
+        let read = ledger.read(&[key.to_owned()], 0, deadline).await;
+        read.done().expect("an answer")[0].total()
+    })
+}
+
+#[test]
+fn processes_of_two_users_that_harvest_together_are_counted_together() {
+    let is_root = Command::new("id").arg("-u").output().expect("coreutils").stdout == b"0\n";
+    assert!(is_root, "two users need root, as all of `make test` does");
+    let folder = scratch("processes");
+    let (state, config, members) = (folder.join("state"), folder.join("mailward.toml"), folder.join("members.csv"));
+    fs::create_dir(&state).expect("a folder");
+    // As the package makes it: both users' files belong to the group of the folder.
+    let made = Command::new("sh").args(["-c", "chgrp 65534 \"$1\" && chmod 2770 \"$1\"", "sh"]).arg(&state).status();
+    assert!(made.expect("a shell").success());
+    fs::write(&members, "address\nanna@example.com\n").expect("a file");
+    let settings = format!(
+        "[directory]\ndomains = [\"example.com\"]\nfiles = [\"{}\"]\n\
+         [dha]\nmode = \"enforce\"\nburst_unknown = 1000\nwindow_unknown = 40\nsession_delay = \"0s\"\n",
+        members.display()
+    );
+    fs::write(&config, settings).expect("a file");
+    let program = compile("cc", &["-std=c99"], &package().join("tests/c/processes.c"), &folder);
+    let run = || {
+        let output = Command::new(&program).args([&config, &state]).arg("65534").output().expect("it runs");
+        text(&output)
+    };
+    assert_eq!(run(), "32 unknown, 0 otherwise\n");
+    assert_eq!(counted(&state, "dha/mail/192.0.2.7/32/u"), 32, "each once");
+    assert_eq!(counted(&state, "rate/192.0.2.7/32/connections"), 16, "by whichever user");
+    // No process sees more than two itself: together they reach the limit, and the rest is blocked.
+    let said = run();
+    let unknown: u64 = said.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    assert!((7..24).contains(&unknown), "{said}");
+    assert_eq!(counted(&state, "rate/192.0.2.7/32/connections"), 32, "for the limits of floods");
+    let _ = fs::remove_dir_all(folder);
+}
+
 #[test]
 fn the_header_may_stand_twice_and_in_cplusplus() {
-    if Command::new("c++").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no C++ compiler");
-        return;
-    }
     let folder = scratch("cplusplus");
     let source = folder.join("twice.cc");
     let example = fs::read_to_string(example()).expect("the example");
@@ -215,6 +357,8 @@ fn header_and_library_have_the_same_number() {
     let header = header();
     let number = header.lines().find_map(|line| line.strip_prefix("#define MW_ABI_VERSION ")).expect("a number");
     assert_eq!(number.parse(), Ok(mailward::mw_abi_version()));
+    let version = header.lines().find_map(|line| line.strip_prefix("#define MW_VERSION ")).expect("a version");
+    assert_eq!(version.trim_matches('"'), env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
@@ -226,6 +370,9 @@ fn state_is_kept_in_the_directory_that_the_options_name() {
         struct_size: size_of::<mailward::EngineOptions>(),
         state_dir: path.as_ptr(),
         dns_zone: ptr::null(),
+        resolver: ptr::null(),
+        host: 0,
+        record: 0,
     };
     let words = |text: &str| mailward::Text { data: text.as_ptr().cast(), len: text.len() };
     let none = ptr::null_mut();

@@ -5,10 +5,11 @@ use crate::{
     engine::Engine,
     error::{Error, Failure, Status, entry, quiet},
     facts::{ConnectFacts, MailFacts, now},
-    text::{Text, sized},
+    text::{Text, path, sized},
     verdict::Verdict,
 };
 use mailward_core::engine;
+use std::ffi::c_char;
 
 /// Runs a call on a session.
 ///
@@ -173,6 +174,55 @@ pub unsafe extern "C" fn mw_session_end_of_message(
         // SAFETY: not NULL, and the caller lets it be written.
         unsafe { give(out, Some(verdict)) };
         Ok(())
+    };
+    // SAFETY: the header asks for a session of one thread, and for a place that may be written or NULL.
+    unsafe { on_session(session, err, call) }
+}
+
+/// A whole message at once.
+///
+/// # Safety
+///
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mw_session_message(
+    session: *mut Session,
+    message: Text,
+    queue_id: Text,
+    out: *mut *mut Verdict,
+    err: *mut *mut Error,
+) -> Status {
+    let call = |session: &mut Session| {
+        if out.is_null() {
+            return Err(Failure::null("out"));
+        }
+        // SAFETY: the texts stay until this function returns.
+        let (message, queue_id) = unsafe { (message.bytes("message")?, queue_id.word("queue_id")?) };
+        session.write(message)?;
+        let verdict = session.end_of_message(queue_id)?;
+        // SAFETY: not NULL, and the caller lets it be written.
+        unsafe { give(out, Some(verdict)) };
+        Ok(())
+    };
+    // SAFETY: the header asks for a session of one thread, and for a place that may be written or NULL.
+    unsafe { on_session(session, err, call) }
+}
+
+/// Writes what the session saw to a file.
+///
+/// # Safety
+///
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mw_session_save_recording(
+    session: *mut Session,
+    file: *const c_char,
+    err: *mut *mut Error,
+) -> Status {
+    let call = |session: &mut Session| {
+        // SAFETY: NULL, or it ends with a NUL and stays until this function returns.
+        let file = unsafe { path(file) }.ok_or_else(|| Failure::null("file"))?;
+        session.save_recording(file)
     };
     // SAFETY: the header asks for a session of one thread, and for a place that may be written or NULL.
     unsafe { on_session(session, err, call) }

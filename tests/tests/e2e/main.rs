@@ -17,6 +17,7 @@ mod metrics;
 mod policy;
 mod recipients;
 mod recording;
+mod relay;
 mod reputation;
 mod rig;
 mod sendmail;
