@@ -18,7 +18,7 @@ TEST_PACKAGES := postfix slapd ldap-utils rbldnsd unbound bind9-dnsutils clamav-
 # What Sendmail, which is unpacked and not installed, needs: m4, libraries and a tool for passwords.
 TEST_PACKAGES += m4 sasl2-bin libsasl2-modules libsasl2-modules-db libdb5.3 libldap-2.5-0 liblockfile1 libnsl2 libwrap0
 # What programs that use the C library are tested with.
-TEST_PACKAGES += g++ valgrind
+TEST_PACKAGES += g++ valgrind pkg-config
 SENDMAIL_FOLDER := /usr/local/lib/mailward-tests/sendmail
 # What the build needs beside Rust: AWS-LC and SQLite are C.
 BUILD_PACKAGES := gcc libc6-dev make ca-certificates
@@ -26,7 +26,7 @@ BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 # What benchmarks need, always chosen together, so that dependencies are built once.
 MEASURED := -p mailward -p mailward-core -p mailward-tests
 
-.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench flood soak clean install deb package-test
+.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench flood soak clean install install-library deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -74,6 +74,22 @@ install: $(PROGRAM) ## Install program, units, manual pages, completions and doc
 	cp -R README.md docs postfix-conf examples/policies examples/grafana "$(DESTDIR)$(PREFIX)/share/doc/mailward/"
 	[ -e "$(DESTDIR)$(SYSCONFDIR)/mailward/mailward.toml" ] || \
 	    "$(PROGRAM)" config init "$(DESTDIR)$(SYSCONFDIR)/mailward/mailward.toml"
+
+# The shared library that is installed, and number and version of its interface.
+LIBRARY ?= target/release/libmailward.so
+ABI = $(shell sed -n 's/^\#define MW_ABI_VERSION //p' ffi/include/mailward.h)
+LIBRARY_VERSION = $(shell sed -n 's/^\#define MW_VERSION "\(.*\)"/\1/p' ffi/include/mailward.h)
+
+install-library: $(LIBRARY) ## Install libmailward with its headers and mailward.pc: PREFIX, DESTDIR, LIBRARY.
+	install -D -m 644 "$(LIBRARY)" "$(DESTDIR)$(PREFIX)/lib/libmailward.so.$(LIBRARY_VERSION)"
+	ln -sf libmailward.so.$(LIBRARY_VERSION) "$(DESTDIR)$(PREFIX)/lib/libmailward.so.$(ABI)"
+	ln -sf libmailward.so.$(ABI) "$(DESTDIR)$(PREFIX)/lib/libmailward.so"
+	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
+	install -m 644 ffi/include/mailward.h ffi/include/mailward.hpp "$(DESTDIR)$(PREFIX)/include/"
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(LIBRARY_VERSION)|' ffi/mailward.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/mailward.pc"
+
+target/release/libmailward.so:
+	$(CARGO) build --release --locked $(IGNORE) -p mailward-ffi
 
 target/release/mailward:
 	$(MAKE) release

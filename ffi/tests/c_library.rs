@@ -330,6 +330,37 @@ fn processes_of_two_users_that_harvest_together_are_counted_together() {
 }
 
 #[test]
+fn an_installed_library_is_found_by_pkg_config() {
+    let folder = scratch("installed");
+    let install = Command::new("make")
+        .args(["-s", "-C"])
+        .arg(package().join(".."))
+        .args(["install-library", &format!("DESTDIR={}", folder.display()), "PREFIX=/usr"])
+        .arg(format!("LIBRARY={}", library().display()))
+        .output()
+        .expect("make");
+    assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
+    let (usr, program) = (folder.join("usr"), folder.join("check_message"));
+    let built = Command::new("sh")
+        .args(["-c", "cc -std=c99 -Werror \"$1\" $(pkg-config --cflags --libs mailward) -o \"$2\"", "sh"])
+        .args([&example(), &program])
+        .env("PKG_CONFIG_PATH", usr.join("lib/pkgconfig"))
+        .env("PKG_CONFIG_SYSROOT_DIR", &folder)
+        .output()
+        .expect("a shell");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let mail = folder.join("mail");
+    fs::write(&mail, message("Shall we?")).expect("a file");
+    let ran = Command::new(&program).env("LD_LIBRARY_PATH", usr.join("lib")).arg(&mail).output().expect("it runs");
+    assert!(text(&ran).starts_with("verdict: accept\n"));
+    // The number of the interface keeps programs that were built with another one from starting.
+    let needs = Command::new("readelf").arg("-d").arg(&program).output().expect("readelf");
+    let name = format!("[libmailward.so.{}]", mailward::mw_abi_version());
+    assert!(text(&needs).contains(&name), "it needs {name}");
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
 fn the_header_may_stand_twice_and_in_cplusplus() {
     let folder = scratch("cplusplus");
     let source = folder.join("twice.cc");
