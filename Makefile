@@ -117,10 +117,11 @@ bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=D
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward MAILWARD_CORPUS="$(MAILWARD_CORPUS)" \
 		$(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench stages --bench speed -- $(PART)
 
-soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fails in turn; needs root.
+soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fails, then 10 minutes of random calls of the C library; needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make soak starts real Postfix servers, whose master must be root: run it as root"; exit 2; }
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench soak
+	MAILWARD_RANDOM_SECONDS=200 $(CARGO) test --locked $(IGNORE) -p mailward-ffi --test c_library random_calls
 
 flood: setup-build ## Waiting time of ordinary mail while 200 addresses push ten times what the machine can do.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)

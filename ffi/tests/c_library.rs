@@ -217,6 +217,23 @@ fn programs_of_c_and_cplusplus_pass_under_the_address_sanitizer() {
     }
 }
 
+#[test]
+fn random_calls_get_an_answer_each() {
+    let seconds = std::env::var("MAILWARD_RANDOM_SECONDS").unwrap_or_else(|_| "4".to_owned());
+    let folder = scratch("random");
+    let zone = folder.join("zone");
+    fs::write(&zone, ZONE).expect("a file");
+    let flags = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let program = compile("cc", &flags, &package().join("tests/c/random_calls.c"), &folder);
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs().to_string();
+    for seed in ["1", "2", &time] {
+        let output = Command::new(&program).args([seed, &seconds]).arg(&zone).output().expect("it runs");
+        let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "seed {seed}: {:?}\n{said}\n{errors}", output.status);
+    }
+    let _ = fs::remove_dir_all(folder);
+}
+
 /// Leaks count that nothing points to; what lives as long as the process (tables, threads' own memory) does not.
 const MEMCHECK: [&str; 6] = [
     "valgrind",
