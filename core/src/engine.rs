@@ -137,7 +137,7 @@ impl Session {
         self.enter(facts.time);
         self.reputation = Pending::Never;
         // Under a flood, lookups for those who flood wait until one of their messages is admitted.
-        let later = self.counted_network().is_some_and(|network| self.engine.shared.load.is_heavy(network));
+        let later = self.counted_network().is_some_and(|network| self.engine.shared.load.begins(network));
         if !later || self.options.refuse_at == RefuseAt::Connect {
             self.start_reputation(facts.time);
         }

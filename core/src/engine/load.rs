@@ -39,6 +39,10 @@ const OVERFULL: f64 = 2.0;
 /// default of `deadlines.message`: it would miss its deadline.
 const HOPELESS: f64 = 10.0;
 
+/// More connections than this that begin within a tick's time are a rush. Unit: connections for each processor. Source: our own
+/// limit: the lookups for a stranger take some 0.3 ms of a processor, so that a rush may take a few milliseconds.
+const RUSH: usize = 8;
+
 /// How many clients hear in a second that the machine is busy, for each processor. Source: our own limit: that costs some
 /// 50 µs with the kernel's part, so a twentieth of the processors.
 const REFUSALS: f64 = 1_000.0;
@@ -67,6 +71,8 @@ struct State {
     waiting: BTreeMap<(u64, u64), Waiting>,
     /// Messages admitted since the last tick whose work is still to come.
     coming: usize,
+    /// Connections begun lately, and since when.
+    begun: (usize, f64),
     next: u64,
     /// Mean time of a job. Unit: seconds.
     mean: f64,
@@ -123,6 +129,7 @@ impl Load {
             heavy_running: 0,
             waiting: BTreeMap::new(),
             coming: 0,
+            begun: (0, 0.0),
             next: 0,
             mean: 0.001,
             window: Window::default(),
@@ -200,11 +207,19 @@ impl Load {
         self.state().pressure.taken(network, now);
     }
 
-    /// Whether lookups for this network had better wait until one of its messages is admitted.
-    pub(super) fn is_heavy(&self, network: ClientNetwork) -> bool {
+    /// A connection of this network begins: whether lookups for it had better wait until one of its messages is admitted.
+    /// That is so for whoever floods, and for strangers in a rush: who of them floods shows only later.
+    pub(super) fn begins(&self, network: ClientNetwork) -> bool {
         let now = self.now();
-        let state = self.state();
-        state.pressure.is_on() && state.pressure.is_heavy(network, now)
+        let mut state = self.state();
+        let (begun, since) = &mut state.begun;
+        if now - *since > TICK.as_secs_f64() {
+            (*begun, *since) = (0, now);
+        }
+        *begun += 1;
+        let many = *begun > RUSH * self.processors;
+        let rush = many && state.delay > 0.0 && !state.pressure.is_known(network);
+        rush || state.pressure.is_on() && state.pressure.is_heavy(network, now)
     }
 
     /// Waits for a turn. `None` as network: a client that is exempt, which goes first.
@@ -476,5 +491,19 @@ mod tests {
         load.state().mean = 0.001;
         drop(turns);
         assert!(light.await.expect("no panic"));
+    }
+
+    #[tokio::test]
+    async fn lookups_for_strangers_wait_in_a_rush_but_not_for_those_who_are_known() {
+        let load = Load::new();
+        load.configure(Duration::from_millis(10), &Limits::default());
+        let known = ClientNetwork::of([192, 0, 2, 1].into());
+        load.taken(known);
+        let stranger = |last| network(last).expect("a network");
+        let waits: Vec<bool> = (0..100).map(|last| load.begins(stranger(last))).collect();
+        assert_eq!(waits.iter().position(|&waits| waits), Some(RUSH * load.processors));
+        assert!(!load.begins(known));
+        tokio::time::sleep(2 * TICK).await;
+        assert!(!load.begins(stranger(1)), "the rush is over");
     }
 }
