@@ -527,6 +527,13 @@ static void close_all(void) {
   in_transaction = 0;
 }
 
+/* Mail that comes without SMTP is one message: the process ends after it, and tells no ACL. */
+static void close_unless_smtp(void) {
+  if (!smtp_input) {
+    close_all();
+  }
+}
+
 /* ${dlfunc{…}{mailward_connect}{CONFIGURATION}{STATE}{defer|accept}}: settings, and a client that has connected. An empty
  * configuration means the defaults, an empty state one that lasts as long as the connection. Never refuses: a fault is
  * logged here and told to the client at MAIL. */
@@ -610,6 +617,7 @@ int mailward_data(uschar **yield, int argc, uschar *argv[]) {
   }
   fate = judge(file, &answer);
   (void)close(file);
+  close_unless_smtp();
   switch (fate) {
     case DELIVER: *yield = US""; break;
     case FREEZE: *yield = US"freeze"; break;
@@ -633,9 +641,7 @@ int local_scan_version_minor(void) {
 int local_scan(int file, uschar **return_text) {
   uschar *answer = US"";
   enum fate fate = judge(file, &answer);
-  if (!smtp_input) {
-    close_all();
-  }
+  close_unless_smtp();
   *return_text = answer;
   switch (fate) {
     case DELIVER: return LOCAL_SCAN_ACCEPT;

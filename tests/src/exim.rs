@@ -33,6 +33,7 @@ const SCRIPT: &str = "mount --bind \"$1\" /etc/resolv.conf\nshift\nexec \"$@\"\n
 #[derive(Clone, Debug)]
 pub struct Builder {
     config: String,
+    state: Option<PathBuf>,
     macros: Vec<(String, String)>,
     recipient_rules: Vec<String>,
     deliver_to: SocketAddr,
@@ -52,6 +53,12 @@ impl Builder {
     /// The text of mailward.toml; where it keeps its state is added.
     pub fn config(mut self, toml: impl Into<String>) -> Builder {
         self.config = toml.into();
+        self
+    }
+
+    /// Another folder for the state.
+    pub fn state(mut self, folder: impl Into<PathBuf>) -> Builder {
+        self.state = Some(folder.into());
         self
     }
 
@@ -94,7 +101,13 @@ impl Builder {
 impl Exim {
     /// An instance that delivers everything to this sink.
     pub fn delivering_to(sink: &Sink) -> Builder {
-        Builder { config: String::new(), macros: Vec::new(), recipient_rules: Vec::new(), deliver_to: sink.address() }
+        Builder {
+            config: String::new(),
+            state: None,
+            macros: Vec::new(),
+            recipient_rules: Vec::new(),
+            deliver_to: sink.address(),
+        }
     }
 
     /// A connection from this address, after EHLO.
@@ -125,6 +138,11 @@ impl Exim {
     /// Writes another mailward.toml: the next connection has it.
     pub fn configure(&self, toml: &str) {
         write(&self.folder.join("mailward.toml"), toml);
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> PathBuf {
+        self.folder.join(plugin::NAME)
     }
 
     /// Runs another command of Mailward as Exim's user, with the configuration and the state that the plugin has:

@@ -8,13 +8,15 @@ use crate::postfix::{DOMAIN, HOST};
 const PART: &str = include_str!("../../../examples/exim/exim.conf.part");
 
 pub(super) fn text(folder: &Path, port: u16, plugin: &Path, builder: &Builder) -> String {
+    let state = builder.state.clone().unwrap_or_else(|| folder.join("state"));
     let folder = folder.display();
     let mut text = format!(
         "MAILWARD_PLUGIN = {plugin}
 MAILWARD_CONFIG = {folder}/mailward.toml
-MAILWARD_STATE = {folder}/state
+MAILWARD_STATE = {state}
 ",
-        plugin = plugin.display()
+        plugin = plugin.display(),
+        state = state.display()
     );
     for (name, value) in &builder.macros {
         text.push_str(&format!("{name} = {value}\n"));
@@ -26,7 +28,6 @@ log_file_path = {folder}/log/%slog
 pid_file_path = {folder}/spool/exim.pid
 daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
-disable_ipv6 = true
 hosts_proxy = 127.0.0.1
 primary_hostname = {HOST}
 qualify_domain = {DOMAIN}

@@ -8,11 +8,14 @@ use std::process::Command;
 use super::unpacked;
 use crate::process::{program, run};
 
+/// How the plugin is called.
+pub(super) const NAME: &str = "mailward-exim.so";
+
 /// Compiles with all warnings as errors, but for those in Exim's own headers.
 pub(super) fn build(folder: &Path) -> PathBuf {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the project");
     let library = open_to_all(library(), folder);
-    let plugin = folder.join("mailward-exim.so");
+    let plugin = folder.join(NAME);
     let mut cc = Command::new(program("cc", "gcc"));
     cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-isystem"])
         .arg(unpacked("usr/include/exim4"))
