@@ -26,6 +26,10 @@
 /* What a client hears when Mailward cannot judge. The log says why. */
 #define UNAVAILABLE "451 4.3.0 Mail filter is not available, please try again later"
 
+/* How often, and after how many milliseconds, the state is tried again: another process may just be making it. */
+#define STATE_TRIES 10
+#define STATE_PAUSE 200
+
 /* How many bytes go to the library at a time. */
 #define PIECE 65536
 
@@ -34,6 +38,7 @@ static char *config_file;
 static char *state_dir;
 static int accept_unchecked; /* what becomes of mail that cannot be judged: refused for now, or taken as it is */
 static int told_settings;
+static int prepared; /* the daemon has opened the engine with these settings */
 
 /* One engine for the process, one session for the connection. */
 static mw_engine_t *engine;
@@ -140,54 +145,63 @@ static int note_recipient(int place, const char *address) {
   return 1;
 }
 
-/* Opens the engine if need be, and a session for this connection. Threads begin here: signals stay with Exim's own,
- * which relies on them for its timeouts. */
-static int open_session(void) {
-  mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
-  mw_connect_facts_t facts = MW_CONNECT_FACTS_INIT;
-  mw_error_t *error = NULL;
-  sigset_t all, before;
-  mw_status_t status;
-  const char *what = "opening the engine";
-  if (session) {
-    return 1;
-  }
-  if (engine_failed) {
-    return 0;
-  }
-  if (mw_abi_version() != MW_ABI_VERSION) {
-    log_write(0, LOG_MAIN, "mailward: the library has another interface than this plugin was built for");
-    engine_failed = 1;
-    return 0;
-  }
-  options.state_dir = state_dir;
-  facts.client_address = text_of(CCS sender_host_address);
-  facts.client_name = text_of(CCS sender_host_name);
-  facts.host_name = text_of(variable("$primary_hostname"));
-  facts.local_submission = sender_host_address == NULL;
-  sigfillset(&all);
-  if (pthread_sigmask(SIG_BLOCK, &all, &before) != 0) {
-    return 0;
-  }
-  status = engine ? MW_OK : mw_engine_open(config_file, &options, &engine, &error);
-  if (status == MW_OK) {
-    what = "opening a session";
-    status = mw_session_open(engine, &facts, &session, &error);
-  } else {
-    engine_failed = 1;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  in_transaction = 0;
-  return went_well(status, &error, what);
-}
-
-/* The tarpit: this process serves nobody else. */
+/* Waits; this process serves nobody else. */
 static void pause_for(uint32_t milliseconds) {
   struct timespec left;
   left.tv_sec = (time_t)(milliseconds / 1000);
   left.tv_nsec = (long)(milliseconds % 1000) * 1000000L;
   while (nanosleep(&left, &left) != 0 && errno == EINTR) {
   }
+}
+
+/* Opens the engine, unless it is open. */
+static int open_engine(void) {
+  mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
+  mw_error_t *error = NULL;
+  mw_status_t status;
+  int tries = 0;
+  if (engine || engine_failed) {
+    return engine != NULL;
+  }
+  if (mw_abi_version() != MW_ABI_VERSION) {
+    log_write(0, LOG_MAIN, "mailward: the library has another interface than this plugin was built for");
+    engine_failed = 1;
+    return 0;
+  }
+  options.state_dir = host_checking ? NULL : state_dir; /* "exim -bh" leaves no traces */
+  status = mw_engine_open(config_file, &options, &engine, &error);
+  while (status == MW_E_SYSTEM && options.state_dir && ++tries < STATE_TRIES) {
+    mw_error_free(error);
+    error = NULL;
+    pause_for(STATE_PAUSE);
+    status = mw_engine_open(config_file, &options, &engine, &error);
+  }
+  engine_failed = !went_well(status, &error, "opening the engine");
+  return !engine_failed;
+}
+
+/* Opens a session for this connection. Threads begin here: signals stay with Exim's own, which relies on them for its
+ * timeouts. */
+static int open_session(void) {
+  mw_connect_facts_t facts = MW_CONNECT_FACTS_INIT;
+  mw_error_t *error = NULL;
+  sigset_t all, before;
+  mw_status_t status;
+  if (session) {
+    return 1;
+  }
+  facts.client_address = text_of(CCS sender_host_address);
+  facts.client_name = text_of(CCS sender_host_name);
+  facts.host_name = text_of(variable("$primary_hostname"));
+  facts.local_submission = sender_host_address == NULL;
+  sigfillset(&all);
+  if (!open_engine() || pthread_sigmask(SIG_BLOCK, &all, &before) != 0) {
+    return 0;
+  }
+  status = mw_session_open(engine, &facts, &session, &error);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  in_transaction = 0;
+  return went_well(status, &error, "opening a session");
 }
 
 /* "550 5.7.1 text" of a refusal, after its delay. */
@@ -508,7 +522,8 @@ static enum fate judge(int file, uschar **answer) {
     return accept_unchecked ? DELIVER : DEFER_FOR_TROUBLE;
   }
   in_transaction = 0; /* the verdict ends it */
-  if (!went_well(mw_session_end_of_message(session, text_of(CCS message_id), &verdict, &error), &error, "the verdict")) {
+  if (!went_well(mw_session_end_of_message(session, text_of(CCS message_id), &verdict, &error), &error,
+                 "the verdict")) {
     return accept_unchecked ? DELIVER : DEFER_FOR_TROUBLE;
   }
   fate = act(verdict, answer);
@@ -534,6 +549,31 @@ static void close_unless_smtp(void) {
   }
 }
 
+/* Whether the setting is what it is told to be; the empty text is NULL. */
+static int is_set_to(const char *setting, const uschar *words) {
+  return strcmp(setting ? setting : "", CCS words) == 0;
+}
+
+/* Changes a setting. */
+static int set_to(char **setting, const uschar *words) {
+  free(*setting);
+  *setting = *words ? strdup(CCS words) : NULL;
+  return !*words || *setting;
+}
+
+/* ${dlfunc{…}{mailward_prepare}{CONFIGURATION}{STATE}{LIMIT}}: for smtp_accept_max_per_host, which is the one setting that
+ * the daemon looks at before it forks. Opens the engine there, so that the processes for connections inherit it, and
+ * answers with the limit. A fault is logged; each connection then tries for itself. */
+int mailward_prepare(uschar **yield, int argc, uschar *argv[]) {
+  *yield = argc == 3 ? argv[2] : US"0";
+  if (argc != 3 || told_settings) {
+    return OK;
+  }
+  told_settings = set_to(&config_file, argv[0]) && set_to(&state_dir, argv[1]);
+  prepared = told_settings && open_engine();
+  return OK;
+}
+
 /* ${dlfunc{…}{mailward_connect}{CONFIGURATION}{STATE}{defer|accept}}: settings, and a client that has connected. An empty
  * configuration means the defaults, an empty state one that lasts as long as the connection. Never refuses: a fault is
  * logged here and told to the client at MAIL. */
@@ -543,14 +583,12 @@ int mailward_connect(uschar **yield, int argc, uschar *argv[]) {
     log_write(0, LOG_MAIN, "mailward: mailward_connect takes three arguments");
     return OK;
   }
-  close_all();
-  free(config_file);
-  free(state_dir);
-  config_file = *argv[0] ? strdup(CCS argv[0]) : NULL;
-  state_dir = *argv[1] ? strdup(CCS argv[1]) : NULL;
+  if (!prepared || !is_set_to(config_file, argv[0]) || !is_set_to(state_dir, argv[1])) {
+    close_all();
+    engine_failed = !set_to(&config_file, argv[0]) || !set_to(&state_dir, argv[1]);
+  }
   accept_unchecked = Ustrcmp(argv[2], "accept") == 0;
   told_settings = 1;
-  engine_failed = (*argv[0] && !config_file) || (*argv[1] && !state_dir);
   (void)open_session();
   return OK;
 }

@@ -17,7 +17,7 @@ use std::process::{Command, Output};
 use crate::clock::{PATIENCE, wait_until};
 use crate::mailward::binary;
 use crate::ports::{free_port, loopback, wait_listening};
-use crate::process::{Process, output, output_of, program};
+use crate::process::{Process, Signal, output, output_of, program};
 use crate::scratch::{Scratch, give_to, make_dir, read_log, system_id, write};
 use crate::sink::Sink;
 use crate::smtp::Client;
@@ -42,7 +42,6 @@ pub struct Builder {
 /// A running Exim with Mailward inside.
 #[derive(Debug)]
 pub struct Exim {
-    #[allow(dead_code, reason = "it runs as long as it lives")]
     process: Process,
     folder: PathBuf,
     port: u16,
@@ -110,10 +109,16 @@ impl Exim {
         }
     }
 
+    /// A connection from this address, before EHLO.
+    pub fn connect_from(&self, address: &str) -> Client {
+        Client::connect_proxied(loopback(self.port), address)
+    }
+
     /// A connection from this address, after EHLO.
     pub fn client_from(&self, address: &str) -> Client {
-        let mut client = Client::connect_proxied(loopback(self.port), address);
-        client.ehlo("client.example.net");
+        let mut client = self.connect_from(address);
+        let reply = client.ehlo("client.example.net");
+        assert_eq!(reply.code, 250, "{} {reply} {}", client.banner(), self.log());
         client
     }
 
@@ -133,6 +138,14 @@ impl Exim {
     /// Waits until the main log contains a text.
     pub fn wait_for_log(&self, text: &str) {
         wait_until(PATIENCE, &format!("Exim logs {text:?}"), || self.log().contains(text));
+    }
+
+    /// Tells the daemon to read everything again.
+    pub fn reload(&mut self) {
+        let started = self.log().matches("daemon started").count();
+        self.process.signal(Signal::Hangup);
+        wait_until(PATIENCE, "Exim starts again", || self.log().matches("daemon started").count() > started);
+        wait_listening("Exim", loopback(self.port));
     }
 
     /// Writes another mailward.toml: the next connection has it.

@@ -37,7 +37,7 @@ rfc1413_hosts =
 tls_advertise_hosts =
 never_users =
 keep_environment =
-smtp_accept_max = 0
+smtp_accept_max = 200
 message_size_limit = 50M
 acl_smtp_rcpt = acl_check_rcpt
 ",
