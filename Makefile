@@ -20,6 +20,9 @@ TEST_PACKAGES += m4 sasl2-bin libsasl2-modules libsasl2-modules-db libdb5.3 libl
 # What programs that use the C library are tested with.
 TEST_PACKAGES += g++ valgrind pkg-config
 SENDMAIL_FOLDER := /usr/local/lib/mailward-tests/sendmail
+# The libraries of Exim, which is unpacked too.
+TEST_PACKAGES += libgnutls-dane0 libidn12 libmariadb3 libpam0g libpcre2-8-0 libperl5.36 libpq5 libspf2-2
+EXIM_FOLDER := /usr/local/lib/mailward-tests/exim
 # What the build needs beside Rust: AWS-LC and SQLite are C.
 BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 
@@ -56,6 +59,7 @@ setup-build:
 setup-test:
 	@sh tests/setup.sh $(TEST_PACKAGES)
 	@sh tests/setup-sendmail.sh $(SENDMAIL_FOLDER)
+	@sh tests/setup-exim.sh $(EXIM_FOLDER)
 
 install: $(PROGRAM) ## Install program, units, manual pages, completions and documents: PREFIX, DESTDIR, PROGRAM.
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SYSCONFDIR)/mailward"

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod disk;
 pub mod dkim;
 pub mod dns;
+pub mod exim;
 pub mod garbage;
 pub mod mailward;
 pub mod milter;

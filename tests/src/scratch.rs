@@ -110,7 +110,8 @@ pub fn give_to(path: &Path, user: &str, group: Option<&str>) {
         .unwrap_or_else(|error| panic!("cannot give {} to {user} (the tests need root): {error}", path.display()));
 }
 
-fn system_id(file: &str, name: &str) -> u32 {
+/// The number of a user in `/etc/passwd` or of a group in `/etc/group`.
+pub(crate) fn system_id(file: &str, name: &str) -> u32 {
     let table = fs::read_to_string(file).unwrap_or_else(|error| panic!("cannot read {file}: {error}"));
     table
         .lines()

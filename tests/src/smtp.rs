@@ -68,6 +68,16 @@ impl Client {
         Client { wire, banner }
     }
 
+    /// Connects to a server that believes the PROXY protocol, as a client with this IPv4 or IPv6 address, and reads the
+    /// banner.
+    pub fn connect_proxied(server: SocketAddr, client: &str) -> Client {
+        let (family, own) = if client.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
+        let mut wire = Wire::connect(server);
+        wire.write(format!("PROXY {family} {client} {own} 40000 25\r\n").as_bytes());
+        let banner = wire.read_reply();
+        Client { wire, banner }
+    }
+
     /// Connects, pretends to be `client`, and says EHLO as `helo`.
     pub fn connect_as(server: SocketAddr, client: &Xclient, helo: &str) -> Client {
         let mut connection = Client::connect(server);

@@ -152,6 +152,8 @@ impl Wire {
             Stream::Closed => Ok(0),
         };
         match read {
+            // A socket with a timeout does not resume by itself when the machine has stopped and continued the process.
+            Err(error) if error.kind() == ErrorKind::Interrupted => return true,
             Ok(length @ 1..) => self.ahead.extend_from_slice(&buffer[..length]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 panic!("no answer for {READ_LIMIT:?}");

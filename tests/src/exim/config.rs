@@ -1,0 +1,70 @@
+//! The text of exim.conf: a base for the test bench, and our own part as it is shipped.
+
+use std::path::Path;
+
+use super::{Builder, unpacked};
+use crate::postfix::{DOMAIN, HOST};
+
+const PART: &str = include_str!("../../../examples/exim/exim.conf.part");
+
+pub(super) fn text(folder: &Path, port: u16, plugin: &Path, builder: &Builder) -> String {
+    let state = builder.state.clone().unwrap_or_else(|| folder.join("state"));
+    let folder = folder.display();
+    let mut text = format!(
+        "MAILWARD_PLUGIN = {plugin}
+MAILWARD_CONFIG = {folder}/mailward.toml
+MAILWARD_STATE = {state}
+",
+        plugin = plugin.display(),
+        state = state.display()
+    );
+    for (name, value) in &builder.macros {
+        text.push_str(&format!("{name} = {value}\n"));
+    }
+    text.push_str(&format!(
+        "exim_path = {exim}
+spool_directory = {folder}/spool
+log_file_path = {folder}/log/%slog
+pid_file_path = {folder}/spool/exim.pid
+daemon_smtp_ports = {port}
+local_interfaces = 127.0.0.1
+hosts_proxy = 127.0.0.1
+primary_hostname = {HOST}
+qualify_domain = {DOMAIN}
+domainlist relay_to_domains = {DOMAIN}
+host_lookup =
+rfc1413_hosts =
+tls_advertise_hosts =
+never_users =
+keep_environment =
+smtp_accept_max = 200
+message_size_limit = 50M
+acl_smtp_rcpt = acl_check_rcpt
+",
+        exim = unpacked("usr/sbin/exim4").display()
+    ));
+    text.push_str(PART);
+    text.push_str("acl_check_rcpt:\n  require domains = +relay_to_domains\n  require acl = acl_mailward_rcpt\n");
+    for rule in &builder.recipient_rules {
+        text.push_str(&format!("  {rule}\n"));
+    }
+    text.push_str(&format!(
+        "  accept
+begin routers
+site:
+  driver = manualroute
+  transport = site
+  route_list = * 127.0.0.1
+  self = send
+begin transports
+site:
+  driver = smtp
+  port = {sink}
+  allow_localhost
+begin retry
+* * F,1h,1s
+",
+        sink = builder.deliver_to.port()
+    ));
+    text
+}
