@@ -123,3 +123,24 @@ fn results_forged_in_our_name_are_removed_and_those_of_others_stay() {
         assert!(all.iter().any(|field| field == "third.example; none"), "{all:?}");
     }
 }
+
+/// With this option Exim keeps a message that came by BDAT as it was on the wire.
+#[test]
+fn message_that_came_by_bdat_is_good_before_and_after_exim_in_both_formats_of_the_spool() {
+    for wire_format in ["false", "true"] {
+        let scratch = Scratch::new();
+        let signer = Signer::new(&scratch, "signed.example", "s1").simple();
+        let dns = Dns::builder().txt(&signer.record_name(), &signer.record_value());
+        let setting = format!("spool_wireformat = {wire_format}");
+        let site = Site::builder(&scratch, "").dns(dns).exim(|exim| exim.setting(&setting)).start();
+        let sent = signer.sign(&message("good@signed.example", "in one piece", "one\n.two\n.\n\nthree"));
+        let mut client = site.exim.client_from(STRANGER);
+        assert!(client.mail("good@signed.example").is_positive() && client.rcpt(ALICE).is_positive());
+        client.write(format!("BDAT {} LAST\r\n{sent}", sent.len()).as_bytes());
+        let reply = client.read();
+        assert_eq!(reply.code, 250, "{reply}");
+        let arrived = &site.sink.wait_for(1)[0];
+        assert!(results(arrived).contains("dkim=pass"), "{}", results(arrived));
+        assert!(String::from_utf8_lossy(&arrived.raw).ends_with(&sent), "{wire_format}");
+    }
+}
