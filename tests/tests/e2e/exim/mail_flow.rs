@@ -102,6 +102,23 @@ fn large_message_with_a_signature_that_forgives_no_change_is_good_before_and_aft
 }
 
 #[test]
+fn received_of_the_client_is_judged_and_the_one_of_exim_itself_is_not() {
+    for way in [BY_LOCAL_SCAN, BY_ACL] {
+        let scratch = Scratch::new();
+        let config = "[[policy]]\nname = \"relayed\"\nwhen = { header = { name = \"Received\", present = true } }\n\
+                      then = { tag = { header = { X-Relayed = \"yes\" } } }\n";
+        let site = Site::builder_by(&scratch, way, config).start();
+        let direct = message("a@example.net", "direct", "Hello");
+        let relayed = "Received: from a.example by b.example; Sat, 21 Nov 2026 09:59:00 +0000\n".to_owned()
+            + &message("b@example.net", "relayed", "Hello");
+        assert!(site.send_to_alice("a@example.net", direct).is_accepted());
+        assert!(site.send_to_alice("b@example.net", relayed).is_accepted());
+        assert_eq!(site.sink.wait_for_subject("direct").header("X-Relayed"), None);
+        assert_eq!(site.sink.wait_for_subject("relayed").header("X-Relayed").as_deref(), Some("yes"));
+    }
+}
+
+#[test]
 fn results_forged_in_our_name_are_removed_and_those_of_others_stay() {
     for way in [BY_LOCAL_SCAN, BY_ACL] {
         let scratch = Scratch::new();
