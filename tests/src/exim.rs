@@ -35,6 +35,7 @@ pub struct Builder {
     config: String,
     state: Option<PathBuf>,
     macros: Vec<(String, String)>,
+    settings: Vec<String>,
     recipient_rules: Vec<String>,
     deliver_to: SocketAddr,
 }
@@ -64,6 +65,12 @@ impl Builder {
     /// A setting that the shipped part leaves to the site, for instance `MAILWARD_TROUBLE`.
     pub fn set(mut self, name: &str, value: &str) -> Builder {
         self.macros.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// One more line of Exim's main section.
+    pub fn setting(mut self, line: &str) -> Builder {
+        self.settings.push(line.to_owned());
         self
     }
 
@@ -104,6 +111,7 @@ impl Exim {
             config: String::new(),
             state: None,
             macros: Vec::new(),
+            settings: Vec::new(),
             recipient_rules: Vec::new(),
             deliver_to: sink.address(),
         }

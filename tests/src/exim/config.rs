@@ -43,6 +43,9 @@ acl_smtp_rcpt = acl_check_rcpt
 ",
         exim = unpacked("usr/sbin/exim4").display()
     ));
+    for line in &builder.settings {
+        text.push_str(&format!("{line}\n"));
+    }
     text.push_str(PART);
     text.push_str("acl_check_rcpt:\n  require domains = +relay_to_domains\n  require acl = acl_mailward_rcpt\n");
     for rule in &builder.recipient_rules {

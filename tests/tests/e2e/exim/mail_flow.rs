@@ -102,6 +102,23 @@ fn large_message_with_a_signature_that_forgives_no_change_is_good_before_and_aft
 }
 
 #[test]
+fn received_of_the_client_is_judged_and_the_one_of_exim_itself_is_not() {
+    for way in [BY_LOCAL_SCAN, BY_ACL] {
+        let scratch = Scratch::new();
+        let config = "[[policy]]\nname = \"relayed\"\nwhen = { header = { name = \"Received\", present = true } }\n\
+                      then = { tag = { header = { X-Relayed = \"yes\" } } }\n";
+        let site = Site::builder_by(&scratch, way, config).start();
+        let direct = message("a@example.net", "direct", "Hello");
+        let relayed = "Received: from a.example by b.example; Sat, 21 Nov 2026 09:59:00 +0000\n".to_owned()
+            + &message("b@example.net", "relayed", "Hello");
+        assert!(site.send_to_alice("a@example.net", direct).is_accepted());
+        assert!(site.send_to_alice("b@example.net", relayed).is_accepted());
+        assert_eq!(site.sink.wait_for_subject("direct").header("X-Relayed"), None);
+        assert_eq!(site.sink.wait_for_subject("relayed").header("X-Relayed").as_deref(), Some("yes"));
+    }
+}
+
+#[test]
 fn results_forged_in_our_name_are_removed_and_those_of_others_stay() {
     for way in [BY_LOCAL_SCAN, BY_ACL] {
         let scratch = Scratch::new();
@@ -121,5 +138,26 @@ fn results_forged_in_our_name_are_removed_and_those_of_others_stay() {
         assert_eq!(all.len(), 3, "{all:?}");
         assert!(all.iter().any(|field| field == "other.example; dkim=pass header.d=kept.example"), "{all:?}");
         assert!(all.iter().any(|field| field == "third.example; none"), "{all:?}");
+    }
+}
+
+/// With this option Exim keeps a message that came by BDAT as it was on the wire.
+#[test]
+fn message_that_came_by_bdat_is_good_before_and_after_exim_in_both_formats_of_the_spool() {
+    for wire_format in ["false", "true"] {
+        let scratch = Scratch::new();
+        let signer = Signer::new(&scratch, "signed.example", "s1").simple();
+        let dns = Dns::builder().txt(&signer.record_name(), &signer.record_value());
+        let setting = format!("spool_wireformat = {wire_format}");
+        let site = Site::builder(&scratch, "").dns(dns).exim(|exim| exim.setting(&setting)).start();
+        let sent = signer.sign(&message("good@signed.example", "in one piece", "one\n.two\n.\n\nthree"));
+        let mut client = site.exim.client_from(STRANGER);
+        assert!(client.mail("good@signed.example").is_positive() && client.rcpt(ALICE).is_positive());
+        client.write(format!("BDAT {} LAST\r\n{sent}", sent.len()).as_bytes());
+        let reply = client.read();
+        assert_eq!(reply.code, 250, "{reply}");
+        let arrived = &site.sink.wait_for(1)[0];
+        assert!(results(arrived).contains("dkim=pass"), "{}", results(arrived));
+        assert!(String::from_utf8_lossy(&arrived.raw).ends_with(&sent), "{wire_format}");
     }
 }
