@@ -26,10 +26,6 @@
 /* What a client hears when Mailward cannot judge. The log says why. */
 #define UNAVAILABLE "451 4.3.0 Mail filter is not available, please try again later"
 
-/* How often, and after how many milliseconds, the state is tried again: another process may just be making it. */
-#define STATE_TRIES 10
-#define STATE_PAUSE 200
-
 /* How many bytes go to the library at a time. */
 #define PIECE 65536
 
@@ -159,7 +155,6 @@ static int open_engine(void) {
   mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
   mw_error_t *error = NULL;
   mw_status_t status;
-  int tries = 0;
   if (engine || engine_failed) {
     return engine != NULL;
   }
@@ -170,12 +165,6 @@ static int open_engine(void) {
   }
   options.state_dir = host_checking ? NULL : state_dir; /* "exim -bh" leaves no traces */
   status = mw_engine_open(config_file, &options, &engine, &error);
-  while (status == MW_E_SYSTEM && options.state_dir && ++tries < STATE_TRIES) {
-    mw_error_free(error);
-    error = NULL;
-    pause_for(STATE_PAUSE);
-    status = mw_engine_open(config_file, &options, &engine, &error);
-  }
   engine_failed = !went_well(status, &error, "opening the engine");
   return !engine_failed;
 }
