@@ -10,12 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// After this time answers are on their way out; after twice the time they are gone. Source: our own limit. Shorter than
-/// the TTL of any list we know, so that the time a list gives its answers is not stretched noticeably; long enough for
-/// a client that comes again and again, as in a flood or harvest.
-const FRESH: Duration = Duration::from_secs(5);
+/// How long answers are kept. Source: our own limit. Shorter than the TTL of any list we know, so that the time a list gives
+/// its answers is not stretched noticeably; long enough for a client that comes again and again, as in a flood or harvest.
+const KEPT: Duration = Duration::from_secs(10);
 
-/// Most clients that are fresh; as many again are on their way out. Unit: clients. Source: our own limit, some 3 MB.
+/// Most clients of one generation; there are two. Unit: clients. Source: our own limit, some 3 MB.
 const CLIENTS: usize = 8_192;
 
 /// Complete answers by client. The resolver keeps each DNS answer for its TTL, but puts question and answer together
@@ -25,8 +24,8 @@ pub(super) struct Recent(Mutex<Generations>);
 
 #[derive(Debug, Default)]
 struct Generations {
-    fresh: HashMap<IpAddr, Answers>,
-    before: HashMap<IpAddr, Answers>,
+    young: HashMap<IpAddr, (Instant, Answers)>,
+    old: HashMap<IpAddr, (Instant, Answers)>,
     began: Option<Instant>,
 }
 
@@ -34,7 +33,8 @@ impl Recent {
     pub(super) fn get(&self, ip: IpAddr, now: Instant) -> Option<Answers> {
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         generations.turn(now);
-        generations.fresh.get(&ip).or_else(|| generations.before.get(&ip)).cloned()
+        let (since, answers) = generations.young.get(&ip).or_else(|| generations.old.get(&ip))?;
+        (now.saturating_duration_since(*since) < KEPT).then(|| answers.clone())
     }
 
     /// Keeps answers, if nothing is missing in them.
@@ -45,21 +45,17 @@ impl Recent {
         }
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         generations.turn(now);
-        generations.fresh.insert(ip, answers.clone());
+        generations.young.insert(ip, (now, answers.clone()));
     }
 }
 
 impl Generations {
     fn turn(&mut self, now: Instant) {
         let age = now.saturating_duration_since(*self.began.get_or_insert(now));
-        if age < FRESH && self.fresh.len() < CLIENTS {
-            return;
+        if age >= KEPT || self.young.len() >= CLIENTS {
+            self.old = mem::take(&mut self.young);
+            self.began = Some(now);
         }
-        self.before = mem::take(&mut self.fresh);
-        if age >= 2 * FRESH {
-            self.before.clear();
-        }
-        self.began = Some(now);
     }
 }
 
@@ -79,11 +75,14 @@ mod tests {
         assert_eq!(recent.get(client(1), at(4)), Some(Answers::default()));
         assert_eq!(recent.get(client(2), at(4)), None);
         recent.keep(client(2), &Answers::default(), at(4));
-        assert!(recent.get(client(1), at(6)).is_some(), "on its way out");
+        assert!(recent.get(client(1), at(6)).is_some());
         assert_eq!(recent.get(client(1), at(11)), None);
         assert_eq!(recent.get(client(2), at(14)), None);
         recent.keep(client(3), &Answers::default(), at(20));
-        assert_eq!(recent.get(client(3), at(40)), None, "after a quiet time");
+        assert!(recent.get(client(3), at(29)).is_some());
+        assert_eq!(recent.get(client(3), at(30)), None, "whenever the generations turn");
+        recent.keep(client(4), &Answers::default(), at(31));
+        assert_eq!(recent.get(client(4), at(60)), None, "after a quiet time");
     }
 
     #[test]
