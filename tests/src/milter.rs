@@ -1,31 +1,20 @@
 //! The MTA's side of the milter protocol (version 6), as Postfix speaks it: for what Postfix cannot be made to send, and
 //! for measuring the daemon alone.
 
+mod dialogue;
 mod parts;
 
+use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+pub use dialogue::{Dialogue, Transport};
 pub use parts::Parts;
-
-/// Edits that Postfix offers (`SMFIF_…`): all.
-const ACTIONS: u32 = 0x1ff;
-/// Options that Postfix offers (`SMFIP_…`): all.
-const OPTIONS: u32 = 0x1f_ffff;
-const NO_REPLY_HEADER: u32 = 0x80;
-const NO_REPLY_CONNECT: u32 = 0x1000;
-const NO_REPLY_HELO: u32 = 0x2000;
-const NO_REPLY_MAIL: u32 = 0x4000;
-const NO_REPLY_RCPT: u32 = 0x8000;
-const NO_REPLY_END_OF_HEADER: u32 = 0x4_0000;
-const NO_REPLY_BODY: u32 = 0x8_0000;
-const LEADING_SPACE: u32 = 0x10_0000;
-
-/// Largest piece of a body. Unit: bytes. Source: `MILTER_CHUNK_SIZE` of libmilter.
-const PIECE: usize = 65_535;
 
 /// How long one answer may take.
 const READ_LIMIT: Duration = Duration::from_secs(60);
@@ -82,21 +71,30 @@ impl Stream for TcpStream {
     }
 }
 
-/// A connection to a filter. Commands are collected and sent when an answer is due, as Postfix does.
-pub struct MilterClient {
-    stream: Box<dyn Stream>,
-    waiting: Vec<u8>,
-    options: u32,
-    queue_id: String,
-    /// Edits that came with the last answer: their letter and arguments.
-    edits: Vec<(char, Vec<u8>)>,
-}
+/// A stream whose calls return when they are done.
+struct Blocking(Box<dyn Stream>);
 
-impl std::fmt::Debug for MilterClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MilterClient").field("options", &self.options).finish_non_exhaustive()
+impl Transport for Blocking {
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    async fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact(bytes)
     }
 }
+
+/// What a dialogue over a blocking stream comes to.
+fn done<T>(dialogue: impl Future<Output = T>) -> T {
+    match pin!(dialogue).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => unreachable!("a blocking stream is never pending"),
+    }
+}
+
+/// A connection to a filter whose calls block.
+#[derive(Debug)]
+pub struct MilterClient(Dialogue<Blocking>);
 
 impl MilterClient {
     /// Connects to a unix socket and negotiates.
@@ -113,17 +111,7 @@ impl MilterClient {
 
     fn negotiate(stream: Box<dyn Stream>) -> io::Result<MilterClient> {
         stream.set_patience(READ_LIMIT)?;
-        let queue_id = "4cTest0000zzzz".to_owned();
-        let mut client = MilterClient { stream, waiting: Vec::new(), options: 0, queue_id, edits: Vec::new() };
-        client.send(b'O', &[&6_u32.to_be_bytes(), &ACTIONS.to_be_bytes(), &OPTIONS.to_be_bytes()]);
-        client.flush()?;
-        let (letter, offer) = client.read_packet()?;
-        let options = offer.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
-        match (letter, options) {
-            (b'O', Some(options)) => client.options = options,
-            _ => return Err(io::Error::other(format!("no answer to the negotiation: {:?}", char::from(letter)))),
-        }
-        Ok(client)
+        done(Dialogue::negotiate(Blocking(stream))).map(MilterClient)
     }
 
     /// How long one answer may take from now on; 60 s unless told.
@@ -131,158 +119,62 @@ impl MilterClient {
     /// # Panics
     /// If `limit` is zero.
     pub fn set_patience(&mut self, limit: Duration) {
-        self.stream.set_patience(limit).expect("a timeout above zero can be set");
+        self.0.transport().0.set_patience(limit).expect("a timeout above zero can be set");
     }
 
     /// The queue id of the next messages.
     pub fn set_queue_id(&mut self, id: impl Into<String>) {
-        self.queue_id = id.into();
+        self.0.set_queue_id(id);
     }
 
     /// A client connects to the MTA and says EHLO.
     pub fn hello(&mut self, client: IpAddr, helo: &str) -> io::Result<Answer> {
-        self.macros(b'C', &[("j", "mx.rig.test")]);
-        let family = if client.is_ipv4() { b"4" } else { b"6" };
-        let host = format!("[{client}]\0");
-        self.send(b'C', &[host.as_bytes(), family, &25_u16.to_be_bytes(), format!("{client}\0").as_bytes()]);
-        let answer = self.answer_unless(NO_REPLY_CONNECT)?;
-        if !answer.is_positive() {
-            return Ok(answer);
-        }
-        self.send(b'H', &[helo.as_bytes(), b"\0"]);
-        self.answer_unless(NO_REPLY_HELO)
+        done(self.0.hello(client, helo))
     }
 
     /// MAIL; the address without brackets.
     pub fn mail(&mut self, from: &str) -> io::Result<Answer> {
-        self.send(b'M', &[format!("<{from}>\0").as_bytes()]);
-        self.answer_unless(NO_REPLY_MAIL)
+        done(self.0.mail(from))
     }
 
     /// RCPT; the address without brackets.
     pub fn rcpt(&mut self, to: &str) -> io::Result<Answer> {
-        self.send(b'R', &[format!("<{to}>\0").as_bytes()]);
-        self.answer_unless(NO_REPLY_RCPT)
+        done(self.0.rcpt(to))
     }
 
     /// The message, header and body, and the answer to its end.
     pub fn message(&mut self, parts: &Parts) -> io::Result<Answer> {
-        let answer = self.begin_message(parts)?;
-        if answer.is_positive() { self.end_message() } else { Ok(answer) }
+        done(self.0.message(parts))
     }
 
     /// The message without its end. [`Answer::Skip`] if no more of it is wanted.
     pub fn begin_message(&mut self, parts: &Parts) -> io::Result<Answer> {
-        let id = self.queue_id.clone();
-        self.macros(b'N', &[("i", &id)]);
-        let keeps_space = self.options & LEADING_SPACE != 0;
-        for (name, value) in &parts.headers {
-            let value = if keeps_space { value } else { value.strip_prefix(b" ").unwrap_or(value) };
-            self.send(b'L', &[name, b"\0", value, b"\0"]);
-            let answer = self.answer_unless(NO_REPLY_HEADER)?;
-            if answer != Answer::Continue {
-                return Ok(answer);
-            }
-        }
-        self.send(b'N', &[]);
-        let answer = self.answer_unless(NO_REPLY_END_OF_HEADER)?;
-        if answer != Answer::Continue {
-            return Ok(answer);
-        }
-        for piece in parts.body.chunks(PIECE) {
-            self.send(b'B', &[piece]);
-            let answer = self.answer_unless(NO_REPLY_BODY)?;
-            if answer != Answer::Continue {
-                return Ok(answer);
-            }
-        }
-        Ok(Answer::Continue)
+        done(self.0.begin_message(parts))
     }
 
     /// The end of the message begun before, and the answer to it.
     pub fn end_message(&mut self) -> io::Result<Answer> {
-        let id = self.queue_id.clone();
-        self.macros(b'E', &[("i", &id)]);
-        self.send(b'E', &[]);
-        self.answer()
+        done(self.0.end_message())
     }
 
     /// Drops the transaction; the connection stays.
     pub fn abort(&mut self) -> io::Result<()> {
-        self.send(b'A', &[]);
-        self.flush()
+        done(self.0.abort())
     }
 
     /// The client has gone; the next one comes over the same connection (QUIT_NC).
     pub fn quit_for_next_client(&mut self) -> io::Result<()> {
-        self.send(b'K', &[]);
-        self.flush()
+        done(self.0.quit_for_next_client())
     }
 
     /// Says goodbye.
-    pub fn quit(mut self) -> io::Result<()> {
-        self.send(b'Q', &[]);
-        self.flush()
+    pub fn quit(self) -> io::Result<()> {
+        done(self.0.quit())
     }
 
     /// The edits that came with the last answer: letter (`i` insert header, `m` change header, `-` remove recipient,
     /// `q` quarantine) and arguments.
     pub fn edits(&self) -> &[(char, Vec<u8>)] {
-        &self.edits
-    }
-
-    fn macros(&mut self, stage: u8, values: &[(&str, &str)]) {
-        let text: String = values.iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
-        self.send(b'D', &[&[stage], text.as_bytes()]);
-    }
-
-    fn send(&mut self, letter: u8, arguments: &[&[u8]]) {
-        let length: usize = arguments.iter().map(|argument| argument.len()).sum();
-        self.waiting.extend_from_slice(&(length as u32 + 1).to_be_bytes());
-        self.waiting.push(letter);
-        arguments.iter().for_each(|argument| self.waiting.extend_from_slice(argument));
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.write_all(&self.waiting)?;
-        self.waiting.clear();
-        Ok(())
-    }
-
-    fn answer_unless(&mut self, no_reply: u32) -> io::Result<Answer> {
-        if self.options & no_reply != 0 { Ok(Answer::Continue) } else { self.answer() }
-    }
-
-    fn answer(&mut self) -> io::Result<Answer> {
-        self.flush()?;
-        self.edits.clear();
-        loop {
-            let (letter, arguments) = self.read_packet()?;
-            return Ok(match letter {
-                b'c' => Answer::Continue,
-                b'a' => Answer::Accept,
-                b'd' => Answer::Discard,
-                b'r' => Answer::Reject,
-                b't' => Answer::Tempfail,
-                b's' => Answer::Skip,
-                b'y' => Answer::Reply(String::from_utf8_lossy(&arguments).trim_end_matches('\0').to_owned()),
-                b'p' => continue,
-                b'+' | b'-' | b'2' | b'b' | b'e' | b'h' | b'i' | b'm' | b'q' => {
-                    self.edits.push((char::from(letter), arguments));
-                    continue;
-                }
-                other => return Err(io::Error::other(format!("unknown answer {:?}", char::from(other)))),
-            });
-        }
-    }
-
-    fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length)?;
-        let mut packet = vec![0; u32::from_be_bytes(length) as usize];
-        self.stream.read_exact(&mut packet)?;
-        let letter = *packet.first().ok_or_else(|| io::Error::other("an empty packet"))?;
-        packet.remove(0);
-        Ok((letter, packet))
+        self.0.edits()
     }
 }

@@ -1,7 +1,7 @@
 //! A session as it was seen by a door, so that another door can replay it.
 //!
 //! The file has one JSON object a line: first the events in their order, then the answers that lookups gave. Bytes
-//! that are UTF-8 stand as text, others as base64.
+//! that are UTF-8 stand as text, others in hexadecimal digits.
 
 use super::{Login, RefuseAt, RefusedByMta, Tls};
 use crate::verdict::Host;

@@ -4,13 +4,15 @@
 //!
 //!     MAILWARD_BIN=target/release/mailward cargo bench -p mailward-tests --bench flood
 //!
-//! What a machine can judge is measured first, with flood protection off and 16 messages at a time. The flood is open
+//! What a machine can judge is measured first, with flood protection off and 16 messages at a time. Then seconds without
+//! and seconds with a flood take turns (`FLOOD_ROUNDS`), so that both see the same machine, whatever else it does; each
+//! flood comes from 200 addresses that were never seen, and begins while the daemon is calm. The flood is open
 //! loop: each connection sends when its time has come, whatever became of the message before; who is late, because he
 //! waits for an answer, goes on without pause. A deferred message is not repeated. An address keeps its connection for ten
 //! messages, as bulk senders do, and connects again at once.
 //!
-//! Clients and daemon share the processors of one host. The flood runs in a process of its own with `nice -n 19`, so
-//! that the kernel does not take its cost from the daemon: on a real network it comes from elsewhere (`FLOOD_NICE` says
+//! Clients and daemon share the processors of one host. The flood runs in a process of its own, of one thread with
+//! `nice -n 19`, so that the kernel does not take its cost from the daemon: on a real network it comes from elsewhere (`FLOOD_NICE` says
 //! how nice it is). The daemon and the ordinary clients run with equal, ordinary priority. DNS answers NXDOMAIN at once. The daemon runs with its
 //! defaults. `FLOOD_LOG=FILE` keeps its log.
 
@@ -25,7 +27,6 @@ mod sender;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,8 +37,12 @@ use mailward_tests::nxdomain::NxDomain;
 use mailward_tests::scratch::Scratch;
 use sender::{Outcome, Sender};
 
-/// How long each part is measured, unless `FLOOD_SECONDS` says otherwise.
-const SECONDS: u64 = 20;
+/// How long each part of a round takes, unless `FLOOD_SECONDS` says otherwise.
+const SECONDS: u64 = 10;
+/// Rounds, each with a part without and a part with the flood, unless `FLOOD_ROUNDS` says otherwise.
+const ROUNDS: usize = 6;
+/// Between a flood and the next round.
+const PAUSE: Duration = Duration::from_secs(5);
 /// Client addresses of the flood.
 const ADDRESSES: usize = 200;
 /// Connections of each at a time, unless `FLOOD_CONNECTIONS` says otherwise.
@@ -62,80 +67,79 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    let seconds = std::env::var("FLOOD_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(SECONDS);
-    let time = Duration::from_secs(seconds);
-    let connections = std::env::var("FLOOD_CONNECTIONS").ok().and_then(|c| c.parse().ok()).unwrap_or(CONNECTIONS);
+    let time = Duration::from_secs(number("FLOOD_SECONDS", SECONDS));
+    let rounds = number("FLOOD_ROUNDS", ROUNDS);
+    let connections = number("FLOOD_CONNECTIONS", CONNECTIONS);
     let (source, parts) = mail();
     println!("daemon     {}", binary().display());
     println!("messages   {} from {source}", parts.len());
-    let capacity = capacity(time / 2);
+    let capacity = capacity(Duration::from_secs(10));
     println!("capacity   {capacity:.0} messages/s, {AT_ONCE} at a time, flood protection off");
 
     let scratch = Scratch::new();
     let dns = NxDomain::start();
     let (socket, mut daemon) = start(&scratch, &dns, "");
-    let mut ids: Vec<String> = Vec::new();
     let rate = (capacity * ORDINARY_SHARE).clamp(5.0, 50.0);
-    ordinary(&socket, &parts, "w", rate, Duration::from_secs(3), &mut ids);
     println!(
-        "ordinary   {rate:.0} messages/s from {ORDINARY} addresses; {ADDRESSES} addresses flood; {seconds} s each"
+        "ordinary   {rate:.0} messages/s from {ORDINARY} addresses; {ADDRESSES} addresses flood; {rounds} rounds of {} s \
+         without and with them",
+        time.as_secs()
     );
-
+    let mut ids: Vec<String> = Vec::new();
+    ordinary(&socket, &parts, "w", rate, Duration::from_secs(3), &mut ids);
     let memory = process::pss(&[daemon.process_id()]);
-    let calm = ordinary(&socket, &parts, "a", rate, time, &mut ids);
-    let pushed = Pushed::begin(&scratch, &socket, connections, capacity * TIMES, time);
-    let watched = thread::spawn({
-        let id = daemon.process_id();
-        move || {
-            let ends = Instant::now() + time;
-            let mut most = 0.0_f64;
-            while Instant::now() < ends {
-                most = most.max(process::pss(&[id]));
-                thread::sleep(Duration::from_millis(500));
-            }
-            most
-        }
-    });
-    let cpu = process::cpu(&[daemon.process_id()]);
-    let flooded = ordinary(&socket, &parts, "b", rate, time, &mut ids);
-    let cpu = (process::cpu(&[daemon.process_id()]) - cpu).as_secs_f64() / time.as_secs_f64();
-    let most = watched.join().expect("memory is watched to the end");
-    let [attempts, taken, deferred, refused, broken] = pushed.end(&mut ids);
-    let after = ordinary(&socket, &parts, "c", rate, time / 2, &mut ids);
-
+    let (mut calm, mut flooded) = (Vec::new(), Vec::new());
+    let (mut flood, mut cpu, mut most) = ([0; 5], 0.0, 0.0_f64);
     println!(
         "{:>22} {:>8} {:>8} {:>8} {:>9} {:>9}",
         "ordinary mail", "p50 ms", "p99 ms", "most ms", "taken", "deferred"
     );
-    let settled = flooded.after(SETTLED);
-    let runs = [
-        ("without the flood", &calm),
-        ("with the flood", &flooded),
-        ("from its 3rd second on", &settled),
-        ("after the flood", &after),
-    ];
-    for (name, run) in runs {
-        println!(
-            "{name:>22} {:>8.2} {:>8.2} {:>8.2} {:>9} {:>9}",
-            run.at(50.0),
-            run.at(99.0),
-            run.at(100.0),
-            run.taken,
-            run.deferred
-        );
+    for round in 1..=rounds {
+        let before = ordinary(&socket, &parts, &format!("a{round}-"), rate, time, &mut ids);
+        let pushed = Pushed::begin(&scratch, &socket, round, connections, capacity * TIMES, time);
+        let watched = thread::spawn({
+            let id = daemon.process_id();
+            move || {
+                let ends = Instant::now() + time;
+                let mut most = 0.0_f64;
+                while Instant::now() < ends {
+                    most = most.max(process::pss(&[id]));
+                    thread::sleep(Duration::from_millis(500));
+                }
+                most
+            }
+        });
+        let used = process::cpu(&[daemon.process_id()]);
+        let during = ordinary(&socket, &parts, &format!("b{round}-"), rate, time, &mut ids);
+        cpu += (process::cpu(&[daemon.process_id()]) - used).as_secs_f64();
+        most = most.max(watched.join().expect("memory is watched to the end"));
+        flood.iter_mut().zip(pushed.end(&mut ids)).for_each(|(sum, count)| *sum += count);
+        before.print(&format!("{round} without the flood"));
+        during.print(&format!("{round} with the flood"));
+        calm.extend(before.messages);
+        flooded.extend(during.messages);
+        thread::sleep(PAUSE);
     }
+    let (calm, flooded) = (Run::of(calm), Run::of(flooded));
+    let settled = flooded.after(SETTLED);
+    calm.print("all without the flood");
+    flooded.print("all with the flood");
+    settled.print("from its 3rd second on");
     println!(
-        "ratio      {:.2} of p99, {:.2} of p50",
+        "ratio      {:.2} of p99, {:.2} of p50; from the 3rd second on {:.2} of p99",
         flooded.at(99.0) / calm.at(99.0),
-        flooded.at(50.0) / calm.at(50.0)
+        flooded.at(50.0) / calm.at(50.0),
+        settled.at(99.0) / calm.at(99.0)
     );
+    let [attempts, taken, deferred, refused, broken] = flood;
+    let seconds = time.as_secs_f64() * rounds as f64;
     println!(
         "flood      {TIMES} times the capacity offered over {} connections, {:.1} times answered: {attempts} messages, {taken} \
          taken, {deferred} deferred, {refused} refused, {broken} broken off",
         ADDRESSES * connections,
-        attempts as f64 / time.as_secs_f64() / capacity
+        attempts as f64 / seconds / capacity
     );
-    println!("daemon     {cpu:.2} processors, {most:.1} MiB PSS at most, {memory:.1} before");
+    println!("daemon     {:.2} processors, {most:.1} MiB PSS at most, {memory:.1} before", cpu / seconds);
     let twice = account(&daemon, &ids);
     if let Some(file) = std::env::var_os("FLOOD_LOG") {
         std::fs::write(file, daemon.output()).expect("the log can be kept");
@@ -143,6 +147,11 @@ fn main() {
     println!("account    {} messages taken, {} of them judged exactly once", ids.len(), ids.len() - twice);
     assert!(daemon.terminate().success(), "the daemon ends well");
     assert_eq!((twice, broken), (0, 0), "every message taken is judged once, and nobody is left without an answer");
+}
+
+/// A number of the environment, or what there is without it.
+fn number<N: std::str::FromStr>(name: &str, default: N) -> N {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
 }
 
 fn mail() -> (String, Vec<Parts>) {
@@ -167,7 +176,7 @@ fn capacity(time: Duration) -> f64 {
     let dns = NxDomain::start();
     let (socket, mut daemon) = start(&scratch, &dns, "[rates]\nmode = \"off\"\n");
     let pushed = |time| {
-        let arguments = [AT_ONCE.to_string(), "1".to_owned(), "1e9".to_owned()];
+        let arguments = ["0".to_owned(), AT_ONCE.to_string(), "1".to_owned(), "1e9".to_owned()];
         Pushed::spawn(&scratch, &socket, &arguments, time).end(&mut Vec::new())
     };
     pushed(Duration::from_secs(2));
@@ -208,6 +217,11 @@ impl Run {
         Run::of(self.messages.iter().filter(|message| message.due >= seconds).cloned().collect())
     }
 
+    fn print(&self, name: &str) {
+        let [half, most_of, all] = [50.0, 99.0, 100.0].map(|percent| self.at(percent));
+        println!("{name:>22} {half:>8.2} {most_of:>8.2} {all:>8.2} {:>9} {:>9}", self.taken, self.deferred);
+    }
+
     fn at(&self, percent: f64) -> f64 {
         self.timings[((self.timings.len() - 1) as f64 * percent / 100.0).round() as usize]
     }
@@ -217,33 +231,28 @@ impl Run {
 /// runs from connecting to the verdict.
 fn ordinary(socket: &Path, parts: &[Parts], run: &str, rate: f64, time: Duration, ids: &mut Vec<String>) -> Run {
     let started = Instant::now();
-    let next = AtomicUsize::new(0);
-    let send = || {
-        let mut results = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let due = Duration::from_secs_f64(number as f64 / rate);
-            if due >= time {
-                return results;
-            }
-            thread::sleep(due.saturating_sub(started.elapsed()));
-            let address = [203, 0, 113, 1 + (number % ORDINARY) as u8];
-            let begun = Instant::now();
-            let mut sender = Sender::new(socket, address.into());
-            let id = format!("{run}{number}");
-            let outcome = sender.send(&parts[number % parts.len()], &id);
-            let took = begun.elapsed().as_secs_f64() * 1e3;
-            results.push(Message { due: due.as_secs_f64(), took, outcome, id });
-        }
+    let send = async |number: usize| {
+        let due = Duration::from_secs_f64(number as f64 / rate);
+        tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
+        let address = [203, 0, 113, 1 + (number % ORDINARY) as u8];
+        let begun = Instant::now();
+        let mut sender = Sender::new(socket, address.into());
+        let id = format!("{run}{number}");
+        let outcome = sender.send(&parts[number % parts.len()], &id).await;
+        Message { due: due.as_secs_f64(), took: begun.elapsed().as_secs_f64() * 1e3, outcome, id }
     };
-    let messages: Vec<Message> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..32).map(|_| scope.spawn(send)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("ordinary mail goes to its end")).collect()
-    });
+    let all = (0..(rate * time.as_secs_f64()) as usize).map(send);
+    let messages: Vec<Message> = on_one_thread(futures_util::future::join_all(all));
     assert!(messages.iter().all(|message| message.outcome != Outcome::Broken), "ordinary mail gets its answers");
     let taken = messages.iter().filter(|message| message.outcome == Outcome::Taken);
     ids.extend(taken.map(|message| message.id.clone()));
     Run::of(messages)
+}
+
+/// However many clients there are, the kernel sees one thread: their number does not weigh against the daemon's few.
+fn on_one_thread<T>(clients: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(clients)
 }
 
 /// The flood, as a process of its own with the lowest priority.
@@ -253,11 +262,12 @@ struct Pushed {
 }
 
 impl Pushed {
-    fn begin(scratch: &Scratch, socket: &Path, connections: usize, rate: f64, time: Duration) -> Pushed {
-        Pushed::spawn(scratch, socket, &[ADDRESSES.to_string(), connections.to_string(), rate.to_string()], time)
+    fn begin(scratch: &Scratch, socket: &Path, round: usize, connections: usize, rate: f64, time: Duration) -> Pushed {
+        let arguments = [round.to_string(), ADDRESSES.to_string(), connections.to_string(), rate.to_string()];
+        Pushed::spawn(scratch, socket, &arguments, time)
     }
 
-    fn spawn(scratch: &Scratch, socket: &Path, arguments: &[String; 3], time: Duration) -> Pushed {
+    fn spawn(scratch: &Scratch, socket: &Path, arguments: &[String; 4], time: Duration) -> Pushed {
         let report = scratch.path().join("flood-report");
         let niceness = std::env::var("FLOOD_NICE").unwrap_or_else(|_| "19".to_owned());
         let child = Command::new("nice")
@@ -283,11 +293,12 @@ impl Pushed {
     }
 }
 
-/// `--flood-from SOCKET REPORT ADDRESSES CONNECTIONS RATE SECONDS`: the other process.
+/// `--flood-from SOCKET REPORT ROUND ADDRESSES CONNECTIONS RATE SECONDS`: the other process.
 fn child(arguments: &[String]) {
-    let [socket, report, addresses, connections, rate, seconds] = arguments else {
-        panic!("six arguments: {arguments:?}")
+    let [socket, report, round, addresses, connections, rate, seconds] = arguments else {
+        panic!("seven arguments: {arguments:?}")
     };
+    let round: u8 = round.parse().expect("a number");
     let addresses: usize = addresses.parse().expect("a number");
     let senders = addresses * connections.parse::<usize>().expect("a number");
     let each: f64 = rate.parse::<f64>().expect("a number") / senders as f64;
@@ -295,22 +306,22 @@ fn child(arguments: &[String]) {
     let (_, parts) = mail();
     let (parts, socket) = (&parts, Path::new(socket));
     let started = Instant::now();
-    let flood = move |sender: usize| {
+    let flood = async |sender: usize| {
         let address = sender % addresses;
         let (mut counts, mut ids) = ([0_usize; 5], Vec::new());
         // Not all at the same moment.
         let offset = sender as f64 / senders as f64;
-        let name = format!("f{sender}x");
-        let mut sender = Sender::new(socket, [198, 51, 100, 1 + address as u8].into());
+        let name = format!("f{round}-{sender}x");
+        let mut sender = Sender::new(socket, [198, 18, round, 1 + address as u8].into());
         for number in 0.. {
             let due = Duration::from_secs_f64((number as f64 + offset) / each);
-            thread::sleep(due.saturating_sub(started.elapsed()));
+            tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
             if started.elapsed() >= time {
                 break;
             }
             let id = format!("{name}{number}");
             counts[0] += 1;
-            match sender.send(&parts[(address * 7 + number) % parts.len()], &id) {
+            match sender.send(&parts[(address * 7 + number) % parts.len()], &id).await {
                 Outcome::Taken => {
                     counts[1] += 1;
                     ids.push(id);
@@ -323,15 +334,10 @@ fn child(arguments: &[String]) {
         (counts, ids)
     };
     let (mut sum, mut lines) = ([0_usize; 5], String::new());
-    thread::scope(|scope| {
-        let start = |sender| thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, move || flood(sender));
-        let threads: Vec<_> = (0..senders).map(|sender| start(sender).expect("a thread")).collect();
-        for thread in threads {
-            let (counts, ids) = thread.join().expect("the flood goes to its end");
-            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-            ids.iter().for_each(|id| lines.extend([id.as_str(), "\n"]));
-        }
-    });
+    for (counts, ids) in on_one_thread(futures_util::future::join_all((0..senders).map(flood))) {
+        sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        ids.iter().for_each(|id| lines.extend([id.as_str(), "\n"]));
+    }
     let head = sum.map(|number| number.to_string()).join(" ");
     std::fs::write(report, format!("{head}\n{lines}")).expect("the report can be written");
 }

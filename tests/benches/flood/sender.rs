@@ -3,11 +3,16 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use mailward_tests::milter::{Answer, MilterClient, Parts};
+use mailward_tests::milter::{Answer, Dialogue, Parts, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
 /// Messages on one connection.
 const PER_CONNECTION: usize = 10;
+/// How long one message may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +24,22 @@ pub(crate) enum Outcome {
     Broken,
 }
 
+struct Connection(UnixStream);
+
+impl Transport for Connection {
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes).await
+    }
+
+    async fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact(bytes).await.map(|_| ())
+    }
+}
+
 pub(crate) struct Sender {
     socket: PathBuf,
     address: IpAddr,
-    client: Option<(MilterClient, usize)>,
+    client: Option<(Dialogue<Connection>, usize)>,
 }
 
 impl Sender {
@@ -31,24 +48,24 @@ impl Sender {
     }
 
     /// Sends a message, on a new connection if there is none or it has been used often.
-    pub(crate) fn send(&mut self, parts: &Parts, id: &str) -> Outcome {
-        match self.talk(parts, id) {
-            Ok(answer) if answer.is_positive() => Outcome::Taken,
-            Ok(answer) if answer.code() / 100 == 5 => Outcome::Refused,
-            Ok(_) => Outcome::Deferred,
-            Err(_) => {
+    pub(crate) async fn send(&mut self, parts: &Parts, id: &str) -> Outcome {
+        match tokio::time::timeout(PATIENCE, self.talk(parts, id)).await {
+            Ok(Ok(answer)) if answer.is_positive() => Outcome::Taken,
+            Ok(Ok(answer)) if answer.code() / 100 == 5 => Outcome::Refused,
+            Ok(Ok(_)) => Outcome::Deferred,
+            Ok(Err(_)) | Err(_) => {
                 self.client = None;
                 Outcome::Broken
             }
         }
     }
 
-    fn talk(&mut self, parts: &Parts, id: &str) -> io::Result<Answer> {
+    async fn talk(&mut self, parts: &Parts, id: &str) -> io::Result<Answer> {
         let (mut client, sent) = match self.client.take() {
             Some(connected) => connected,
             None => {
-                let mut client = MilterClient::unix(&self.socket)?;
-                let answer = client.hello(self.address, "mail.example.net")?;
+                let mut client = Dialogue::negotiate(Connection(UnixStream::connect(&self.socket).await?)).await?;
+                let answer = client.hello(self.address, "mail.example.net").await?;
                 if !answer.is_positive() {
                     return Ok(answer);
                 }
@@ -56,16 +73,16 @@ impl Sender {
             }
         };
         client.set_queue_id(id);
-        let mut answer = client.mail(&format!("{id}@example.net"))?;
+        let mut answer = client.mail(&format!("{id}@example.net")).await?;
         if answer.is_positive() {
-            answer = client.rcpt("alice@rig.test")?;
+            answer = client.rcpt("alice@rig.test").await?;
         }
         if answer.is_positive() {
-            answer = client.message(parts)?;
+            answer = client.message(parts).await?;
         }
         // An MTA ends the session after 421.
         if answer.code() == 421 || sent + 1 == PER_CONNECTION {
-            client.quit()?;
+            client.quit().await?;
         } else {
             self.client = Some((client, sent + 1));
         }
