@@ -17,13 +17,15 @@ mod load;
 mod open;
 mod pending;
 mod rcpt;
+mod replay;
 mod report;
 mod session;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
 pub use learning::{Learner, LearningError, Learnt, features, replace_model};
-pub use report::Report;
+pub use replay::Replayed;
+pub use report::{Refusal, Report};
 
 use crate::{
     authentication::{Results, SpfResults},
@@ -67,7 +69,7 @@ pub struct Session {
     blocked: Option<Reply>,
     open: Option<Open>,
     /// A refusal of the whole connection, for the log.
-    refused: Option<Report>,
+    refused: Option<Refusal>,
     /// The place among the connections counted.
     presence: Option<Presence>,
     /// Whether this connection has brought a MAIL command.
@@ -226,7 +228,7 @@ impl Session {
 
     /// RSET, a new HELO, or the end of the connection: the transaction is dropped whole. The report tells of commands
     /// that were refused in it.
-    pub async fn abort(&mut self, time: i64) -> Option<Report> {
+    pub async fn abort(&mut self, time: i64) -> Option<Refusal> {
         self.begin_command();
         let Some(open) = self.open.take() else { return self.refused.take() };
         self.record(|| Event::Abort);
@@ -234,11 +236,11 @@ impl Session {
             self.engine.shared.load.given_up();
         }
         self.count_transaction(time, &open, false).await;
-        let explanation = open.explain_refusals(&self.connection)?;
+        let (reply, explanation) = open.explain_refusals(&self.connection)?;
         let report =
             Report { reference: open.reference, time, queue_id: open.transaction.queue_id.clone(), explanation };
         self.engine.shared.record(report.row());
-        Some(report)
+        Some(Refusal { reply, report })
     }
 
     /// The MTA's name of the message under way, where it has one before the end. It decides nothing.

@@ -36,7 +36,7 @@ extern "C" {
 
 /* Version of this header, and number of its interface. */
 #define MW_VERSION "0.1.0"
-#define MW_ABI_VERSION 2
+#define MW_ABI_VERSION 3
 
 /* Status codes. 0 is success; values are never used again for something else. */
 typedef int32_t mw_status_t;
@@ -197,6 +197,18 @@ mw_status_t mw_engine_reload_text(const mw_engine_t *engine, mw_text_t config, m
  * MW_E_FORKED or MW_E_PANIC. */
 mw_status_t mw_engine_learn(const mw_engine_t *engine, int32_t as_class, mw_text_t message, int32_t *outcome,
                             mw_error_t **err);
+
+/* Is handed one verdict after another; it belongs to the library, and lives until the function returns. */
+typedef void (*mw_verdict_fn)(void *user, const mw_verdict_t *verdict);
+
+/* Judges a recorded session again, of whichever door, with the answers that its lookups gave: what "mailward check FILE"
+ * does. `on_verdict` is called on the caller's thread for each message, and for each transaction of which nothing came
+ * because something was refused. The engine must keep its state in memory.
+ * Owner: `user` stays the caller's. Blocks: up to [deadlines] message for each message. Thread: any.
+ * Returns: MW_OK, MW_E_ARGUMENT (also: a state_dir), MW_E_SYSTEM (no such file, or no recording), MW_E_FORKED or
+ * MW_E_PANIC. */
+mw_status_t mw_engine_replay(const mw_engine_t *engine, const char *file, mw_verdict_fn on_verdict, void *user,
+                             mw_error_t **err);
 
 /* Frees an engine. Its sessions go on; the last of them ends its threads.
  * Owner: takes it; NULL is allowed. Blocks: until history is written and lookups have ended, if no session is left.

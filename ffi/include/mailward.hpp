@@ -12,6 +12,7 @@
 #include <mailward.h>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -115,7 +116,16 @@ class Verdict {
   std::size_t not_applied_count() const { return mw_verdict_not_applied_count(get()); }
   std::string not_applied(std::size_t index) const { return copy(mw_verdict_not_applied(get(), index)); }
 
+  // A view of a verdict that another owns, and that is not freed with it.
+  static Verdict borrowed(const mw_verdict_t *others) {
+    Verdict view;
+    view.handle_ = std::unique_ptr<mw_verdict_t, void (*)(mw_verdict_t *)>(const_cast<mw_verdict_t *>(others), leave);
+    return view;
+  }
+
  private:
+  static void leave(mw_verdict_t *) {}
+
   std::unique_ptr<mw_verdict_t, void (*)(mw_verdict_t *)> handle_;
 };
 
@@ -152,6 +162,30 @@ class Engine {
     mw_error_t *err = nullptr;
     check(mw_engine_learn(get(), as_class, mailward::text(message), &outcome, &err), err);
     return outcome;
+  }
+  // Calls on_verdict(const Verdict &) for each; what it throws is thrown again when the replay is over.
+  template <typename F>
+  void replay(const std::string &file, F on_verdict) const {
+    struct Call {
+      F &on_verdict;
+      std::exception_ptr thrown;
+      static void made(void *user, const mw_verdict_t *verdict) {
+        Call &call = *static_cast<Call *>(user);
+        if (call.thrown) {
+          return;
+        }
+        try {
+          call.on_verdict(Verdict::borrowed(verdict));
+        } catch (...) {
+          call.thrown = std::current_exception();
+        }
+      }
+    } call = {on_verdict, nullptr};
+    mw_error_t *err = nullptr;
+    check(mw_engine_replay(get(), file.c_str(), &Call::made, &call, &err), err);
+    if (call.thrown) {
+      std::rethrow_exception(call.thrown);
+    }
   }
 
  private:

@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, Failure, Status, entry, quiet},
     learn,
+    replay::{OnVerdict, replay},
     resolver::{HostResolver, Resolver},
     text::{Sized1st, Text, path, sized},
 };
@@ -13,7 +14,7 @@ use mailward_core::{
     verdict::Host,
 };
 use std::{
-    ffi::c_char,
+    ffi::{c_char, c_void},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -376,6 +377,33 @@ pub unsafe extern "C" fn mw_engine_learn(
         if !outcome.is_null() {
             // SAFETY: not NULL, and the caller lets it be written.
             unsafe { outcome.write(learnt) };
+        }
+        Ok(())
+    };
+    // SAFETY: the header asks for an engine that is not freed meanwhile.
+    unsafe { on_engine(engine, err, call) }
+}
+
+/// Judges a recorded session again.
+///
+/// # Safety
+///
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mw_engine_replay(
+    engine: *const Engine,
+    file: *const c_char,
+    on_verdict: OnVerdict,
+    user: *mut c_void,
+    err: *mut *mut Error,
+) -> Status {
+    let call = |engine: &Shareable| {
+        let on_verdict = on_verdict.ok_or_else(|| Failure::null("on_verdict"))?;
+        // SAFETY: NULL, or it ends with a NUL and stays until this function returns.
+        let file = unsafe { path(file) }.ok_or_else(|| Failure::null("file"))?;
+        for verdict in replay(engine, file)? {
+            // SAFETY: the caller gave it for this, and the verdict stays until it returns.
+            unsafe { on_verdict(user, &verdict) };
         }
         Ok(())
     };

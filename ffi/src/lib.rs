@@ -8,6 +8,7 @@ mod error;
 mod facts;
 mod learn;
 mod log;
+mod replay;
 mod resolver;
 mod session;
 mod text;
@@ -15,11 +16,12 @@ mod verdict;
 
 pub use engine::{
     Engine, EngineOptions, mw_engine_free, mw_engine_learn, mw_engine_open, mw_engine_open_text, mw_engine_reload,
-    mw_engine_reload_text,
+    mw_engine_reload_text, mw_engine_replay,
 };
 pub use error::{Error, mw_error_free, mw_error_message};
 pub use facts::{ConnectFacts, MailFacts};
 pub use log::mw_log_set;
+pub use replay::OnVerdict;
 pub use resolver::Resolver;
 pub use session::{
     Session, mw_session_end_of_message, mw_session_free, mw_session_helo, mw_session_mail, mw_session_message,
@@ -40,7 +42,7 @@ pub use verdict::{
 use std::ffi::{CStr, c_char};
 
 /// Number of the interface: the `MW_ABI_VERSION` of the header that this library was built with.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 /// Version of the library, ended by NUL for C.
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,

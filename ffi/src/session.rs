@@ -18,7 +18,6 @@ use crate::{
 use mailward_core::{
     engine::{self, Answer, Session as Core, SessionOptions},
     session::RefuseAt,
-    verdict::{Reference, Reply},
 };
 use std::{
     fs::File,
@@ -26,7 +25,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
-    time::Duration,
 };
 use tokio::runtime::Runtime;
 
@@ -36,8 +34,6 @@ pub struct Session {
     /// Bound of the header in the configuration that the session keeps.
     header_bytes: usize,
     phase: Phase,
-    /// The first refusal of the open transaction, for its report.
-    refused: Option<(Reply, Reference)>,
     process: u32,
     poisoned: bool,
     /// Kept for what outlives a reload: the DNS of the host.
@@ -92,7 +88,6 @@ impl Session {
             core,
             header_bytes: loaded.header_bytes,
             phase: Phase::Idle,
-            refused: None,
             process: std::process::id(),
             poisoned: false,
             _engine: Arc::clone(&engine.0),
@@ -108,7 +103,7 @@ impl Session {
         }
         let answer = self.runtime.block_on(self.core.mail(facts));
         self.phase = if answer.reply.is_none() { Phase::Envelope { recipients: 0 } } else { Phase::Refused };
-        Ok(self.refusal(answer))
+        Ok(Self::refusal(answer))
     }
 
     fn rcpt(&mut self, recipient: &[u8]) -> Result<Option<Verdict>, Failure> {
@@ -117,12 +112,11 @@ impl Session {
         };
         let answer = self.runtime.block_on(self.core.rcpt(now(), recipient, None));
         *recipients += usize::from(answer.reply.is_none());
-        Ok(self.refusal(answer))
+        Ok(Self::refusal(answer))
     }
 
-    fn refusal(&mut self, answer: Answer) -> Option<Verdict> {
+    fn refusal(answer: Answer) -> Option<Verdict> {
         let (reply, reference) = answer.reply?;
-        self.refused.get_or_insert_with(|| (reply.clone(), reference));
         Some(Verdict::of_refusal(&reply, reference, answer.delay, None))
     }
 
@@ -154,7 +148,6 @@ impl Session {
         if let Phase::Header(header) = std::mem::replace(&mut self.phase, Phase::Idle) {
             self.core.whole_message(&header);
         }
-        self.refused = None;
         Ok(Verdict::of_message(self.runtime.block_on(self.core.end_of_message(now(), queue_id))))
     }
 
@@ -167,10 +160,7 @@ impl Session {
 
     fn reset(&mut self) -> Option<Verdict> {
         self.phase = Phase::Idle;
-        let report = self.runtime.block_on(self.core.abort(now()));
-        let (reply, _) = self.refused.take()?;
-        let report = report?;
-        Some(Verdict::of_refusal(&reply, report.reference, Duration::ZERO, Some(&report.explanation)))
+        self.runtime.block_on(self.core.abort(now())).map(|refusal| Verdict::of_report(&refusal))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{error::quiet, text::Text};
 use mailward_core::{
-    engine::Judged,
+    engine::{Judged, Refusal, Replayed},
     explain::Explanation,
     verdict::{Action, Disposition, Edit, Evidence, Reference, Reply},
 };
@@ -127,6 +127,19 @@ impl Verdict {
             text: reply.text_with(reference),
             delay_ms: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
             ..Self::plain(reference, explanation)
+        }
+    }
+
+    /// Of a transaction of which nothing came.
+    pub(crate) fn of_report(refusal: &Refusal) -> Self {
+        let Refusal { reply, report } = refusal;
+        Self::of_refusal(reply, report.reference, Duration::ZERO, Some(&report.explanation))
+    }
+
+    pub(crate) fn of_replayed(replayed: Replayed) -> Self {
+        match replayed {
+            Replayed::Message(judged) => Self::of_message(judged),
+            Replayed::Refused(refusal) => Self::of_report(&refusal),
         }
     }
 

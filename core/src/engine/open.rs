@@ -60,7 +60,7 @@ impl Open {
     }
 
     /// The explanation of a transaction that ended without a message: `None` if nothing in it was refused.
-    pub(super) fn explain_refusals(&self, connection: &Connection) -> Option<Explanation> {
+    pub(super) fn explain_refusals(&self, connection: &Connection) -> Option<(Reply, Explanation)> {
         let first = self.refusals.first()?;
         let mut findings = self.findings.clone();
         findings.extend(self.client.iter().flat_map(|j| j.findings.iter().cloned()));
@@ -76,7 +76,7 @@ impl Open {
         };
         let mut explanation = Explanation::of_refusal(&refusal);
         explanation.recipients.extend(self.refusals[1..].iter().filter_map(Refused::explained));
-        Some(explanation)
+        Some((first.reply.clone(), explanation))
     }
 
     /// The recipients that were refused before the message, for its explanation.

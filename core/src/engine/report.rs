@@ -3,7 +3,7 @@
 use crate::{
     explain::Explanation,
     store::HistoryRow,
-    verdict::{Card, Reference},
+    verdict::{Card, Reference, Reply},
 };
 
 /// A decision with its name.
@@ -17,6 +17,15 @@ pub struct Report {
     pub queue_id: Option<String>,
     /// Why. It may hold words of the message; log and history leave them out.
     pub explanation: Explanation,
+}
+
+/// Why nothing came of a transaction.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// What the client heard first.
+    pub reply: Reply,
+    /// Why.
+    pub report: Report,
 }
 
 impl Report {

@@ -147,7 +147,7 @@ impl Session {
         });
         let report = Report { reference, time, queue_id: None, explanation };
         self.engine.shared.record(report.row());
-        self.refused = Some(report);
+        self.refused = Some(super::Refusal { reply: reply.clone(), report });
         Answer::reply(reply, reference)
     }
 

@@ -87,6 +87,19 @@ pub enum Event {
     Abort,
 }
 
+impl Event {
+    /// When it happened, if that is known. Unit: Unix seconds.
+    pub fn time(&self) -> Option<i64> {
+        match self {
+            Event::Connect { time, .. }
+            | Event::Mail { time, .. }
+            | Event::Rcpt { time, .. }
+            | Event::EndOfMessage { time, .. } => Some(*time),
+            _ => None,
+        }
+    }
+}
+
 /// Bytes that print as text where they are text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BytesForm", into = "BytesForm")]

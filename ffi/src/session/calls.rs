@@ -165,18 +165,8 @@ pub unsafe extern "C" fn mw_session_end_of_message(
     out: *mut *mut Verdict,
     err: *mut *mut Error,
 ) -> Status {
-    let call = |session: &mut Session| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: the text stays until this function returns.
-        let verdict = session.end_of_message(unsafe { queue_id.word("queue_id") }?)?;
-        // SAFETY: not NULL, and the caller lets it be written.
-        unsafe { give(out, Some(verdict)) };
-        Ok(())
-    };
-    // SAFETY: the header asks for a session of one thread, and for a place that may be written or NULL.
-    unsafe { on_session(session, err, call) }
+    // SAFETY: the header asks for the same.
+    unsafe { judge(session, None, queue_id, out, err) }
 }
 
 /// A whole message at once.
@@ -192,13 +182,32 @@ pub unsafe extern "C" fn mw_session_message(
     out: *mut *mut Verdict,
     err: *mut *mut Error,
 ) -> Status {
+    // SAFETY: the header asks for the same.
+    unsafe { judge(session, Some(message), queue_id, out, err) }
+}
+
+/// Judges the message that was written, or that one and then `message`.
+///
+/// # Safety
+///
+/// As the header says of `mw_session_end_of_message` and `mw_session_message`.
+unsafe fn judge(
+    session: *mut Session,
+    message: Option<Text>,
+    queue_id: Text,
+    out: *mut *mut Verdict,
+    err: *mut *mut Error,
+) -> Status {
     let call = |session: &mut Session| {
         if out.is_null() {
             return Err(Failure::null("out"));
         }
-        // SAFETY: the texts stay until this function returns.
-        let (message, queue_id) = unsafe { (message.bytes("message")?, queue_id.word("queue_id")?) };
-        session.write(message)?;
+        // SAFETY: the text stays until this function returns.
+        let queue_id = unsafe { queue_id.word("queue_id") }?;
+        if let Some(message) = message {
+            // SAFETY: likewise.
+            session.write(unsafe { message.bytes("message") }?)?;
+        }
         let verdict = session.end_of_message(queue_id)?;
         // SAFETY: not NULL, and the caller lets it be written.
         unsafe { give(out, Some(verdict)) };

@@ -47,6 +47,11 @@ static mw_session_t *session = NULL;
 static mw_verdict_t *verdict = NULL;
 static const mw_text_t none = {NULL, 0}, no_bytes = {NULL, 5}, endless = {"x", (size_t)-1};
 
+static void on_verdict(void *user, const mw_verdict_t *replayed) {
+  (void)user;
+  (void)replayed;
+}
+
 static void engines(const char *folder) {
   mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
   mw_resolver_t resolver = MW_RESOLVER_INIT;
@@ -105,6 +110,11 @@ static void engines(const char *folder) {
   WRONG(mw_engine_reload_text(engine, text("x = 1"), &error), MW_E_CONFIG, "configuration:1:1: ");
   WRONG(mw_engine_learn(engine, MW_CLASS_HAM, text("A: b\n\nc"), NULL, &error), MW_E_ARGUMENT, "state_dir");
   WRONG(mw_engine_learn(engine, 7, none, NULL, &error), MW_E_ARGUMENT, "class is 7");
+  WRONG(mw_engine_replay(NULL, file, on_verdict, NULL, &error), MW_E_ARGUMENT, "engine is NULL");
+  WRONG(mw_engine_replay(engine, NULL, on_verdict, NULL, &error), MW_E_ARGUMENT, "file is NULL");
+  WRONG(mw_engine_replay(engine, file, NULL, NULL, &error), MW_E_ARGUMENT, "on_verdict is NULL");
+  WRONG(mw_engine_replay(engine, "/nonexistent.session", on_verdict, NULL, &error), MW_E_SYSTEM, "/nonexistent.session");
+  WRONG(mw_engine_replay(engine, file, on_verdict, NULL, &error), MW_E_SYSTEM, "bytes.toml");
   WRONG(mw_log_set(NULL, NULL, 9, &error), MW_E_ARGUMENT, "level is 9");
 }
 

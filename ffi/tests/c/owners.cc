@@ -2,6 +2,7 @@
 #include <mailward.hpp>
 
 #include <iostream>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -31,9 +32,32 @@ mailward::Verdict judge(mailward::Session &session) {
   return session.end_of_message("q1");
 }
 
+// A recorded session gives the same verdict again, and what its handler throws comes out.
+void replay(const std::string &folder) {
+  mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
+  options.record = 1;
+  mailward::Engine engine = mailward::Engine::open_defaults(&options);
+  mailward::Session session(engine);
+  std::string expected = judge(session).explanation();
+  std::string file = folder + "/cc.session";
+  session.save_recording(file);
+  int verdicts = 0;
+  engine.replay(file, [&](const mailward::Verdict &verdict) {
+    verdicts++;
+    EXPECT(verdict.explanation() == expected);
+  });
+  EXPECT(verdicts == 1);
+  try {
+    engine.replay(file, [](const mailward::Verdict &) { throw std::out_of_range("enough"); });
+    EXPECT(!"it went through");
+  } catch (const std::out_of_range &) {
+  }
+}
+
 }  // namespace
 
-int main() {
+int main(int, char **arguments) {
+  replay(arguments[1]);
   try {
     mailward::Engine::open("/nonexistent.toml");
     EXPECT(!"it was opened");

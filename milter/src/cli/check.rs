@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use input::{Input, Kind};
 use mailward_core::{
     config::Config,
-    engine::{ConnectFacts, Engine, Judged, MailFacts, Report, Session, SessionOptions, Shared},
+    engine::{ConnectFacts, Engine, Judged, MailFacts, Replayed, Report, SessionOptions, Shared},
     lookup::{Deadline, dns::Zone},
-    session::{Address, Event, Login, Recording, ReversePath},
+    session::{Address, Login, Recording, ReversePath},
     verdict::{Action, Reference},
 };
 use std::{
@@ -142,8 +142,12 @@ async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals
         }
         Kind::Session => match Recording::read(&input.bytes[..]) {
             Ok(recording) => {
-                let reports = replay(engine, recording).await;
-                print(arguments, &input.name, reports, started, totals);
+                let replayed = engine.replay(recording).await;
+                let reports = replayed.into_iter().map(|replayed| match replayed {
+                    Replayed::Message(judged) => finished(judged),
+                    Replayed::Refused(refusal) => (refusal.report, true),
+                });
+                print(arguments, &input.name, reports.collect(), started, totals);
             }
             Err(error) => {
                 totals.unreadable += 1;
@@ -190,7 +194,7 @@ async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]
         refused = accepted == 0;
     }
     if refused {
-        return session.abort(now).await.map(|report| (report, true)).into_iter().collect();
+        return session.abort(now).await.map(|refusal| (refusal.report, true)).into_iter().collect();
     }
     session.whole_message(&raw);
     vec![finished(session.end_of_message(now, None).await)]
@@ -200,32 +204,6 @@ fn finished(judged: Judged) -> (Report, bool) {
     let held = judged.verdict.edits.iter().any(|e| matches!(e, mailward_core::verdict::Edit::Hold { .. }));
     let negative = judged.verdict.action != Action::Accept || held;
     (judged.report, negative)
-}
-
-/// Plays a recorded session with the answers that its lookups gave.
-async fn replay(engine: &Arc<Engine>, recording: Recording) -> Vec<(Report, bool)> {
-    let mut session: Session =
-        engine.session(SessionOptions { replay: Some(recording.answers), ..SessionOptions::default() });
-    let mut reports = Vec::new();
-    let mut now = 0;
-    for event in recording.events {
-        if let Event::Connect { time, .. }
-        | Event::Mail { time, .. }
-        | Event::Rcpt { time, .. }
-        | Event::EndOfMessage { time, .. } = &event
-        {
-            now = *time;
-        }
-        match event {
-            Event::EndOfMessage { queue_id, .. } => reports.push(finished(session.end_of_message(now, queue_id).await)),
-            Event::Abort => reports.extend(session.abort(now).await.map(|report| (report, true))),
-            other => {
-                let _ = session.replay(other).await;
-            }
-        }
-    }
-    reports.extend(session.abort(now).await.map(|report| (report, true)));
-    reports
 }
 
 fn print(arguments: &Arguments, name: &str, reports: Vec<(Report, bool)>, started: Instant, totals: &mut Totals) {

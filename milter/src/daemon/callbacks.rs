@@ -53,9 +53,9 @@ impl Client {
     }
 
     async fn abort(&mut self) {
-        if let Some(report) = self.session.abort(super::now()).await {
-            report::log(&report, None);
-            self.daemon.metrics.count(&report, None);
+        if let Some(refusal) = self.session.abort(super::now()).await {
+            report::log(&refusal.report, None);
+            self.daemon.metrics.count(&refusal.report, None);
         }
         self.open = None;
         self.received = 0;
