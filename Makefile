@@ -27,7 +27,7 @@ EXIM_FOLDER := /usr/local/lib/mailward-tests/exim
 BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 
 # What benchmarks need, always chosen together, so that dependencies are built once.
-MEASURED := -p mailward -p mailward-core -p mailward-tests
+MEASURED := -p mailward -p mailward-core -p mailward-ffi -p mailward-tests
 
 .PHONY: help run build release test lint setup-build setup-test corpus accuracy bench flood soak clean install install-library deb package-test
 
@@ -79,20 +79,22 @@ install: $(PROGRAM) ## Install program, units, manual pages, completions and doc
 	[ -e "$(DESTDIR)$(SYSCONFDIR)/mailward/mailward.toml" ] || \
 	    "$(PROGRAM)" config init "$(DESTDIR)$(SYSCONFDIR)/mailward/mailward.toml"
 
-# The shared library that is installed, and number and version of its interface.
+# The shared library that is installed and the archive of the static one, and number and version of the interface.
 LIBRARY ?= target/release/libmailward.so
+STATIC_LIBRARY = $(LIBRARY:.so=.a)
 ABI = $(shell sed -n 's/^\#define MW_ABI_VERSION //p' ffi/include/mailward.h)
 LIBRARY_VERSION = $(shell sed -n 's/^\#define MW_VERSION "\(.*\)"/\1/p' ffi/include/mailward.h)
 
-install-library: $(LIBRARY) ## Install libmailward with its headers and mailward.pc: PREFIX, DESTDIR, LIBRARY.
+install-library: $(LIBRARY) $(STATIC_LIBRARY) ## Install libmailward with its headers and mailward.pc: PREFIX, DESTDIR, LIBRARY.
 	install -D -m 644 "$(LIBRARY)" "$(DESTDIR)$(PREFIX)/lib/libmailward.so.$(LIBRARY_VERSION)"
 	ln -sf libmailward.so.$(LIBRARY_VERSION) "$(DESTDIR)$(PREFIX)/lib/libmailward.so.$(ABI)"
 	ln -sf libmailward.so.$(ABI) "$(DESTDIR)$(PREFIX)/lib/libmailward.so"
+	sh ffi/static/merge.sh "$(STATIC_LIBRARY)" "$(DESTDIR)$(PREFIX)/lib/libmailward.a"
 	install -d "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/lib/pkgconfig"
 	install -m 644 ffi/include/mailward.h ffi/include/mailward.hpp "$(DESTDIR)$(PREFIX)/include/"
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(LIBRARY_VERSION)|' ffi/mailward.pc.in >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/mailward.pc"
 
-target/release/libmailward.so:
+target/release/libmailward.so target/release/libmailward.a &:
 	$(CARGO) build --release --locked $(IGNORE) -p mailward-ffi
 
 target/release/mailward:
@@ -116,10 +118,10 @@ accuracy: ## What the classifier alone reaches: MAILWARD_CORPUS=DIR with DIR/tra
 	@[ -d "$(MAILWARD_CORPUS)/train" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/classifier.md"; exit 2; }
 	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example classifier_accuracy -- "$(MAILWARD_CORPUS)"
 
-bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, stages or connect.
+bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, exim, stages, connect, interface or open.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward MAILWARD_CORPUS="$(MAILWARD_CORPUS)" \
-		$(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench stages --bench speed -- $(PART)
+		$(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench stages --bench interface --bench speed -- $(PART)
 
 soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fails, then 10 minutes of random calls of the C library; needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make soak starts real Postfix servers, whose master must be root: run it as root"; exit 2; }

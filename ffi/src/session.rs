@@ -160,7 +160,7 @@ impl Session {
 
     fn reset(&mut self) -> Option<Verdict> {
         self.phase = Phase::Idle;
-        self.runtime.block_on(self.core.abort(now())).map(|refusal| Verdict::of_report(&refusal))
+        self.runtime.block_on(self.core.abort(now())).map(Verdict::of_report)
     }
 }
 

@@ -6,7 +6,7 @@ use mailward_core::{
     explain::Explanation,
     verdict::{Action, Disposition, Edit, Evidence, Reference, Reply},
 };
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 const ACCEPT: i32 = 0;
 const DISCARD: i32 = 1;
@@ -43,8 +43,10 @@ pub struct Verdict {
     points: i32,
     findings: Vec<FlatFinding>,
     not_applied: Vec<String>,
-    explanation: String,
-    explanation_text: String,
+    why: Option<Explanation>,
+    /// [`Verdict::why`] in words, once somebody has asked for them.
+    explanation: OnceLock<String>,
+    explanation_text: OnceLock<String>,
 }
 
 /// What becomes of the message for one recipient.
@@ -81,11 +83,6 @@ fn words(evidence: &Evidence) -> &str {
     }
 }
 
-/// The explanation as `mailward check --json` prints it.
-fn json(explanation: &Explanation) -> String {
-    serde_json::to_string(explanation).unwrap_or_default()
-}
-
 impl Verdict {
     pub(crate) fn of_message(judged: Judged) -> Self {
         let (report, verdict) = (judged.report, judged.verdict);
@@ -108,8 +105,8 @@ impl Verdict {
         });
         let recipients = recipients.collect();
         let decided = match &reply {
-            Some(reply) => Self::of_refusal(reply, report.reference, Duration::ZERO, Some(&report.explanation)),
-            None => Self::plain(report.reference, Some(&report.explanation)),
+            Some(reply) => Self::of_refusal(reply, report.reference, Duration::ZERO, Some(report.explanation)),
+            None => Self::plain(report.reference, Some(report.explanation)),
         };
         Verdict { action, recipients, edits: verdict.edits.into_iter().map(FlatEdit::of).collect(), ..decided }
     }
@@ -118,7 +115,7 @@ impl Verdict {
         reply: &Reply,
         reference: Reference,
         delay: Duration,
-        explanation: Option<&Explanation>,
+        explanation: Option<Explanation>,
     ) -> Self {
         Verdict {
             action: REPLY,
@@ -131,20 +128,21 @@ impl Verdict {
     }
 
     /// Of a transaction of which nothing came.
-    pub(crate) fn of_report(refusal: &Refusal) -> Self {
+    pub(crate) fn of_report(refusal: Refusal) -> Self {
         let Refusal { reply, report } = refusal;
-        Self::of_refusal(reply, report.reference, Duration::ZERO, Some(&report.explanation))
+        Self::of_refusal(&reply, report.reference, Duration::ZERO, Some(report.explanation))
     }
 
     pub(crate) fn of_replayed(replayed: Replayed) -> Self {
         match replayed {
             Replayed::Message(judged) => Self::of_message(judged),
-            Replayed::Refused(refusal) => Self::of_report(&refusal),
+            Replayed::Refused(refusal) => Self::of_report(refusal),
         }
     }
 
-    fn plain(reference: Reference, explanation: Option<&Explanation>) -> Self {
-        let findings = explanation.iter().flat_map(|explanation| &explanation.findings).map(|finding| FlatFinding {
+    fn plain(reference: Reference, explanation: Option<Explanation>) -> Self {
+        let why = explanation.as_ref();
+        let findings = why.iter().flat_map(|explanation| &explanation.findings).map(|finding| FlatFinding {
             id: finding.id.to_string(),
             points: finding.points.as_hundredths(),
             evidence: finding.evidence.iter().map(words).collect::<Vec<_>>().join("; "),
@@ -158,12 +156,23 @@ impl Verdict {
             delay_ms: 0,
             edits: Vec::new(),
             recipients: Vec::new(),
-            points: explanation.map_or(0, |explanation| explanation.points.as_hundredths()),
+            points: why.map_or(0, |explanation| explanation.points.as_hundredths()),
             findings: findings.collect(),
-            not_applied: explanation.map(|explanation| explanation.not_applied.clone()).unwrap_or_default(),
-            explanation: explanation.map(json).unwrap_or_default(),
-            explanation_text: explanation.map(|explanation| explanation.text(false)).unwrap_or_default(),
+            not_applied: why.map(|explanation| explanation.not_applied.clone()).unwrap_or_default(),
+            why: explanation,
+            explanation: OnceLock::new(),
+            explanation_text: OnceLock::new(),
         }
+    }
+
+    /// The explanation as `mailward check --json` prints it.
+    fn explanation(&self) -> &str {
+        let json = |why| serde_json::to_string(why).unwrap_or_default();
+        self.explanation.get_or_init(|| self.why.as_ref().map(json).unwrap_or_default())
+    }
+
+    fn explanation_text(&self) -> &str {
+        self.explanation_text.get_or_init(|| self.why.as_ref().map(|why| why.text(false)).unwrap_or_default())
     }
 
     fn recipient(&self, index: usize) -> Option<&FlatRecipient> {
@@ -271,9 +280,9 @@ accessor! {
     /// Something that the host cannot do.
     mw_verdict_not_applied(verdict, index) -> Text = Text::EMPTY, verdict.not_applied.get(index).map(|one| Text::of(one));
     /// Why, in words.
-    mw_verdict_explanation_text(verdict) -> Text = Text::EMPTY, Some(Text::of(&verdict.explanation_text));
+    mw_verdict_explanation_text(verdict) -> Text = Text::EMPTY, Some(Text::of(verdict.explanation_text()));
     /// Why, as JSON.
-    mw_verdict_explanation(verdict) -> Text = Text::EMPTY, Some(Text::of(&verdict.explanation));
+    mw_verdict_explanation(verdict) -> Text = Text::EMPTY, Some(Text::of(verdict.explanation()));
 }
 
 /// Frees a verdict.

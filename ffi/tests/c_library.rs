@@ -378,6 +378,28 @@ fn an_installed_library_is_found_by_pkg_config() {
     fs::write(&mail, message("Shall we?")).expect("a file");
     let ran = Command::new(&program).env("LD_LIBRARY_PATH", usr.join("lib")).arg(&mail).output().expect("it runs");
     assert!(text(&ran).starts_with("verdict: accept\n"));
+    // The static library: its own SQLite and TLS stay inside, and the program needs no other file.
+    let archive = usr.join("lib/libmailward.a");
+    let defined = Command::new("nm").args(["--defined-only", "-g"]).arg(&archive).output().expect("nm");
+    let defined = text(&defined);
+    let names: Vec<&str> = defined.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    let list = fs::read_to_string(package().join("abi/symbols.txt")).expect("the list");
+    assert_eq!(names, list.lines().collect::<Vec<_>>(), "the same symbols as the shared library");
+    let alone = folder.join("check_message_alone");
+    let built = Command::new("sh")
+        .args([
+            "-c",
+            "cc -std=c99 -Werror \"$1\" $(pkg-config --cflags mailward) \"$2\" -lm -ldl -lpthread -o \"$3\"",
+            "sh",
+        ])
+        .args([&example(), &archive, &alone])
+        .env("PKG_CONFIG_PATH", usr.join("lib/pkgconfig"))
+        .env("PKG_CONFIG_SYSROOT_DIR", &folder)
+        .output()
+        .expect("a shell");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let ran = Command::new(&alone).arg(&mail).output().expect("it runs");
+    assert!(text(&ran).starts_with("verdict: accept\n"));
     // The number of the interface keeps programs that were built with another one from starting.
     let needs = Command::new("readelf").arg("-d").arg(&program).output().expect("readelf");
     let name = format!("[libmailward.so.{}]", mailward::mw_abi_version());

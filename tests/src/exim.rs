@@ -37,6 +37,8 @@ pub struct Builder {
     macros: Vec<(String, String)>,
     settings: Vec<String>,
     recipient_rules: Vec<String>,
+    content_rules: Vec<String>,
+    has_mailward: bool,
     deliver_to: SocketAddr,
 }
 
@@ -80,6 +82,18 @@ impl Builder {
         self
     }
 
+    /// Leaves Mailward out.
+    pub fn without_mailward(mut self) -> Builder {
+        self.has_mailward = false;
+        self
+    }
+
+    /// A rule of an ACL for the content, which an Exim without Mailward has.
+    pub fn content_rule(mut self, rule: &str) -> Builder {
+        self.content_rules.push(rule.to_owned());
+        self
+    }
+
     /// Builds the plugin and starts Exim.
     pub fn start(self, scratch: &Scratch) -> Exim {
         let folder = scratch.dir("exim");
@@ -107,13 +121,20 @@ impl Builder {
 impl Exim {
     /// An instance that delivers everything to this sink.
     pub fn delivering_to(sink: &Sink) -> Builder {
+        Exim::delivering_to_address(sink.address())
+    }
+
+    /// An instance that delivers everything to the SMTP server at this address.
+    pub fn delivering_to_address(deliver_to: SocketAddr) -> Builder {
         Builder {
             config: String::new(),
             state: None,
             macros: Vec::new(),
             settings: Vec::new(),
             recipient_rules: Vec::new(),
-            deliver_to: sink.address(),
+            content_rules: Vec::new(),
+            has_mailward: true,
+            deliver_to,
         }
     }
 
@@ -136,6 +157,16 @@ impl Exim {
         write(&file, message);
         let input = std::fs::File::open(&file).expect("it has just been written");
         output_of(exim(&self.folder).args(arguments).stdin(input))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        loopback(self.port)
+    }
+
+    /// The daemon's process, whose group the processes of its connections belong to.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Everything in Exim's main log.

@@ -2,7 +2,8 @@
 //!
 //! - `socket`: messages a second, waiting time, CPU time and memory through the milter socket;
 //! - `size`: cost against the size of a message;
-//! - `postfix`: a real Postfix with and without a filter.
+//! - `postfix`: a real Postfix with and without a filter;
+//! - `exim`: a real Exim, likewise.
 //!
 //!     make bench MAILWARD_CORPUS=DIR [PART=socket]
 //!
@@ -12,7 +13,9 @@
 
 #[path = "../../../core/benches/shared/corpus.rs"]
 mod corpus;
+mod exim;
 mod load;
+mod mta;
 mod peers;
 mod postfix;
 mod process;
@@ -28,8 +31,12 @@ fn main() {
         return;
     }
     let parts: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
-    let measures =
-        [("socket", socket::measure as fn(&corpus::Sample)), ("size", size::measure), ("postfix", postfix::measure)];
+    let measures = [
+        ("socket", socket::measure as fn(&corpus::Sample)),
+        ("size", size::measure),
+        ("postfix", postfix::measure),
+        ("exim", exim::measure),
+    ];
     let wanted: Vec<_> = measures.iter().filter(|(part, _)| parts.is_empty() || parts.contains(part)).collect();
     if wanted.is_empty() {
         return; // parts of the other benchmark

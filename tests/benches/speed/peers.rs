@@ -107,7 +107,7 @@ fn learn(scratch: &Scratch, configuration: &str, sample: &Sample) -> String {
     format!("has learned {} ham and {} spam", sample.ham.len(), sample.spam.len())
 }
 
-fn configuration(scratch: &Scratch, dns: &NxDomain) -> String {
+pub(crate) fn configuration(scratch: &Scratch, dns: &NxDomain) -> String {
     let recipients = scratch.file("recipients.csv", "address\nalice@rig.test\nbob@rig.test\n");
     format!(
         "[networks]\ninternal = [\"192.0.2.1\"]\n\

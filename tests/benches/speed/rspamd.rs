@@ -58,6 +58,15 @@ pub(crate) fn has_redis() -> bool {
 impl Rspamd {
     /// Starts it; with a sample it learns from that first.
     pub(crate) fn start(scratch: &Scratch, dns: &NxDomain, sample: Option<&Sample>) -> Rspamd {
+        Rspamd::launched(scratch, dns, sample, None)
+    }
+
+    /// Starts it with its rules, and with scanners that mail servers ask at this port.
+    pub(crate) fn scanning_at(port: u16, scratch: &Scratch, dns: &NxDomain) -> Rspamd {
+        Rspamd::launched(scratch, dns, None, Some(port))
+    }
+
+    fn launched(scratch: &Scratch, dns: &NxDomain, sample: Option<&Sample>, scanner: Option<u16>) -> Rspamd {
         let folder = scratch.dir("rspamd");
         let patterns = patterns();
         let compiles_first = std::fs::read_dir(&patterns).is_ok_and(|mut files| files.next().is_none());
@@ -65,6 +74,7 @@ impl Rspamd {
             make_dir(&folder.join(name), 0o755);
         }
         configure(&folder, &patterns, dns);
+        switch(&folder, "normal", scanner);
         if compiles_first {
             // A process that has compiled its patterns itself keeps twice the memory.
             let mut process = launch(&folder);
@@ -120,7 +130,6 @@ fn configure(folder: &Path, patterns: &Path, dns: &NxDomain) {
         "classifier-bayes.conf",
         &format!("backend = \"redis\";\nservers = \"{}\";\n", folder.join("redis.sock").display()),
     );
-    switch(folder, "normal", None);
     let socket = socket(folder);
     write(
         &folder.join("override.d/worker-proxy.inc"),
@@ -135,7 +144,10 @@ fn configure(folder: &Path, patterns: &Path, dns: &NxDomain) {
 /// Turns a worker on at a port, or off.
 fn switch(folder: &Path, worker: &str, port: Option<u16>) {
     let text = match port {
-        Some(port) => format!("bind_socket = \"127.0.0.1:{port}\";\nsecure_ip = [\"127.0.0.1\"];\ncount = 1;\n"),
+        Some(port) => {
+            let count = if worker == "normal" { 2 } else { 1 };
+            format!("bind_socket = \"127.0.0.1:{port}\";\nsecure_ip = [\"127.0.0.1\"];\ncount = {count};\n")
+        }
         None => "enabled = false;\n".to_owned(),
     };
     write(&folder.join(format!("override.d/worker-{worker}.inc")), text);

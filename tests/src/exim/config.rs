@@ -46,8 +46,19 @@ acl_smtp_rcpt = acl_check_rcpt
     for line in &builder.settings {
         text.push_str(&format!("{line}\n"));
     }
-    text.push_str(PART);
-    text.push_str("acl_check_rcpt:\n  require domains = +relay_to_domains\n  require acl = acl_mailward_rcpt\n");
+    if builder.has_mailward {
+        text.push_str(PART);
+    } else {
+        text.push_str("acl_smtp_data = acl_check_data\nbegin acl\nacl_check_data:\n");
+        for rule in &builder.content_rules {
+            text.push_str(&format!("  {rule}\n"));
+        }
+        text.push_str("  accept\n");
+    }
+    text.push_str("acl_check_rcpt:\n  require domains = +relay_to_domains\n");
+    if builder.has_mailward {
+        text.push_str("  require acl = acl_mailward_rcpt\n");
+    }
     for rule in &builder.recipient_rules {
         text.push_str(&format!("  {rule}\n"));
     }
