@@ -29,7 +29,7 @@ BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 # What benchmarks need, always chosen together, so that dependencies are built once.
 MEASURED := -p mailward -p mailward-core -p mailward-ffi -p mailward-tests
 
-.PHONY: help run build release test lint setup-build setup-test corpus accuracy bench flood soak clean install install-library deb package-test
+.PHONY: help run build release library test lint setup-build setup-test corpus accuracy bench flood soak clean install install-library deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -42,6 +42,9 @@ build: ## Build everything for development.
 
 release: ## Build the command with optimisation.
 	$(CARGO) build --release --locked $(IGNORE) -p mailward
+
+library: setup-build ## Build the C library for development: target/debug/libmailward.so and libmailward.a.
+	$(CARGO) build --locked $(IGNORE) -p mailward-ffi
 
 test: setup-build setup-test build ## Pass all tests; needs root, because Postfix's master does.
 	@[ "$$(id -u)" = 0 ] || { echo "make test starts real Postfix servers, whose master must be root: run it as root"; exit 2; }

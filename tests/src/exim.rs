@@ -21,6 +21,7 @@ use crate::process::{Process, Signal, output, output_of, program};
 use crate::scratch::{Scratch, give_to, make_dir, read_log, system_id, write};
 use crate::sink::Sink;
 use crate::smtp::Client;
+use crate::tls::Identity;
 
 /// Where `tests/setup-exim.sh` has unpacked the packages.
 const UNPACKED: &str = "/usr/local/lib/mailward-tests/exim";
@@ -39,6 +40,8 @@ pub struct Builder {
     recipient_rules: Vec<String>,
     content_rules: Vec<String>,
     has_mailward: bool,
+    certificate: Option<Identity>,
+    user: Option<(String, String)>,
     deliver_to: SocketAddr,
 }
 
@@ -94,6 +97,19 @@ impl Builder {
         self
     }
 
+    /// STARTTLS with this certificate.
+    pub fn certificate(mut self, identity: &Identity) -> Builder {
+        give_to(&identity.key, USER, Some(USER));
+        self.certificate = Some(identity.clone());
+        self
+    }
+
+    /// Somebody who may log in by AUTH PLAIN, over TLS.
+    pub fn user(mut self, name: &str, password: &str) -> Builder {
+        self.user = Some((name.to_owned(), password.to_owned()));
+        self
+    }
+
     /// Builds the plugin and starts Exim.
     pub fn start(self, scratch: &Scratch) -> Exim {
         let folder = scratch.dir("exim");
@@ -134,6 +150,8 @@ impl Exim {
             recipient_rules: Vec::new(),
             content_rules: Vec::new(),
             has_mailward: true,
+            certificate: None,
+            user: None,
             deliver_to,
         }
     }

@@ -30,8 +30,10 @@ use crate::{
 };
 use std::{
     hash::{BuildHasher, RandomState},
+    panic::resume_unwind,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -253,12 +255,17 @@ impl Engine {
     fn load(config: Config, shared: Shared) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let mut keep = |problem: Vec<String>| problems.extend(problem);
-        let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
-        let batv = Batv::load(config.batv).map_err(&mut keep).ok();
-        let scanner = Scanner::load(&config.malware).map_err(&mut keep).ok();
-        let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
         let directory_settings = config.directory.clone();
-        let (directory, faults) = Directory::open(config.directory, shared.counters.clone(), shared.store.clone());
+        // Compiling rules takes as long as all else together, and programs that judge one message wait for it.
+        let (scanner, reputation, batv, resolver, (directory, faults)) = thread::scope(|scope| {
+            let scanner = scope.spawn(|| Scanner::load(&config.malware));
+            let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
+            let batv = Batv::load(config.batv).map_err(&mut keep).ok();
+            let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
+            let directory = Directory::open(config.directory, shared.counters.clone(), shared.store.clone());
+            let scanner = scanner.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(&mut keep).ok();
+            (scanner, reputation, batv, resolver, directory)
+        });
         for fault in faults {
             tracing::warn!(%fault, "a line of a directory file is left out");
         }

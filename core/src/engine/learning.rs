@@ -11,7 +11,7 @@ use crate::{
         Class, Features, Model,
         file::{self, FileError},
     },
-    store::{Learned, Store, StoreError},
+    store::{Learned, Store, StoreError, random},
 };
 use std::{
     collections::HashMap,
@@ -84,7 +84,7 @@ impl<'s> Learner<'s> {
         let path = dir.join(file::FILE);
         let model = match path.exists() {
             true => file::read(&path)?,
-            false => Model::empty(random(), now),
+            false => Model::empty(number(), now),
         };
         store.forget_learned_after(model.about.generation).await?;
         Ok(Learner { path, store, model, notes: HashMap::new(), _lock: lock })
@@ -216,8 +216,8 @@ fn lock(dir: &Path) -> Result<File, LearningError> {
     }
 }
 
-fn random() -> u64 {
+fn number() -> u64 {
     let mut bytes = [0; 8];
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    let _ = random::fill(&mut bytes);
     u64::from_le_bytes(bytes)
 }

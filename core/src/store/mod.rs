@@ -10,6 +10,7 @@ pub mod durable;
 pub mod history;
 pub mod learned;
 pub mod ledger;
+pub(crate) mod random;
 pub mod roster;
 pub mod site_key;
 mod sqlite;

@@ -1,5 +1,6 @@
 //! The secret of a site: what is kept under it can be looked up, but not read.
 
+use super::random;
 use aws_lc_rs::hmac;
 use std::{
     fmt,
@@ -50,7 +51,7 @@ impl SiteKey {
 
     /// A secret that nobody else has, for state in memory.
     pub fn in_memory() -> Self {
-        SiteKey::of(&random())
+        SiteKey::of(&secret())
     }
 
     /// A given secret.
@@ -87,12 +88,12 @@ impl fmt::Debug for SiteKey {
 /// decides.
 fn create(dir: &Path, path: &Path) -> io::Result<Vec<u8>> {
     let mut name = [0; 8];
-    aws_lc_rs::rand::fill(&mut name).map_err(|_| io::Error::other("no random numbers"))?;
+    random::fill(&mut name)?;
     let draft = dir.join(format!(".{FILE}-{:016x}", u64::from_le_bytes(name)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&draft)?;
     // Whatever the umask says: the group of the directory shares the state.
     file.set_permissions(fs::Permissions::from_mode(MODE))?;
-    file.write_all(&random())?;
+    file.write_all(&secret())?;
     file.sync_all()?;
     let linked = fs::hard_link(&draft, path);
     let _ = fs::remove_file(&draft);
@@ -102,10 +103,10 @@ fn create(dir: &Path, path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-fn random() -> [u8; BYTES] {
+fn secret() -> [u8; BYTES] {
     let mut secret = [0; BYTES];
     // A failure of the generator leaves zeros: pseudonyms are then the same everywhere, mail goes on.
-    let _ = aws_lc_rs::rand::fill(&mut secret);
+    let _ = random::fill(&mut secret);
     secret
 }
 

@@ -80,7 +80,8 @@ fn theirs(name: &'static str, rspamd: Rspamd) -> Peer {
 /// history.
 fn ours(scratch: &Scratch, dns: &NxDomain, sample: &Sample) -> Peer {
     let socket = scratch.path().join("mailward.sock");
-    let configuration = configuration(scratch, dns);
+    let state = format!("[state]\ndir = \"{}\"\n", scratch.dir("state").display());
+    let configuration = configuration(scratch, dns) + &state;
     let learned = learn(scratch, &configuration, sample);
     let mailward = Mailward::builder().config(configuration).milter("socket_mode = \"666\"").socket(&socket);
     let mailward = mailward.start(scratch);
@@ -107,16 +108,16 @@ fn learn(scratch: &Scratch, configuration: &str, sample: &Sample) -> String {
     format!("has learned {} ham and {} spam", sample.ham.len(), sample.spam.len())
 }
 
+/// But for where the state is kept.
 pub(crate) fn configuration(scratch: &Scratch, dns: &NxDomain) -> String {
     let recipients = scratch.file("recipients.csv", "address\nalice@rig.test\nbob@rig.test\n");
     format!(
         "[networks]\ninternal = [\"192.0.2.1\"]\n\
          [[reputation.dnsbl]]\nname = \"list\"\nzone = \"dnsbl.test\"\nrefuse = [\"127.0.0.2\"]\n\
          [directory]\ndomains = [\"rig.test\"]\nfiles = [\"{}\"]\n[dha]\nmode = \"enforce\"\n\
-         [dns]\nservers = [\"{}\"]\n[state]\ndir = \"{}\"\n",
+         [dns]\nservers = [\"{}\"]\n",
         recipients.display(),
-        dns.address(),
-        scratch.dir("state").display()
+        dns.address()
     )
 }
 

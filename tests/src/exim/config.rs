@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Builder, unpacked};
 use crate::postfix::{DOMAIN, HOST};
+use crate::tls::Identity;
 
 const PART: &str = include_str!("../../../examples/exim/exim.conf.part");
 
@@ -34,7 +35,6 @@ qualify_domain = {DOMAIN}
 domainlist relay_to_domains = {DOMAIN}
 host_lookup =
 rfc1413_hosts =
-tls_advertise_hosts =
 never_users =
 keep_environment =
 smtp_accept_max = 200
@@ -43,6 +43,14 @@ acl_smtp_rcpt = acl_check_rcpt
 ",
         exim = unpacked("usr/sbin/exim4").display()
     ));
+    text.push_str(&match &builder.certificate {
+        Some(Identity { certificate, key, .. }) => format!(
+            "tls_advertise_hosts = *\ntls_certificate = {}\ntls_privatekey = {}\n",
+            certificate.display(),
+            key.display()
+        ),
+        None => "tls_advertise_hosts =\n".to_owned(),
+    });
     for line in &builder.settings {
         text.push_str(&format!("{line}\n"));
     }
@@ -80,5 +88,18 @@ begin retry
 ",
         sink = builder.deliver_to.port()
     ));
+    if let Some((name, password)) = &builder.user {
+        text.push_str(&format!(
+            "begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_advertise_condition = ${{if def:tls_in_cipher}}
+  server_condition = ${{if and{{{{eq{{$auth2}}{{{name}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
+  server_set_id = $auth2
+"
+        ));
+    }
     text
 }

@@ -7,6 +7,7 @@ mod mail_flow;
 mod policy;
 mod recipients;
 mod reputation;
+mod submission;
 
 use mailward_tests::dns::{self, Dns};
 use mailward_tests::exim::{self, Exim};
