@@ -81,11 +81,6 @@ fn words(evidence: &Evidence) -> &str {
     }
 }
 
-/// The explanation as `mailward check --json` prints it.
-fn json(explanation: &Explanation) -> String {
-    serde_json::to_string(explanation).unwrap_or_default()
-}
-
 impl Verdict {
     pub(crate) fn of_message(judged: Judged) -> Self {
         let (report, verdict) = (judged.report, judged.verdict);
@@ -161,7 +156,7 @@ impl Verdict {
             points: explanation.map_or(0, |explanation| explanation.points.as_hundredths()),
             findings: findings.collect(),
             not_applied: explanation.map(|explanation| explanation.not_applied.clone()).unwrap_or_default(),
-            explanation: explanation.map(json).unwrap_or_default(),
+            explanation: explanation.map(Explanation::json).unwrap_or_default(),
             explanation_text: explanation.map(|explanation| explanation.text(false)).unwrap_or_default(),
         }
     }
