@@ -151,8 +151,7 @@ pub struct Recording {
     pub events: Vec<Event>,
     /// Question to answers in the order they were given (see `lookup::Journal`).
     pub answers: BTreeMap<String, Vec<serde_json::Value>>,
-    /// What the door said about each message, and each transaction of which nothing came, as JSON. A replay does not read
-    /// it: it should say the same.
+    /// What the door said about each message and refused transaction, as JSON; a replay should say the same.
     pub explanations: Vec<String>,
 }
 
@@ -220,11 +219,11 @@ impl Recording {
         out.flush()
     }
 
-    /// Writes the recording to a file that nobody but its owner may read, as it holds mail.
+    /// Writes the recording to a file that only its owner may read, as it holds mail.
     ///
     /// # Errors
     ///
-    /// If the file cannot be written whole.
+    /// If it cannot be written whole.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         self.write(BufWriter::new(file))
@@ -257,6 +256,7 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn a_recording_reads_back_as_it_was_written() {
@@ -275,7 +275,7 @@ mod tests {
                 Event::EndOfMessage { time: 6, queue_id: Some("ABC".into()) },
             ],
             answers: [("spf".to_owned(), vec![serde_json::json!({"result": "pass"})])].into(),
-            explanations: vec!["{\"schema\":1,\"points\":0.10}".to_owned()],
+            explanations: vec!["{\"points\":0.10}".to_owned()],
         };
         let mut file = Vec::new();
         recording.write(&mut file).expect("written");
@@ -285,12 +285,11 @@ mod tests {
 
     #[test]
     fn a_saved_file_is_private_and_a_full_disk_is_told() {
-        let recording = Recording { events: vec![Event::Abort], ..Recording::default() };
+        let recording = Recording::default();
         let path = std::env::temp_dir().join(format!("mailward-recording-{}", std::process::id()));
         recording.save(&path).expect("saved");
-        let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("it is there").permissions());
+        assert_eq!(path.metadata().expect("it is there").mode() & 0o777, 0o600);
         std::fs::remove_file(&path).expect("it is there");
-        assert_eq!(mode & 0o777, 0o600);
         assert!(recording.save(Path::new("/dev/full")).is_err(), "the last bytes count too");
     }
 
