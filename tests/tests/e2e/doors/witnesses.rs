@@ -71,17 +71,20 @@ impl Door {
                 }
             }
         }
-        let mut said: Vec<_> = self.explanations().map(|explanation| without_words(explanation)).collect();
-        said.sort();
-        for (one, other, what) in [(&said, &self.history, "not in history"), (&self.history, &said, "only in history")]
-        {
-            found
-                .extend(one.iter().filter(|one| other.binary_search(one).is_err()).map(|one| format!("{what}: {one}")));
-        }
-        if said.len() != self.history.len() {
-            found.push(format!("{} explanations, but {} in history", said.len(), self.history.len()));
-        }
+        let said = self.without_words();
+        found.extend(
+            self.history
+                .iter()
+                .filter(|one| said.binary_search(one).is_err())
+                .cloned()
+                .map(|one| format!("only in history: {one}")),
+        );
         found
+    }
+
+    /// How many decisions history does not have: rows are written behind the answer, and may be lost.
+    fn not_in_history(&self) -> usize {
+        self.without_words().iter().filter(|one| self.history.binary_search(one).is_err()).count()
     }
 
     /// Letters about which nothing was said.
@@ -92,13 +95,14 @@ impl Door {
 
     pub(super) fn summary(&self, letters: &[Letter]) -> String {
         format!(
-            "{}: {} sessions, {} messages explained at their end, {} transactions before; each by door, mailward check, C \
-             library and history: {} differences",
+            "{}: {} sessions, {} messages explained at their end, {} transactions before; each by door, mailward check \
+             and C library: {} differences; {} not in history",
             self.name,
             letters.len() - self.unexplained(letters).len(),
             self.explanations().filter(|explanation| explanation.contains("\"stage\":\"message\"")).count(),
             self.explanations().filter(|explanation| !explanation.contains("\"stage\":\"message\"")).count(),
-            self.differences().len()
+            self.differences().len(),
+            self.not_in_history()
         )
     }
 
@@ -111,6 +115,13 @@ impl Door {
             all.entry(helo).or_default().push(explanation);
         }
         all
+    }
+
+    /// What was said as history keeps it, sorted.
+    fn without_words(&self) -> Vec<String> {
+        let mut said: Vec<_> = self.explanations().map(|explanation| without_words(explanation)).collect();
+        said.sort();
+        said
     }
 
     fn explanations(&self) -> impl Iterator<Item = &String> {
