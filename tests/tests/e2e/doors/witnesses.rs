@@ -76,7 +76,6 @@ impl Door {
             self.history
                 .iter()
                 .filter(|one| said.binary_search(one).is_err())
-                .cloned()
                 .map(|one| format!("only in history: {one}")),
         );
         found
