@@ -29,7 +29,7 @@ BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 # What benchmarks need, always chosen together, so that dependencies are built once.
 MEASURED := -p mailward -p mailward-core -p mailward-ffi -p mailward-tests
 
-.PHONY: help run build release library test lint setup-build setup-test corpus accuracy bench flood soak clean install install-library deb package-test
+.PHONY: help run build release library test lint setup-build setup-test corpus doors accuracy bench flood soak clean install install-library deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -116,6 +116,11 @@ package-test: deb ## Install the package on a clean Debian root with systemd as 
 corpus: release ## Judge every message below MAILWARD_CORPUS=DIR: no panic, bounded time and memory.
 	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make corpus MAILWARD_CORPUS=DIR"; exit 2; }
 	sh tests/corpus.sh target/release/mailward "$(MAILWARD_CORPUS)"
+
+doors: setup-build setup-test build ## The same explanations from Postfix, Exim, C library and check: MAILWARD_CORPUS=DIR [MESSAGES=2000]; needs root.
+	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make doors MAILWARD_CORPUS=DIR [MESSAGES=2000]"; exit 2; }
+	MAILWARD_BIN=$(CURDIR)/target/debug/mailward MAILWARD_CORPUS="$(abspath $(MAILWARD_CORPUS))" MAILWARD_MESSAGES=$(or $(MESSAGES),2000) \
+		$(CARGO) test --locked $(IGNORE) -p mailward-tests --test e2e doors:: -- --nocapture
 
 accuracy: ## What the classifier alone reaches: MAILWARD_CORPUS=DIR with DIR/train/{ham,spam} and DIR/test/NAME/{ham,spam}.
 	@[ -d "$(MAILWARD_CORPUS)/train" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/classifier.md"; exit 2; }

@@ -59,6 +59,8 @@ pub struct Session {
     options: SessionOptions,
     journal: Arc<Journal>,
     events: Vec<Event>,
+    /// What was said, for a recording.
+    explanations: Vec<String>,
     connection: Connection,
     local_submission: bool,
     command: Deadline,
@@ -91,6 +93,7 @@ impl Engine {
             options,
             journal: Arc::new(journal),
             events: Vec::new(),
+            explanations: Vec::new(),
             connection: Connection::default(),
             local_submission: false,
             command: Deadline::after(self.deadlines.reply),
@@ -215,32 +218,27 @@ impl Session {
     /// The end of a message: everything about it is judged.
     pub async fn end_of_message(&mut self, time: i64, queue_id: Option<String>) -> Judged {
         self.record(|| Event::EndOfMessage { time, queue_id: queue_id.clone() });
-        let Some(mut open) = self.open.take() else {
-            return self.judged_without_check(time, queue_id, None, "internal.no-transaction");
+        let judged = match self.open.take() {
+            Some(open) => self.judge_open(time, queue_id, open).await,
+            None => self.judged_without_check(time, queue_id, None, "internal.no-transaction"),
         };
-        open.transaction.queue_id.clone_from(&queue_id);
-        let judged = match AssertUnwindSafe(self.judge_message(time, &mut open)).catch_unwind().await {
-            Ok(judged) => judged,
-            Err(_) => self.judged_without_check(time, queue_id, Some(&open), "internal.panic"),
-        };
-        self.commit(judged).await
+        self.record_explanation(&judged.report);
+        judged
     }
 
     /// RSET, a new HELO, or the end of the connection: the transaction is dropped whole. The report tells of commands
     /// that were refused in it.
     pub async fn abort(&mut self, time: i64) -> Option<Refusal> {
         self.begin_command();
-        let Some(open) = self.open.take() else { return self.refused.take() };
-        self.record(|| Event::Abort);
-        if self.counted_network().is_some() {
-            self.engine.shared.load.given_up();
+        if self.open.is_some() || self.refused.is_some() {
+            self.record(|| Event::Abort);
         }
-        self.count_transaction(time, &open, false).await;
-        let (reply, explanation) = open.explain_refusals(&self.connection)?;
-        let report =
-            Report { reference: open.reference, time, queue_id: open.transaction.queue_id.clone(), explanation };
-        self.engine.shared.record(report.row());
-        Some(Refusal { reply, report })
+        let refusal = match self.open.take() {
+            Some(open) => self.drop_open(time, open).await,
+            None => self.refused.take(),
+        }?;
+        self.record_explanation(&refusal.report);
+        Some(refusal)
     }
 
     /// The MTA's name of the message under way, where it has one before the end. It decides nothing.
@@ -252,7 +250,11 @@ impl Session {
 
     /// What was seen so far, with the answers of all lookups; `None` unless the session is recorded.
     pub fn recording(&self) -> Option<Recording> {
-        self.options.record.then(|| Recording { events: self.events.clone(), answers: self.journal.answers() })
+        self.options.record.then(|| Recording {
+            events: self.events.clone(),
+            answers: self.journal.answers(),
+            explanations: self.explanations.clone(),
+        })
     }
 
     /// Plays one event of a recording, other than the end of a message and an abort.
@@ -366,6 +368,28 @@ impl Session {
             return Some((reply, "reputation of the client"));
         }
         None
+    }
+
+    async fn judge_open(&mut self, time: i64, queue_id: Option<String>, mut open: Open) -> Judged {
+        open.transaction.queue_id.clone_from(&queue_id);
+        let judged = match AssertUnwindSafe(self.judge_message(time, &mut open)).catch_unwind().await {
+            Ok(judged) => judged,
+            Err(_) => self.judged_without_check(time, queue_id, Some(&open), "internal.panic"),
+        };
+        self.commit(judged).await
+    }
+
+    /// The end of a transaction without a message.
+    async fn drop_open(&mut self, time: i64, open: Open) -> Option<Refusal> {
+        if self.counted_network().is_some() {
+            self.engine.shared.load.given_up();
+        }
+        self.count_transaction(time, &open, false).await;
+        let (reply, explanation) = open.explain_refusals(&self.connection)?;
+        let report =
+            Report { reference: open.reference, time, queue_id: open.transaction.queue_id.clone(), explanation };
+        self.engine.shared.record(report.row());
+        Some(Refusal { reply, report })
     }
 
     async fn judge_message(&mut self, time: i64, open: &mut Open) -> Judged {

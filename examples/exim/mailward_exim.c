@@ -32,6 +32,7 @@
 /* The settings, from the arguments of mailward_connect. */
 static char *config_file;
 static char *state_dir;
+static char *record_dir;     /* where connections are recorded; NULL: nowhere */
 static int accept_unchecked; /* what becomes of mail that cannot be judged: refused for now, or taken as it is */
 static int told_settings;
 static int prepared; /* the daemon has opened the engine with these settings */
@@ -39,7 +40,9 @@ static int prepared; /* the daemon has opened the engine with these settings */
 /* One engine for the process, one session for the connection. */
 static mw_engine_t *engine;
 static mw_session_t *session;
-static int engine_failed; /* the configuration is not tried again in this process, nor logged again */
+static char recording[64]; /* name of the session's recording */
+static int unsaved;        /* a transaction has begun that the recording does not have */
+static int engine_failed;  /* the configuration is not tried again in this process, nor logged again */
 
 /* The recipients of the open transaction as the library was told them, in the order of Exim's recipients_list. An entry
  * is NULL if Exim has taken that recipient without asking. `taken` counts those that the library has taken: one that
@@ -164,6 +167,7 @@ static int open_engine(void) {
     return 0;
   }
   options.state_dir = host_checking ? NULL : state_dir; /* "exim -bh" leaves no traces */
+  options.record = record_dir && !host_checking;
   status = mw_engine_open(config_file, &options, &engine, &error);
   engine_failed = !went_well(status, &error, "opening the engine");
   return !engine_failed;
@@ -172,6 +176,7 @@ static int open_engine(void) {
 /* Opens a session for this connection. Threads begin here: signals stay with Exim's own, which relies on them for its
  * timeouts. */
 static int open_session(void) {
+  static int number;
   mw_connect_facts_t facts = MW_CONNECT_FACTS_INIT;
   mw_error_t *error = NULL;
   sigset_t all, before;
@@ -190,7 +195,21 @@ static int open_session(void) {
   status = mw_session_open(engine, &facts, &session, &error);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   in_transaction = 0;
+  unsaved = 0;
+  sprintf(recording, "%ld-%ld-%d.session", (long)time(NULL), (long)getpid(), ++number);
   return went_well(status, &error, "opening a session");
+}
+
+/* Records what the session has seen so far. Trouble with that is logged, and nobody's mail suffers from it. */
+static void save_recording(void) {
+  mw_error_t *error = NULL;
+  const char *file;
+  if (!session || !record_dir || host_checking || !unsaved) {
+    return;
+  }
+  unsaved = 0;
+  file = CCS string_sprintf("%s/%s", record_dir, recording);
+  (void)went_well(mw_session_save_recording(session, file, &error), &error, "the recording");
 }
 
 /* "550 5.7.1 text" of a refusal, after its delay. */
@@ -233,6 +252,7 @@ static int tell_mail(uschar **answer) {
   facts.tls_cipher = text_of(variable("$tls_in_cipher"));
   sender = CCS string_sprintf("<%s>", sender_address ? sender_address : US"");
   in_transaction = 1;
+  unsaved = 1;
   if (!went_well(mw_session_mail(session, text_of(sender), &facts, &refusal, &error), &error, "MAIL")) {
     return 0;
   }
@@ -515,6 +535,7 @@ static enum fate judge(int file, uschar **answer) {
                  "the verdict")) {
     return accept_unchecked ? DELIVER : DEFER_FOR_TROUBLE;
   }
+  save_recording(); /* now, as nothing says that the connection will have an orderly end */
   fate = act(verdict, answer);
   mw_verdict_free(verdict);
   forget_recipients();
@@ -523,6 +544,10 @@ static enum fate judge(int file, uschar **answer) {
 
 /* The connection has ended. What history has not written yet is written now. */
 static void close_all(void) {
+  if (session) {
+    (void)reset();
+    save_recording();
+  }
   mw_session_free(session);
   mw_engine_free(engine);
   session = NULL;
@@ -550,31 +575,42 @@ static int set_to(char **setting, const uschar *words) {
   return !*words || *setting;
 }
 
-/* ${dlfunc{…}{mailward_prepare}{CONFIGURATION}{STATE}{LIMIT}}: for smtp_accept_max_per_host, which is the one setting that
+/* Whether the settings are these. */
+static int are_settings(uschar *config, uschar *state, uschar *record) {
+  return is_set_to(config_file, config) && is_set_to(state_dir, state) && is_set_to(record_dir, record);
+}
+
+/* Changes them. */
+static int set_settings(uschar *config, uschar *state, uschar *record) {
+  return set_to(&config_file, config) && set_to(&state_dir, state) && set_to(&record_dir, record);
+}
+
+/* ${dlfunc{…}{mailward_prepare}{CONFIGURATION}{STATE}{LIMIT}{RECORD}}: for smtp_accept_max_per_host, which is the one setting that
  * the daemon looks at before it forks. Opens the engine there, so that the processes for connections inherit it, and
  * answers with the limit. A fault is logged; each connection then tries for itself. */
 int mailward_prepare(uschar **yield, int argc, uschar *argv[]) {
-  *yield = argc == 3 ? argv[2] : US"0";
-  if (argc != 3 || told_settings) {
+  *yield = argc >= 3 ? argv[2] : US"0";
+  if (argc < 3 || argc > 4 || told_settings) {
     return OK;
   }
-  told_settings = set_to(&config_file, argv[0]) && set_to(&state_dir, argv[1]);
+  told_settings = set_settings(argv[0], argv[1], argc == 4 ? argv[3] : US"");
   prepared = told_settings && open_engine();
   return OK;
 }
 
-/* ${dlfunc{…}{mailward_connect}{CONFIGURATION}{STATE}{defer|accept}}: settings, and a client that has connected. An empty
- * configuration means the defaults, an empty state one that lasts as long as the connection. Never refuses: a fault is
- * logged here and told to the client at MAIL. */
+/* ${dlfunc{…}{mailward_connect}{CONFIGURATION}{STATE}{defer|accept}{RECORD}}: settings, and a client that has connected. An
+ * empty configuration means the defaults, an empty state one that lasts as long as the connection; RECORD is a folder, and
+ * may be empty or left out. Never refuses: a fault is logged here and told to the client at MAIL. */
 int mailward_connect(uschar **yield, int argc, uschar *argv[]) {
+  uschar *record = argc == 4 ? argv[3] : US"";
   *yield = US"";
-  if (argc != 3) {
-    log_write(0, LOG_MAIN, "mailward: mailward_connect takes three arguments");
+  if (argc < 3 || argc > 4) {
+    log_write(0, LOG_MAIN, "mailward: mailward_connect takes three arguments, or four");
     return OK;
   }
-  if (!prepared || !is_set_to(config_file, argv[0]) || !is_set_to(state_dir, argv[1])) {
+  if (!prepared || !are_settings(argv[0], argv[1], record)) {
     close_all();
-    engine_failed = !set_to(&config_file, argv[0]) || !set_to(&state_dir, argv[1]);
+    engine_failed = !set_settings(argv[0], argv[1], record);
   }
   accept_unchecked = Ustrcmp(argv[2], "accept") == 0;
   told_settings = 1;

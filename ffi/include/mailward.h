@@ -259,8 +259,8 @@ mw_status_t mw_session_end_of_message(mw_session_t *session, mw_text_t queue_id,
 mw_status_t mw_session_message(mw_session_t *session, mw_text_t message, mw_text_t queue_id, mw_verdict_t **out,
                                mw_error_t **err);
 
-/* Writes what the session saw so far, with all answers of lookups, to a file. "mailward check FILE", if its name ends with
- * .session, then gives the same verdicts again. It holds the mail itself.
+/* Writes what the session saw so far, with all answers of lookups and all explanations, to a file. "mailward check FILE"
+ * and mw_engine_replay then give the same verdicts again. It holds the mail itself: a new file is its owner's alone.
  * Owner: nothing. Blocks: while the file is written. Thread: one at a time.
  * Returns: MW_OK, MW_E_ARGUMENT, MW_E_ORDER (the engine does not record), MW_E_SYSTEM, MW_E_FORKED, MW_E_PANIC or
  * MW_E_POISONED. */

@@ -108,6 +108,8 @@ impl Shareable {
             .enable_time()
             .build()
             .map_err(cannot)?;
+        // An engine that was inherited has the model of the time when it was opened.
+        self.shared.refresh_model();
         let runtime = Arc::new(runtime);
         let _inside = runtime.enter();
         self.loaded().core.watch_lists();

@@ -20,8 +20,6 @@ use mailward_core::{
     session::RefuseAt,
 };
 use std::{
-    fs::File,
-    io::BufWriter,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
@@ -154,8 +152,7 @@ impl Session {
     fn save_recording(&self, file: &Path) -> Result<(), Failure> {
         let recording = self.core.recording();
         let recording = recording.ok_or_else(|| Failure::order("nothing is recorded: open the engine with record"))?;
-        let saved = File::create(file).and_then(|file| recording.write(BufWriter::new(file)));
-        saved.map_err(|error| Failure::system(format!("{}: {error}", file.display())))
+        recording.save(file).map_err(|error| Failure::system(format!("{}: {error}", file.display())))
     }
 
     fn reset(&mut self) -> Option<Verdict> {

@@ -167,8 +167,7 @@ impl Verdict {
 
     /// The explanation as `mailward check --json` prints it.
     fn explanation(&self) -> &str {
-        let json = |why| serde_json::to_string(why).unwrap_or_default();
-        self.explanation.get_or_init(|| self.why.as_ref().map(json).unwrap_or_default())
+        self.explanation.get_or_init(|| self.why.as_ref().map(Explanation::json).unwrap_or_default())
     }
 
     fn explanation_text(&self) -> &str {

@@ -73,6 +73,12 @@ impl Builder {
         self
     }
 
+    /// Records all connections in this folder, which becomes that of Exim's user.
+    pub fn record(self, folder: &Path) -> Builder {
+        give_to(folder, USER, Some(USER));
+        self.set("MAILWARD_RECORD", &folder.display().to_string())
+    }
+
     /// One more line of Exim's main section.
     pub fn setting(mut self, line: &str) -> Builder {
         self.settings.push(line.to_owned());
@@ -208,6 +214,11 @@ impl Exim {
     /// Writes another mailward.toml: the next connection has it.
     pub fn configure(&self, toml: &str) {
         write(&self.folder.join("mailward.toml"), toml);
+    }
+
+    /// The configuration of Mailward.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.join("mailward.toml")
     }
 
     /// The plugin.

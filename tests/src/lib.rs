@@ -16,6 +16,7 @@ pub mod dkim;
 pub mod dns;
 pub mod exim;
 pub mod garbage;
+pub mod library;
 pub mod mailward;
 pub mod milter;
 pub mod mmdb;

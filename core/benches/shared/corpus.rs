@@ -45,15 +45,32 @@ struct Labelled {
 
 /// The sample of `MAILWARD_CORPUS`, or our own.
 pub(crate) fn sample() -> Sample {
-    let Some(folder) = std::env::var_os("MAILWARD_CORPUS").filter(|folder| !folder.is_empty()) else {
-        let source = "our own set: plain, HTML, attachment".to_owned();
-        return Sample { source, messages: our_own(), ham: Vec::new(), spam: Vec::new() };
-    };
-    let folder = Path::new(&folder);
+    match files_of_corpus() {
+        Some((folder, files)) => speed_sample(&folder, &files).unwrap_or_else(|| any_sample(&folder, &files, SAMPLE)),
+        None => our_sample(),
+    }
+}
+
+/// So many messages from all of `MAILWARD_CORPUS`, or our own.
+#[allow(dead_code, reason = "benchmarks take the speed sample")]
+pub(crate) fn sample_of_all(count: usize) -> Sample {
+    match files_of_corpus() {
+        Some((folder, files)) => any_sample(&folder, &files, count),
+        None => our_sample(),
+    }
+}
+
+fn our_sample() -> Sample {
+    let source = "our own set: plain, HTML, attachment".to_owned();
+    Sample { source, messages: our_own(), ham: Vec::new(), spam: Vec::new() }
+}
+
+fn files_of_corpus() -> Option<(PathBuf, Vec<PathBuf>)> {
+    let folder = PathBuf::from(std::env::var_os("MAILWARD_CORPUS").filter(|folder| !folder.is_empty())?);
     let mut files = Vec::new();
-    collect(folder, &mut files);
+    collect(&folder, &mut files);
     assert!(!files.is_empty(), "no file below {}", folder.display());
-    speed_sample(folder, &files).unwrap_or_else(|| any_sample(folder, &files))
+    Some((folder, files))
 }
 
 /// The speed sample: of each kind the messages whose SHA-256, read backwards, is lowest. The digest's first digit parts
@@ -101,11 +118,11 @@ fn labelled(folder: &Path, file: &Path) -> Option<Labelled> {
 }
 
 /// The files whose names have the lowest digests: the same on every host and run.
-fn any_sample(folder: &Path, files: &[PathBuf]) -> Sample {
+fn any_sample(folder: &Path, files: &[PathBuf], count: usize) -> Sample {
     let mut files = files.to_vec();
     files.sort_by_cached_key(|path| digest_of(path.strip_prefix(folder).unwrap_or(path).to_string_lossy().as_bytes()));
     let read = files.iter().filter_map(|path| fs::read(path).ok()).map(without_envelope_line);
-    let messages = read.filter(|message| !message.is_empty()).take(SAMPLE).collect();
+    let messages = read.filter(|message| !message.is_empty()).take(count).collect();
     Sample { source: folder.display().to_string(), messages, ham: Vec::new(), spam: Vec::new() }
 }
 

@@ -35,3 +35,48 @@ impl Engine {
         replayed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{ConnectFacts, MailFacts, Shared},
+        *,
+    };
+    use crate::{config::Config, lookup::dns::Zone};
+
+    fn mail(sender: &[u8]) -> MailFacts<'_> {
+        MailFacts { time: 2, sender, parameters: Vec::new(), login: None, tls: None }
+    }
+
+    #[tokio::test]
+    async fn refusals_before_a_transaction_are_told_at_their_place() {
+        let shared = Shared::in_memory(Some(Zone::parse("").expect("a zone")));
+        let engine = Engine::build(Config::default(), shared).await.expect("an engine");
+        let mut session = engine.session(SessionOptions { record: true, ..SessionOptions::default() });
+        let facts = ConnectFacts {
+            time: 1,
+            client_ip: Some([192, 0, 2, 7].into()),
+            client_name: None,
+            mta_name: None,
+            local_submission: false,
+        };
+        assert!(session.connect(facts).await.reply.is_none());
+        for malformed in [b"a b@@c", b"d e@@f"] {
+            assert!(session.mail(mail(malformed)).await.reply.is_some());
+            assert!(session.abort(3).await.is_some());
+        }
+        assert!(session.mail(mail(b"<a@example.net>")).await.reply.is_none());
+        assert!(session.rcpt(4, b"<b@example.com>", None).await.reply.is_none());
+        session.whole_message(b"Subject: x\r\n\r\nx\r\n");
+        let _ = session.end_of_message(5, None).await;
+
+        let recording = session.recording().expect("it is recorded");
+        let said = recording.explanations.clone();
+        assert_eq!(said.len(), 3);
+        let replayed = engine.replay(recording).await.into_iter().map(|replayed| match replayed {
+            Replayed::Message(judged) => judged.report.explanation.json(),
+            Replayed::Refused(refusal) => refusal.report.explanation.json(),
+        });
+        assert_eq!(replayed.collect::<Vec<_>>(), said);
+    }
+}

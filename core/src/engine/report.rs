@@ -48,7 +48,7 @@ impl Report {
             sender: explanation.sender.clone().unwrap_or_default(),
             recipients: explanation.recipients.iter().map(|r| r.address.clone()).collect(),
             queue_id: self.queue_id.clone().unwrap_or_default(),
-            explanation: serde_json::to_string(&explanation).unwrap_or_default(),
+            explanation: explanation.json(),
             card: Card { findings: explanation.findings, total: explanation.points },
         }
     }

@@ -44,6 +44,12 @@ impl Session {
         }
     }
 
+    pub(super) fn record_explanation(&mut self, report: &Report) {
+        if self.options.record {
+            self.explanations.push(report.explanation.json());
+        }
+    }
+
     /// Runs a judgement; a panic in it becomes a deferral (the log has the place).
     pub(super) async fn guarded<'s>(
         &'s mut self,

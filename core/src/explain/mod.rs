@@ -121,6 +121,14 @@ pub struct RecipientExplained {
     pub note: Option<RecipientNote>,
 }
 
+/// The JSON form of an explanation with what belongs to this run at its end.
+pub fn with_run(explanation: &str, run: &serde_json::Value) -> String {
+    match explanation.strip_suffix('}') {
+        Some(explanation) => format!("{explanation},\"run\":{run}}}"),
+        None => format!("{{\"run\":{run}}}"),
+    }
+}
+
 /// A decision before the message: a connection, sender or recipient that is refused or deferred.
 #[derive(Debug, Clone)]
 pub struct Refusal<'a> {
@@ -206,6 +214,11 @@ impl Explanation {
             edits: Vec::new(),
             not_applied: Vec::new(),
         }
+    }
+
+    /// The JSON form on one line, the same bytes at every door.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// Without words of the message, for logs and history: facts stay, texts and the new subject go.

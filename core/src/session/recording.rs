@@ -1,15 +1,18 @@
 //! A session as it was seen by a door, so that another door can replay it.
 //!
-//! The file has one JSON object a line: first the events in their order, then the answers that lookups gave. Bytes
-//! that are UTF-8 stand as text, others in hexadecimal digits.
+//! The file has one JSON object a line: first the events in their order, then the answers that lookups gave, then what
+//! the door said. Bytes that are UTF-8 stand as text, others in hexadecimal digits.
 
 use super::{Login, RefuseAt, RefusedByMta, Tls};
 use crate::verdict::Host;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead, Write},
+    fs::File,
+    io::{self, BufRead, BufWriter, Write},
     net::IpAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
 };
 
 /// One thing that happened in a session. Times are Unix seconds.
@@ -148,6 +151,8 @@ pub struct Recording {
     pub events: Vec<Event>,
     /// Question to answers in the order they were given (see `lookup::Journal`).
     pub answers: BTreeMap<String, Vec<serde_json::Value>>,
+    /// What the door said about each message and refused transaction, as JSON; a replay should say the same.
+    pub explanations: Vec<String>,
 }
 
 /// Why a recording cannot be read.
@@ -175,9 +180,16 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Line {
-    MailwardSession { version: u32 },
+    MailwardSession {
+        version: u32,
+    },
     Event(Event),
-    Answers { question: String, answers: Vec<serde_json::Value> },
+    Answers {
+        question: String,
+        answers: Vec<serde_json::Value>,
+    },
+    /// JSON inside a text, so that its bytes stay as they are.
+    Explanation(String),
 }
 
 impl Recording {
@@ -201,7 +213,20 @@ impl Recording {
         for (question, answers) in &self.answers {
             line(&Line::Answers { question: question.clone(), answers: answers.clone() })?;
         }
-        Ok(())
+        for explanation in &self.explanations {
+            line(&Line::Explanation(explanation.clone()))?;
+        }
+        out.flush()
+    }
+
+    /// Writes the recording to a file that only its owner may read, as it holds mail.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written whole.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        self.write(BufWriter::new(file))
     }
 
     /// Reads a recording.
@@ -221,6 +246,7 @@ impl Recording {
                 (_, Line::Answers { question, answers }) => {
                     recording.answers.insert(question, answers);
                 }
+                (_, Line::Explanation(explanation)) => recording.explanations.push(explanation),
             }
         }
         if recording.events.is_empty() { Err(RecordingError::Version) } else { Ok(recording) }
@@ -230,6 +256,7 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn a_recording_reads_back_as_it_was_written() {
@@ -248,11 +275,22 @@ mod tests {
                 Event::EndOfMessage { time: 6, queue_id: Some("ABC".into()) },
             ],
             answers: [("spf".to_owned(), vec![serde_json::json!({"result": "pass"})])].into(),
+            explanations: vec!["{\"points\":0.10}".to_owned()],
         };
         let mut file = Vec::new();
         recording.write(&mut file).expect("written");
         assert!(file.starts_with(Recording::MAGIC));
         assert_eq!(Recording::read(&file[..]).expect("read"), recording);
+    }
+
+    #[test]
+    fn a_saved_file_is_private_and_a_full_disk_is_told() {
+        let recording = Recording::default();
+        let path = std::env::temp_dir().join(format!("mailward-recording-{}", std::process::id()));
+        recording.save(&path).expect("saved");
+        assert_eq!(path.metadata().expect("it is there").mode() & 0o777, 0o600);
+        std::fs::remove_file(&path).expect("it is there");
+        assert!(recording.save(Path::new("/dev/full")).is_err(), "the last bytes count too");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use input::{Input, Kind};
 use mailward_core::{
     config::Config,
     engine::{ConnectFacts, Engine, Judged, MailFacts, Replayed, Report, SessionOptions, Shared},
+    explain::with_run,
     lookup::{Deadline, dns::Zone},
     session::{Address, Login, Recording, ReversePath},
     verdict::{Action, Reference},
@@ -138,16 +139,17 @@ async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals
     match input.kind {
         Kind::Message => {
             let reports = judge_message(engine, arguments, &input.bytes).await;
-            print(arguments, &input.name, reports, started, totals);
+            print(arguments, &input.name, reports, &[], started, totals);
         }
         Kind::Session => match Recording::read(&input.bytes[..]) {
-            Ok(recording) => {
+            Ok(mut recording) => {
+                let then = std::mem::take(&mut recording.explanations);
                 let replayed = engine.replay(recording).await;
                 let reports = replayed.into_iter().map(|replayed| match replayed {
                     Replayed::Message(judged) => finished(judged),
                     Replayed::Refused(refusal) => (refusal.report, true),
                 });
-                print(arguments, &input.name, reports.collect(), started, totals);
+                print(arguments, &input.name, reports.collect(), &then, started, totals);
             }
             Err(error) => {
                 totals.unreadable += 1;
@@ -206,24 +208,37 @@ fn finished(judged: Judged) -> (Report, bool) {
     (judged.report, negative)
 }
 
-fn print(arguments: &Arguments, name: &str, reports: Vec<(Report, bool)>, started: Instant, totals: &mut Totals) {
+/// Prints the reports about one input; `then` is what a recording says was said about each.
+fn print(
+    arguments: &Arguments,
+    name: &str,
+    reports: Vec<(Report, bool)>,
+    then: &[String],
+    started: Instant,
+    totals: &mut Totals,
+) {
     let ms = (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0;
-    for (report, negative) in reports {
+    for (index, (report, negative)) in reports.into_iter().enumerate() {
         totals.messages += 1;
         totals.negative += u64::from(negative);
+        let explanation = report.explanation.json();
+        let as_then = then.get(index).map(|then| *then == explanation);
         if arguments.json {
-            println!("{}", json(name, &report, ms));
+            println!("{}", with_run(&explanation, &run_object(name, &report, ms, as_then)));
         } else if !arguments.quiet || negative || report.is_marked() {
-            println!("{name}\n{}", report.explanation);
+            let changed = if as_then == Some(false) { " (not as it was explained when it was recorded)" } else { "" };
+            println!("{name}{changed}\n{}", report.explanation);
         }
     }
 }
 
-fn json(name: &str, report: &Report, ms: f64) -> serde_json::Value {
-    let mut object = serde_json::to_value(&report.explanation).unwrap_or_default();
+fn run_object(name: &str, report: &Report, ms: f64, as_then: Option<bool>) -> serde_json::Value {
     let reference: Reference = report.reference;
-    object["run"] = serde_json::json!({
+    let mut run = serde_json::json!({
         "file": name, "door": "check", "ref": reference.to_string(), "time": report.time, "ms": ms,
     });
-    object
+    if let Some(as_then) = as_then {
+        run["as_recorded"] = as_then.into();
+    }
+    run
 }

@@ -1,7 +1,11 @@
 //! `mailward explain REF`.
 
 use super::{exit, fail, open_store, prepare};
-use mailward_core::{explain::Explanation, store::HistoryRow, verdict::Reference};
+use mailward_core::{
+    explain::{Explanation, with_run},
+    store::HistoryRow,
+    verdict::Reference,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
@@ -32,7 +36,7 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
         return match runtime.block_on(store.recent(arguments.last)) {
             Ok(rows) => {
                 for row in rows {
-                    println!("{}", if arguments.json { json(&row).to_string() } else { line(&row) });
+                    println!("{}", if arguments.json { json(&row) } else { line(&row) });
                 }
                 ExitCode::SUCCESS
             }
@@ -68,10 +72,9 @@ fn print(row: &HistoryRow, as_json: bool) {
     }
 }
 
-fn json(row: &HistoryRow) -> serde_json::Value {
-    let mut object: serde_json::Value = serde_json::from_str(&row.explanation).unwrap_or_default();
-    object["run"] = serde_json::json!({ "ref": row.reference, "time": row.time, "queue_id": row.queue_id });
-    object
+fn json(row: &HistoryRow) -> String {
+    let run = serde_json::json!({ "ref": row.reference, "time": row.time, "queue_id": row.queue_id });
+    with_run(&row.explanation, &run)
 }
 
 fn line(row: &HistoryRow) -> String {

@@ -64,8 +64,7 @@ impl Client {
     fn save_recording(&self) {
         let (Some(dir), Some(recording)) = (&self.daemon.record_dir, self.session.recording()) else { return };
         let path = dir.join(format!("{}.session", Reference::from_random(super::random())));
-        let saved = std::fs::File::create(&path).and_then(|file| recording.write(std::io::BufWriter::new(file)));
-        if let Err(error) = saved {
+        if let Err(error) = recording.save(&path) {
             tracing::warn!(path = %path.display(), %error, "cannot record the session");
         }
     }

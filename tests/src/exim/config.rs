@@ -83,6 +83,7 @@ site:
   driver = smtp
   port = {sink}
   allow_localhost
+  message_linelength_limit = 50M
 begin retry
 * * F,1h,1s
 ",

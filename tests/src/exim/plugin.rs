@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::unpacked;
+use crate::library;
 use crate::process::{program, run};
 
 /// How the plugin is called.
@@ -14,7 +15,7 @@ pub(super) const NAME: &str = "mailward-exim.so";
 /// Compiles with all warnings as errors, but for those in Exim's own headers.
 pub(super) fn build(folder: &Path) -> PathBuf {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the project");
-    let library = open_to_all(library(), folder);
+    let library = open_to_all(library::path(), folder);
     let plugin = folder.join(NAME);
     let mut cc = Command::new(program("cc", "gcc"));
     cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-isystem"])
@@ -28,16 +29,6 @@ pub(super) fn build(folder: &Path) -> PathBuf {
         .arg(&plugin);
     run(&mut cc);
     plugin
-}
-
-/// The library that was built with the tests: beside them or one folder above, whichever is newer.
-fn library() -> PathBuf {
-    let test = std::env::current_exe().expect("a process knows its program");
-    let folders = test.ancestors().skip(1).take(2);
-    let built = folders.map(|folder| folder.join("libmailward.so")).filter(|file| file.exists());
-    built
-        .max_by_key(|file| file.metadata().and_then(|metadata| metadata.modified()).ok())
-        .expect("no libmailward.so: run `cargo build -p mailward-ffi`")
 }
 
 /// The library where Exim's user can read it: in place, or a copy if a folder above is closed to others.

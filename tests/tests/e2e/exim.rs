@@ -1,11 +1,13 @@
 //! Mailward inside a real Exim, by the plugin of `examples/exim/`: each connection is a process with an engine of its own.
 
+mod classifier;
 mod dha;
 mod faults;
 mod local;
 mod mail_flow;
 mod policy;
 mod recipients;
+mod recording;
 mod reputation;
 mod submission;
 

@@ -6,6 +6,7 @@ mod classifier;
 mod commands;
 mod content;
 mod dha;
+mod doors;
 mod exim;
 mod faults;
 mod floods;

@@ -135,6 +135,29 @@ fn replayed_sessions_give_the_same_explanations_without_any_of_the_services() {
 }
 
 #[test]
+fn replay_that_differs_from_what_was_said_then_is_marked() {
+    let scratch = Scratch::new();
+    let connect = "{\"event\":{\"connect\":{\"time\":5,\"client_ip\":null,\"client_name\":null,\"mta_name\":null,\
+                   \"local_submission\":false,\"refuse_at\":\"rcpt\"}}}";
+    let mail =
+        "{\"event\":{\"mail\":{\"time\":5,\"sender\":\"a b@@c\",\"parameters\":[],\"login\":null,\"tls\":null}}}";
+    let text = format!("{{\"mailward-session\":{{\"version\":1}}}}\n{connect}\n{mail}\n");
+    let check = |text: &str| {
+        scratch.file("x.session", text);
+        let output = mailward::command(scratch.path(), &["check", "x.session", "--json"]);
+        let said = String::from_utf8(output.stdout).expect("text");
+        let line: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+        (said.split(",\"run\":").next().expect("it begins with the explanation").to_owned() + "}", line)
+    };
+    let (explanation, line) = check(&text);
+    assert_eq!(line["run"].get("as_recorded"), None, "an older file does not have it");
+    for (then, same) in [(explanation.clone(), true), (explanation.replace("reject", "defer"), false)] {
+        let (_, line) = check(&format!("{text}{}\n", serde_json::json!({ "explanation": then })));
+        assert_eq!(line["run"]["as_recorded"], same, "{line}");
+    }
+}
+
+#[test]
 fn damaged_recording_is_refused_with_the_line() {
     let scratch = Scratch::new();
     let file = scratch.file("x.session", "{\"mailward-session\":{\"version\":1}}\n{\"event\":\"nonsense\"}\n");
