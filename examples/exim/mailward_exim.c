@@ -230,6 +230,15 @@ static int reset(void) {
   return went_well(mw_session_reset(session, NULL, &error), &error, "RSET");
 }
 
+/* The version of TLS as RFC 8314 and other mail servers write it: Exim calls it "TLS1.3". */
+static mw_text_t tls_version(void) {
+  const char *version = variable("$tls_in_ver");
+  if (strncmp(version, "TLS1", 4) == 0) {
+    version = CCS string_sprintf("TLSv%s", version + 3);
+  }
+  return text_of(version);
+}
+
 /* Tells HELO and MAIL. *answer is "" or a refusal. */
 static int tell_mail(uschar **answer) {
   mw_mail_facts_t facts = MW_MAIL_FACTS_INIT;
@@ -248,7 +257,7 @@ static int tell_mail(uschar **answer) {
     facts.login = text_of(variable("$authenticated_id"));
     facts.login_mechanism = text_of(CCS sender_host_authenticated);
   }
-  facts.tls_version = text_of(variable("$tls_in_ver"));
+  facts.tls_version = tls_version();
   facts.tls_cipher = text_of(variable("$tls_in_cipher"));
   sender = CCS string_sprintf("<%s>", sender_address ? sender_address : US"");
   in_transaction = 1;

@@ -105,7 +105,6 @@ impl Builder {
 
     /// STARTTLS with this certificate.
     pub fn certificate(mut self, identity: &Identity) -> Builder {
-        give_to(&identity.key, USER, Some(USER));
         self.certificate = Some(identity.clone());
         self
     }
@@ -127,6 +126,11 @@ impl Builder {
         let state = format!("\n[state]\ndir = \"{}\"\n", folder.join("state").display());
         write(&folder.join("mailward.toml"), self.config.clone() + &state);
         write(&folder.join("resolv.conf"), "nameserver 127.0.0.1\n");
+        let certificate = self.certificate.iter();
+        for (name, file) in certificate.flat_map(|of| [("tls.crt", &of.certificate), ("tls.key", &of.key)]) {
+            std::fs::copy(file, folder.join(name)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            give_to(&folder.join(name), USER, Some(USER));
+        }
         let plugin = plugin::build(&folder);
         write(&folder.join("exim.conf"), config::text(&folder, port, &plugin, &self));
         let log = folder.join("output");

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::{Builder, unpacked};
 use crate::postfix::{DOMAIN, HOST};
-use crate::tls::Identity;
 
 const PART: &str = include_str!("../../../examples/exim/exim.conf.part");
 
@@ -43,12 +42,10 @@ acl_smtp_rcpt = acl_check_rcpt
 ",
         exim = unpacked("usr/sbin/exim4").display()
     ));
-    text.push_str(&match &builder.certificate {
-        Some(Identity { certificate, key, .. }) => format!(
-            "tls_advertise_hosts = *\ntls_certificate = {}\ntls_privatekey = {}\n",
-            certificate.display(),
-            key.display()
-        ),
+    text.push_str(&match builder.certificate {
+        Some(_) => {
+            format!("tls_advertise_hosts = *\ntls_certificate = {folder}/tls.crt\ntls_privatekey = {folder}/tls.key\n")
+        }
         None => "tls_advertise_hosts =\n".to_owned(),
     });
     for line in &builder.settings {

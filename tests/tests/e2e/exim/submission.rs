@@ -20,7 +20,7 @@ fn user_who_logs_in_over_tls_sends_outbound_mail() {
         .exim(|exim| exim.certificate(&identity).user(USER, PASSWORD))
         .start();
     let mut client = site.exim.client_from(STRANGER);
-    assert_eq!(client.start_tls(&authority, HOST).code, 220);
+    assert_eq!(client.start_tls(&authority, HOST).code, 220, "{}", site.exim.log());
     client.ehlo("laptop.example");
     assert_eq!(client.auth_plain(USER, PASSWORD).code, 235, "{}", site.exim.log());
     let delivery = client.send("anna@rig.test", &[ALICE], message("anna@rig.test", "from home", "Hello"));
