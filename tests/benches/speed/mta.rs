@@ -13,8 +13,6 @@ use crate::corpus;
 use crate::load::{address_of, sender_of};
 use crate::report::{median, range, rounded, save};
 
-/// Copies sent in a run.
-const COPIES: usize = 500;
 /// Sessions at a time.
 const SESSIONS: [usize; 3] = [1, 4, 16];
 /// Times that everything is measured. Unit: rounds.
@@ -39,11 +37,11 @@ pub(crate) struct Site<'p> {
 /// Messages a second, and CPU ms a message.
 type Figures = (f64, f64);
 
-/// Sends to all in turn, and reports it as this part.
-pub(crate) fn measure(part: &str, sites: &[Site<'_>]) {
+/// Sends so many copies in a run to all in turn, and reports it as this part.
+pub(crate) fn measure(part: &str, sites: &[Site<'_>], copies: usize) {
     let message = String::from_utf8(corpus::plain_of(SIZE)).expect("our own message is text");
     for site in sites {
-        run(site, &message, 4, 100);
+        run(site, &message, 4, copies / 5);
     }
     let mut rows: Vec<(usize, &Site<'_>, Vec<Figures>)> = Vec::new();
     for sessions in SESSIONS {
@@ -51,7 +49,7 @@ pub(crate) fn measure(part: &str, sites: &[Site<'_>]) {
     }
     for _ in 0..ROUNDS {
         for (sessions, site, runs) in &mut rows {
-            runs.push(run(site, &message, *sessions, COPIES));
+            runs.push(run(site, &message, *sessions, copies));
         }
     }
     println!("\n{:<22} {:>8} {:>17} {:>11} {:>13}", "filter", "sessions", "messages/s", "CPU ms each", "of unfiltered");
@@ -68,7 +66,7 @@ pub(crate) fn measure(part: &str, sites: &[Site<'_>]) {
         figures.push(json!({ "filter": site.name, "sessions": sessions, "messages_per_s": rounded(rate),
             "cpu_ms_per_message": rounded(cpu), "share_of_unfiltered": rounded(rate / unfiltered) }));
     }
-    save(part, json!({ "copies": COPIES, "rounds": ROUNDS, "rows": figures }));
+    save(part, json!({ "copies": copies, "rounds": ROUNDS, "rows": figures }));
 }
 
 /// Messages a second as the clients see it, and CPU ms a message of server and filter until all are delivered.

@@ -14,6 +14,9 @@ use crate::mta::{self, Site};
 use crate::peers::{self, Peer};
 use crate::process;
 
+/// Copies sent in a run.
+const COPIES: usize = 500;
+
 pub(crate) fn measure(sample: &Sample) {
     let scratch = Scratch::new();
     let dns = NxDomain::start();
@@ -23,7 +26,7 @@ pub(crate) fn measure(sample: &Sample) {
     let servers: Vec<(Option<&Peer>, Postfix)> =
         filters.map(|filter| (filter, start(filter, &sink, &scratch))).collect();
     let sites: Vec<Site<'_>> = servers.iter().map(|(filter, postfix)| site(*filter, postfix)).collect();
-    mta::measure("postfix", &sites);
+    mta::measure("postfix", &sites, COPIES);
 }
 
 fn start(filter: Option<&Peer>, sink: &Sink, scratch: &Scratch) -> Postfix {
