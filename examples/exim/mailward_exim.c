@@ -230,7 +230,7 @@ static int reset(void) {
   return went_well(mw_session_reset(session, NULL, &error), &error, "RSET");
 }
 
-/* The version of TLS as RFC 8314 and other mail servers write it: Exim calls it "TLS1.3". */
+/* The version of TLS as OpenSSL and other mail servers write it, "TLSv1.3": Exim calls it "TLS1.3". */
 static mw_text_t tls_version(void) {
   const char *version = variable("$tls_in_ver");
   if (strncmp(version, "TLS1", 4) == 0) {
