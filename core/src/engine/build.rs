@@ -325,7 +325,7 @@ impl Engine {
     pub async fn judging_answers(&self, deadline: Deadline) -> bool {
         let answer = async {
             let Ok(turn) = self.shared.load.turn(None).await else { return false };
-            self.judges.run(move |_| drop(turn)).await.is_ok()
+            self.judges.run(false, move |_| drop(turn)).await.is_ok()
         };
         deadline.bound(answer).await.done().copied().unwrap_or(false)
     }

@@ -57,6 +57,7 @@ pub(super) async fn judge(
     let connection = connection.clone();
     let (sender, recipients) = (transaction.sender.clone(), transaction.recipients.clone());
     let direction = transaction.direction;
+    let of_flood = turn.is_heavy();
     let work = move |scanner: &mut WarmScanner<'_>| {
         let _turn = turn;
         let started = Instant::now();
@@ -87,5 +88,5 @@ pub(super) async fn judge(
         engine.shared.meter.worked(Work::Content, started);
         content
     };
-    Ok(judges.run(work).await?)
+    Ok(judges.run(of_flood, work).await?)
 }

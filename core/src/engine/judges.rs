@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 /// How much the threads that serve connections go before these: a packet costs microseconds, a message a millisecond,
 /// and who waits for a packet's turn behind messages waits thirty times. Unit: nice value (setpriority(2)).
 const NICE: i32 = 10;
+/// The same for messages of networks that flood: all others go before them.
+const NICE_OF_FLOOD: i32 = 19;
 
 /// Work for one of the threads.
 type Job = Box<dyn for<'s> FnOnce(&mut WarmScanner<'s>) + Send>;
@@ -19,7 +21,8 @@ type Job = Box<dyn for<'s> FnOnce(&mut WarmScanner<'s>) + Send>;
 /// The threads of one engine. They start when there is work, and end with the engine.
 pub(super) struct Judges {
     scanner: Arc<Scanner>,
-    idle: Mutex<Vec<Judge>>,
+    /// Those for messages of networks that flood, which stay at a lower priority, and the others.
+    idle: [Mutex<Vec<Judge>>; 2],
     most_idle: usize,
 }
 
@@ -33,17 +36,18 @@ struct Judge {
 impl Judges {
     /// `most_idle`: how many threads are kept when there is nothing to do.
     pub(super) fn new(scanner: Scanner, most_idle: usize) -> Self {
-        Judges { scanner: Arc::new(scanner), idle: Mutex::default(), most_idle }
+        Judges { scanner: Arc::new(scanner), idle: Default::default(), most_idle }
     }
 
-    /// Runs `work` on one of the threads. Who stops waiting leaves the thread to its work; it ends behind it.
+    /// Runs `work` on one of the threads, behind all else if it is of a network that floods. Who stops waiting leaves the thread to its work; it ends behind it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        of_flood: bool,
         work: impl for<'s> FnOnce(&mut WarmScanner<'s>) -> T + Send + 'static,
     ) -> Result<T, Panicked> {
-        let judge = match self.take_idle() {
+        let judge = match self.take_idle(of_flood) {
             Some(judge) => judge,
-            None => self.start().map_err(|error| {
+            None => self.start(of_flood).map_err(|error| {
                 tracing::error!(%error, "no thread to judge a message");
                 Panicked
             })?,
@@ -57,24 +61,25 @@ impl Judges {
             tracing::error!("a check of the content panicked");
             Panicked
         })?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle[usize::from(of_flood)].lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < self.most_idle {
             idle.push(judge);
         }
         Ok(answer)
     }
 
-    fn take_idle(&self) -> Option<Judge> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+    fn take_idle(&self, of_flood: bool) -> Option<Judge> {
+        let mut idle = self.idle[usize::from(of_flood)].lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|judge| judge.process == std::process::id());
         idle.pop()
     }
 
-    fn start(&self) -> std::io::Result<Judge> {
+    fn start(&self, of_flood: bool) -> std::io::Result<Judge> {
         let (jobs, work) = mpsc::channel::<Job>();
         let scanner = Arc::clone(&self.scanner);
+        let nice = if of_flood { NICE_OF_FLOOD } else { NICE };
         thread::Builder::new().name("judge".to_owned()).spawn(move || {
-            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            if let Err(error) = rustix::process::setpriority_process(None, nice) {
                 tracing::debug!(%error, "judging threads keep their priority");
             }
             let mut warm = scanner.warm();
@@ -104,28 +109,37 @@ mod tests {
     #[tokio::test]
     async fn a_panic_costs_its_message_and_no_other() {
         let judges = judges();
-        assert!(judges.run(|_| panic!("a hostile message")).await.is_err());
-        assert_eq!(judges.run(|_| 7).await.expect("a new thread"), 7);
+        assert!(judges.run(false, |_| panic!("a hostile message")).await.is_err());
+        assert_eq!(judges.run(false, |_| 7).await.expect("a new thread"), 7);
     }
 
     #[tokio::test]
     async fn a_thread_serves_one_message_after_another() {
         let judges = judges();
-        let first = judges.run(|_| thread::current().id()).await.expect("an answer");
-        let second = judges.run(|_| thread::current().id()).await.expect("an answer");
+        let first = judges.run(false, |_| thread::current().id()).await.expect("an answer");
+        let second = judges.run(false, |_| thread::current().id()).await.expect("an answer");
         assert_eq!(first, second);
+    }
+
+    #[tokio::test]
+    async fn whoever_floods_leaves_the_processors_to_others() {
+        let judges = judges();
+        let nice = || rustix::process::getpriority_process(None).expect("Linux has nice values");
+        for (of_flood, expected) in [(true, NICE_OF_FLOOD), (false, NICE), (true, NICE_OF_FLOOD)] {
+            assert_eq!(judges.run(of_flood, move |_| nice()).await.expect("an answer"), expected);
+        }
     }
 
     #[tokio::test]
     async fn a_thread_that_nobody_waits_for_is_not_used_again() {
         let judges = judges();
         let (go_on, wait) = mpsc::channel::<()>();
-        let stuck = judges.run(move |_| {
+        let stuck = judges.run(false, move |_| {
             let _ = wait.recv();
         });
         let ended = tokio::time::timeout(std::time::Duration::from_millis(20), stuck).await;
         assert!(ended.is_err(), "it waits for ever");
-        assert_eq!(judges.run(|_| 7).await.expect("another thread"), 7);
+        assert_eq!(judges.run(false, |_| 7).await.expect("another thread"), 7);
         drop(go_on);
     }
 }

@@ -365,6 +365,13 @@ impl State {
     }
 }
 
+impl Turn {
+    /// Whether it is of a network that floods.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.heavy
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         {

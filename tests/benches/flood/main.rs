@@ -91,8 +91,8 @@ fn main() {
     let (mut calm, mut flooded) = (Vec::new(), Vec::new());
     let (mut flood, mut cpu, mut most) = ([0; 5], 0.0, 0.0_f64);
     println!(
-        "{:>22} {:>8} {:>8} {:>8} {:>9} {:>9}",
-        "ordinary mail", "p50 ms", "p99 ms", "most ms", "taken", "deferred"
+        "{:>22} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9}",
+        "ordinary mail", "p50 ms", "p99 ms", "most ms", "taken", "deferred", "stolen %"
     );
     for round in 1..=rounds {
         let before = ordinary(&socket, &parts, &format!("a{round}-"), rate, time, &mut ids);
@@ -191,6 +191,8 @@ struct Run {
     timings: Vec<f64>,
     taken: usize,
     deferred: usize,
+    /// Share of the processors that the host of this virtual machine gave to others meanwhile.
+    stolen: f64,
     messages: Vec<Message>,
 }
 
@@ -202,6 +204,8 @@ struct Message {
     /// From connecting to the verdict. Unit: milliseconds.
     took: f64,
     outcome: Outcome,
+    /// As of [`Run`], for the part that it is of.
+    stolen: f64,
     id: String,
 }
 
@@ -210,7 +214,8 @@ impl Run {
         let mut timings: Vec<f64> = messages.iter().map(|message| message.took).collect();
         timings.sort_by(f64::total_cmp);
         let count = |wanted| messages.iter().filter(|message| message.outcome == wanted).count();
-        Run { timings, taken: count(Outcome::Taken), deferred: count(Outcome::Deferred), messages }
+        let stolen = messages.iter().map(|message| message.stolen).sum::<f64>() / messages.len() as f64;
+        Run { timings, taken: count(Outcome::Taken), deferred: count(Outcome::Deferred), stolen, messages }
     }
 
     fn after(&self, seconds: f64) -> Run {
@@ -219,7 +224,8 @@ impl Run {
 
     fn print(&self, name: &str) {
         let [half, most_of, all] = [50.0, 99.0, 100.0].map(|percent| self.at(percent));
-        println!("{name:>22} {half:>8.2} {most_of:>8.2} {all:>8.2} {:>9} {:>9}", self.taken, self.deferred);
+        let (taken, deferred, stolen) = (self.taken, self.deferred, self.stolen * 100.0);
+        println!("{name:>22} {half:>8.2} {most_of:>8.2} {all:>8.2} {taken:>9} {deferred:>9} {stolen:>9.1}");
     }
 
     fn at(&self, percent: f64) -> f64 {
@@ -239,10 +245,14 @@ fn ordinary(socket: &Path, parts: &[Parts], run: &str, rate: f64, time: Duration
         let mut sender = Sender::new(socket, address.into());
         let id = format!("{run}{number}");
         let outcome = sender.send(&parts[number % parts.len()], &id).await;
-        Message { due: due.as_secs_f64(), took: begun.elapsed().as_secs_f64() * 1e3, outcome, id }
+        Message { due: due.as_secs_f64(), took: begun.elapsed().as_secs_f64() * 1e3, outcome, stolen: 0.0, id }
     };
     let all = (0..(rate * time.as_secs_f64()) as usize).map(send);
-    let messages: Vec<Message> = on_one_thread(futures_util::future::join_all(all));
+    let processors = thread::available_parallelism().expect("Linux tells the number of processors").get();
+    let stolen_before = process::stolen();
+    let mut messages: Vec<Message> = on_one_thread(futures_util::future::join_all(all));
+    let stolen = (process::stolen() - stolen_before).as_secs_f64() / started.elapsed().as_secs_f64();
+    messages.iter_mut().for_each(|message| message.stolen = stolen / processors as f64);
     assert!(messages.iter().all(|message| message.outcome != Outcome::Broken), "ordinary mail gets its answers");
     let taken = messages.iter().filter(|message| message.outcome == Outcome::Taken);
     ids.extend(taken.map(|message| message.id.clone()));
