@@ -23,6 +23,8 @@ use tokio::runtime::{Builder, Runtime};
 /// Threads on which lookups go on between two calls; the work of a call itself is done on the caller's thread and on
 /// blocking threads. Unit: threads. Source: our own choice; lookups only wait.
 const LOOKUP_THREADS: usize = 2;
+/// The same in a process that was forked from the one that opened the engine: it serves one client.
+const LOOKUP_THREADS_FORKED: usize = 1;
 
 const EDIT_HEADER: u32 = 1;
 const REMOVE_RECIPIENT: u32 = 2;
@@ -63,6 +65,8 @@ pub(crate) struct Shareable {
     source: Source,
     pub(crate) host: Host,
     pub(crate) record: bool,
+    /// Which process opened it.
+    opened_in: u32,
     running: Mutex<Option<Running>>,
     resolver: Option<HostResolver>,
 }
@@ -101,8 +105,9 @@ impl Shareable {
         if let Some(resolver) = &self.resolver {
             resolver.start().map_err(cannot)?;
         }
+        let is_forked = self.opened_in != std::process::id();
         let runtime = Builder::new_multi_thread()
-            .worker_threads(LOOKUP_THREADS)
+            .worker_threads(if is_forked { LOOKUP_THREADS_FORKED } else { LOOKUP_THREADS })
             .thread_name("mailward")
             .enable_io()
             .enable_time()
@@ -202,8 +207,16 @@ fn open(config: Config, file: Option<&Path>, opening: &Opening<'_>) -> Result<En
     let shared = shared(&config, opening)?;
     let loaded = RwLock::new(load(config, shared.clone())?);
     let host = host(opening.host)?;
-    let running = Mutex::default();
-    Ok(Engine(Arc::new(Shareable { loaded, shared, source, host, record: opening.record, running, resolver })))
+    Ok(Engine(Arc::new(Shareable {
+        loaded,
+        shared,
+        source,
+        host,
+        record: opening.record,
+        opened_in: std::process::id(),
+        running: Mutex::default(),
+        resolver,
+    })))
 }
 
 fn host(flags: u32) -> Result<Host, Failure> {

@@ -1,7 +1,6 @@
 //! The table of phrases, found in one pass.
 
 use super::tables;
-use aho_corasick::{AhoCorasick, Anchored, Input, StartKind, automaton::OverlappingState};
 use std::sync::LazyLock;
 
 /// What a phrase is about. The words are the section names of the table.
@@ -43,15 +42,29 @@ subjects! {
     Urgency "urgency",
 }
 
+/// All phrases. They are few enough to be sorted in a tenth of a millisecond, when an automaton for them takes some five:
+/// a process that judges one message and ends would wait for it.
 struct Table {
-    finder: AhoCorasick,
-    about: Vec<About>,
     short: Starts<SHORT>,
     long: Starts<LONG>,
+    count: usize,
 }
 
-/// Which first bytes begin a phrase, one bit for each hash: most words of a text begin none. `L`: how many bytes.
-struct Starts<const L: usize>(Box<[u64; 256]>);
+#[derive(Debug, Clone, Copy)]
+struct Phrase {
+    words: &'static str,
+    about: About,
+    /// Its place in the table.
+    number: usize,
+}
+
+/// Phrases of at least `L` bytes, found by their first `L` bytes.
+struct Starts<const L: usize> {
+    /// Which first bytes there are, one bit for each hash: most words of a text begin no phrase.
+    bits: Box<[u64; 256]>,
+    /// Sorted by their words.
+    phrases: Vec<Phrase>,
+}
 
 /// First bytes of phrases that are shorter than [`LONG`].
 const SHORT: usize = 3;
@@ -59,41 +72,49 @@ const SHORT: usize = 3;
 const LONG: usize = 7;
 
 impl<const L: usize> Starts<L> {
-    fn of<'p>(phrases: impl Iterator<Item = &'p str>) -> Self {
-        let mut starts = Starts(Box::new([0; 256]));
-        for phrase in phrases {
-            if let Some((word, bit)) = Self::place(phrase.as_bytes()) {
-                starts.0[word] |= bit;
-            }
+    fn of(mut phrases: Vec<Phrase>) -> Self {
+        let mut bits = Box::new([0; 256]);
+        for start in phrases.iter().filter_map(|phrase| phrase.words.as_bytes().first_chunk()) {
+            let (word, bit) = Self::place(start);
+            bits[word] |= bit;
         }
-        starts
+        phrases.sort_unstable_by_key(|phrase| phrase.words);
+        Starts { bits, phrases }
     }
 
-    fn may_begin(&self, text: &[u8]) -> bool {
-        Self::place(text).is_some_and(|(word, bit)| self.0[word] & bit != 0)
+    /// The phrases with which a text begins.
+    fn beginning(&self, text: &[u8]) -> impl Iterator<Item = &Phrase> {
+        let start = text.first_chunk::<L>().filter(|start| {
+            let (word, bit) = Self::place(start);
+            self.bits[word] & bit != 0
+        });
+        let first_of = |phrase: &Phrase| phrase.words.as_bytes().first_chunk::<L>().copied();
+        let candidates = start.map_or(&[][..], |start| {
+            &self.phrases[self.phrases.partition_point(|phrase| first_of(phrase) < Some(*start))..]
+        });
+        candidates
+            .iter()
+            .take_while(move |phrase| first_of(phrase).as_ref() == start)
+            .filter(move |phrase| text.starts_with(phrase.words.as_bytes()))
     }
 
-    fn place(text: &[u8]) -> Option<(usize, u64)> {
-        let first: [u8; L] = text.get(..L)?.try_into().ok()?;
+    fn place(start: &[u8; L]) -> (usize, u64) {
         let mut number = [0; 8];
-        number[..L].copy_from_slice(&first);
+        number[..L].copy_from_slice(start);
         let hash = u64::from_le_bytes(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 50;
-        Some(((hash >> 6) as usize, 1 << (hash & 63)))
+        ((hash >> 6) as usize, 1 << (hash & 63))
     }
 }
 
-static TABLE: LazyLock<Option<Table>> = LazyLock::new(|| {
-    let rows: Vec<(&str, About)> = tables::rows(include_str!("phrases.txt"))
-        .filter_map(|(section, phrase)| {
-            SUBJECTS.iter().find(|(word, _)| *word == section).map(|(_, about)| (phrase, *about))
-        })
-        .collect();
-    let finder =
-        AhoCorasick::builder().start_kind(StartKind::Anchored).build(rows.iter().map(|(phrase, _)| phrase)).ok()?;
-    let phrases = || rows.iter().map(|(phrase, _)| *phrase);
-    let short = Starts::of(phrases().filter(|phrase| phrase.len() < LONG));
-    let long = Starts::of(phrases().filter(|phrase| phrase.len() >= LONG));
-    Some(Table { finder, short, long, about: rows.into_iter().map(|(_, about)| about).collect() })
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let rows = tables::rows(include_str!("phrases.txt")).filter_map(|(section, words)| {
+        SUBJECTS.iter().find(|(word, _)| *word == section).map(|(_, about)| (words, *about))
+    });
+    let phrases: Vec<Phrase> =
+        rows.enumerate().map(|(number, (words, about))| Phrase { words, about, number }).collect();
+    let count = phrases.len();
+    let (short, long) = phrases.into_iter().partition(|phrase| phrase.words.len() < LONG);
+    Table { short: Starts::of(short), long: Starts::of(long), count }
 });
 
 /// How many different phrases about each subject a text holds.
@@ -106,24 +127,20 @@ impl Phrases {
     /// Finds the phrases of a text in its normal form.
     pub(super) fn of(text: &str) -> Self {
         let mut out = Phrases::default();
-        let Some(table) = TABLE.as_ref() else { return out };
-        let mut seen = vec![false; table.about.len()];
+        let table = &*TABLE;
+        let mut seen = vec![false; table.count];
         let bytes = text.as_bytes();
         let mut in_word = false;
         for (at, byte) in bytes.iter().enumerate() {
             let inside = in_word && byte.is_ascii_alphanumeric();
             in_word = byte.is_ascii_alphanumeric();
-            let rest = &bytes[at..];
-            if inside || !(table.short.may_begin(rest) || table.long.may_begin(rest)) {
+            if inside {
                 continue;
             }
-            let mut state = OverlappingState::start();
-            let input = Input::new(text).range(at..).anchored(Anchored::Yes);
-            while table.finder.try_find_overlapping(input.clone(), &mut state).is_ok() {
-                let Some(hit) = state.get_match() else { break };
-                let index = hit.pattern().as_usize();
-                if !std::mem::replace(&mut seen[index], true) {
-                    let count = &mut out.counts[table.about[index] as usize];
+            let rest = &bytes[at..];
+            for phrase in table.short.beginning(rest).chain(table.long.beginning(rest)) {
+                if !std::mem::replace(&mut seen[phrase.number], true) {
+                    let count = &mut out.counts[phrase.about as usize];
                     *count = count.saturating_add(1);
                 }
             }
@@ -161,5 +178,16 @@ mod tests {
         let phrases = Phrases::of("bitcoin, bitcoin and btc; notbitcoins");
         assert_eq!(phrases.about(About::Coin), 2);
         assert_eq!(Phrases::of("unbitcoined").about(About::Coin), 0);
+    }
+
+    #[test]
+    fn every_phrase_is_found_also_those_with_which_another_begins() {
+        let rows = || tables::rows(include_str!("phrases.txt"));
+        for (section, phrase) in rows() {
+            let expected = rows().filter(|(of, other)| *of == section && phrase.starts_with(other)).count();
+            let about = SUBJECTS.iter().find(|(word, _)| *word == section).expect("a subject").1;
+            let found = Phrases::of(phrase);
+            assert!(usize::from(found.about(about)) >= expected, "{phrase}");
+        }
     }
 }

@@ -23,6 +23,9 @@ pub const FILE: &str = "mailward.db";
 const MIGRATIONS: &[&str] = &[history::TABLE, roster::TABLE, learned::TABLE];
 /// Longest wait for another process that writes. Unit: time. Source: SQLite's customary 5 s.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How often the last rows are tried, each time for [`LOCK_WAIT`], before a process ends without them: one that serves a
+/// single connection meets many others that write.
+const LAST_TRIES: u32 = 3;
 /// History is written at least this often.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
 /// History is written when so many rows wait. Unit: rows.
@@ -289,7 +292,7 @@ impl Writer {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => self.flush(),
-                Err(RecvTimeoutError::Disconnected) => return self.flush(),
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
         }
     }
@@ -326,6 +329,17 @@ impl Writer {
                 self.oldest = Some(Instant::now());
             }
         }
+    }
+
+    fn end(&mut self) {
+        for _ in 0..LAST_TRIES {
+            self.flush();
+            if self.waiting.is_empty() {
+                return;
+            }
+        }
+        let (file, lost) = (self.path.display(), self.waiting.len());
+        tracing::error!(%file, lost, "store: the last history rows could not be written");
     }
 
     fn connected(&mut self) -> Option<&mut Connection> {
@@ -416,6 +430,22 @@ mod tests {
         let store = Store::open(&dir, 30).expect("opened again");
         let recent = store.recent(10).await.expect("read");
         assert_eq!(recent.iter().map(|r| r.reference.as_str()).collect::<Vec<_>>(), ["new"]);
+        let _ = std::fs::remove_dir_all(dir);
+    }
+
+    #[tokio::test]
+    async fn the_last_rows_outlast_another_process_that_writes_for_longer_than_one_try() {
+        let dir = scratch("last-rows");
+        let store = Store::open(&dir, 30).expect("opened");
+        let other = Connection::open(dir.join(FILE)).expect("opened by another");
+        other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+        store.record(row("aaaaaaaaaa", 1));
+        let closing = std::thread::spawn(move || store.close());
+        std::thread::sleep(LOCK_WAIT + Duration::from_secs(1));
+        other.execute_batch("COMMIT").expect("given free");
+        closing.join().expect("no panic");
+        let found = Store::open(&dir, 30).expect("opened again").find("aaaaaaaaaa").await.expect("read");
+        assert!(found.is_some());
         let _ = std::fs::remove_dir_all(dir);
     }
 
