@@ -12,6 +12,9 @@ use crate::process::{program, run};
 /// How the plugin is called.
 pub(super) const NAME: &str = "mailward-exim.so";
 
+/// All of it, as `*.c` is in its README.
+const SOURCES: [&str; 4] = ["connection.c", "envelope.c", "mailward_exim.c", "message.c"];
+
 /// Compiles with all warnings as errors, but for those in Exim's own headers.
 pub(super) fn build(folder: &Path) -> PathBuf {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the project");
@@ -22,7 +25,7 @@ pub(super) fn build(folder: &Path) -> PathBuf {
         .arg(unpacked("usr/include/exim4"))
         .arg("-I")
         .arg(project.join("ffi/include"))
-        .arg(project.join("examples/exim/mailward_exim.c"))
+        .args(SOURCES.map(|name| project.join("examples/exim").join(name)))
         .arg(&library)
         .arg(format!("-Wl,-rpath,{}", library.parent().expect("a folder").display()))
         .arg("-o")

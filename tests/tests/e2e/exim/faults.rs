@@ -25,6 +25,17 @@ fn broken_configuration_defers_mail_and_the_log_says_why_and_open_connections_go
 }
 
 #[test]
+fn what_the_library_has_to_say_is_in_the_main_log() {
+    let scratch = Scratch::new();
+    let file = scratch.file("recipients.csv", "address\nalice@rig.test\nno address at all\n");
+    let config = format!("[directory]\ndomains = [\"rig.test\"]\nfiles = [\"{}\"]\n", file.display());
+    let site = Site::builder(&scratch, &config).start();
+    assert!(site.send_to_alice("a@example.net", message("a@example.net", "heard", "Hello")).is_accepted());
+    site.exim.wait_for_log("mailward: a line of a directory file is left out");
+    assert!(site.exim.log().contains("recipients.csv:3"), "{}", site.exim.log());
+}
+
+#[test]
 fn site_may_prefer_unchecked_mail_to_none() {
     for way in [BY_LOCAL_SCAN, BY_ACL] {
         let scratch = Scratch::new();
