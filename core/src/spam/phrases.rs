@@ -62,7 +62,9 @@ struct Phrase {
 struct Starts<const L: usize> {
     /// Which first bytes there are, one bit for each hash: most words of a text begin no phrase.
     bits: Box<[u64; 256]>,
-    /// Sorted by their words.
+    /// First bytes as a number, sorted.
+    starts: Vec<u64>,
+    /// The phrase of each.
     phrases: Vec<Phrase>,
 }
 
@@ -73,37 +75,45 @@ const LONG: usize = 7;
 
 impl<const L: usize> Starts<L> {
     fn of(mut phrases: Vec<Phrase>) -> Self {
+        phrases.retain(|phrase| Self::start(phrase.words.as_bytes()).is_some());
+        phrases.sort_unstable_by_key(|phrase| Self::start(phrase.words.as_bytes()));
+        let starts: Vec<u64> = phrases.iter().filter_map(|phrase| Self::start(phrase.words.as_bytes())).collect();
         let mut bits = Box::new([0; 256]);
-        for start in phrases.iter().filter_map(|phrase| phrase.words.as_bytes().first_chunk()) {
-            let (word, bit) = Self::place(start);
+        for (word, bit) in starts.iter().map(|start| place(*start)) {
             bits[word] |= bit;
         }
-        phrases.sort_unstable_by_key(|phrase| phrase.words);
-        Starts { bits, phrases }
+        Starts { bits, starts, phrases }
     }
 
-    /// The phrases with which a text begins.
-    fn beginning(&self, text: &[u8]) -> impl Iterator<Item = &Phrase> {
-        let start = text.first_chunk::<L>().filter(|start| {
-            let (word, bit) = Self::place(start);
-            self.bits[word] & bit != 0
-        });
-        let first_of = |phrase: &Phrase| phrase.words.as_bytes().first_chunk::<L>().copied();
-        let candidates = start.map_or(&[][..], |start| {
-            &self.phrases[self.phrases.partition_point(|phrase| first_of(phrase) < Some(*start))..]
-        });
-        candidates
-            .iter()
-            .take_while(move |phrase| first_of(phrase).as_ref() == start)
-            .filter(move |phrase| text.starts_with(phrase.words.as_bytes()))
+    /// Hands over the phrases with which a text begins.
+    fn beginning(&self, text: &[u8], mut found: impl FnMut(&Phrase)) {
+        let Some(start) = Self::start(text) else { return };
+        let (word, bit) = place(start);
+        if self.bits[word] & bit == 0 {
+            return;
+        }
+        let first = self.starts.partition_point(|other| *other < start);
+        for (other, phrase) in self.starts[first..].iter().zip(&self.phrases[first..]) {
+            if *other != start {
+                return;
+            }
+            if text.starts_with(phrase.words.as_bytes()) {
+                found(phrase);
+            }
+        }
     }
 
-    fn place(start: &[u8; L]) -> (usize, u64) {
+    fn start(text: &[u8]) -> Option<u64> {
         let mut number = [0; 8];
-        number[..L].copy_from_slice(start);
-        let hash = u64::from_le_bytes(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 50;
-        ((hash >> 6) as usize, 1 << (hash & 63))
+        number[..L].copy_from_slice(text.first_chunk::<L>()?);
+        Some(u64::from_le_bytes(number))
     }
+}
+
+/// Word and bit for these first bytes.
+fn place(start: u64) -> (usize, u64) {
+    let hash = start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 50;
+    ((hash >> 6) as usize, 1 << (hash & 63))
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -138,12 +148,14 @@ impl Phrases {
                 continue;
             }
             let rest = &bytes[at..];
-            for phrase in table.short.beginning(rest).chain(table.long.beginning(rest)) {
+            let mut count = |phrase: &Phrase| {
                 if !std::mem::replace(&mut seen[phrase.number], true) {
                     let count = &mut out.counts[phrase.about as usize];
                     *count = count.saturating_add(1);
                 }
-            }
+            };
+            table.short.beginning(rest, &mut count);
+            table.long.beginning(rest, &mut count);
         }
         out
     }
