@@ -25,14 +25,6 @@ pub(crate) fn pss(groups: &[u32]) -> f64 {
     members(groups).iter().filter_map(|member| kilobytes(member.id)).sum::<f64>() / 1024.0
 }
 
-/// Time that the host of a virtual machine gave to others while this machine had work (proc(5), `stat`: steal), all
-/// processors together, since the start.
-pub(crate) fn stolen() -> Duration {
-    let stat = fs::read_to_string("/proc/stat").expect("Linux has /proc");
-    let ticks = stat.lines().next().and_then(|line| line.split_whitespace().nth(8)?.parse::<u64>().ok());
-    Duration::from_secs_f64(ticks.unwrap_or(0) as f64 / ticks_per_second())
-}
-
 /// Waits until these groups do nothing any more: rspamd, for instance, compiles its patterns after its start.
 pub(crate) fn settle(groups: &[u32]) {
     let started = Instant::now();
@@ -66,7 +58,8 @@ fn members(groups: &[u32]) -> Vec<Member> {
     ids.filter_map(member).collect()
 }
 
-fn ticks_per_second() -> f64 {
+/// The unit of times in /proc.
+pub(crate) fn ticks_per_second() -> f64 {
     let output = Command::new("getconf").arg("CLK_TCK").output().expect("getconf is part of libc-bin");
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }
