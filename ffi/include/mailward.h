@@ -15,6 +15,9 @@
  * with it. The first session starts threads. From then on the engine and its sessions belong to that process: in a child
  * that it forks later, calls fail with MW_E_FORKED, and the _free functions do nothing.
  *
+ * Process. The library makes no memory executable and installs no signal handlers; its threads take signals as the thread
+ * that opened the first session did.
+ *
  * Errors. A function that can fail returns a status. `err` may be NULL; else on failure *err is set to an error that the
  * caller owns (mw_error_free), and on success it is untouched. On failure no other output is written. A fault inside the
  * library never ends the process: the call returns MW_E_PANIC (a line goes to standard error), and the session answers

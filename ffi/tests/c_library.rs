@@ -184,6 +184,16 @@ fn null_is_an_argument_like_any_other_and_a_forked_child_is_told() {
     let _ = fs::remove_dir_all(folder);
 }
 
+#[test]
+fn a_host_without_executable_memory_judges_mail_and_keeps_its_signals() {
+    let folder = scratch("hardened");
+    fs::write(folder.join("zone"), ZONE).expect("a file");
+    let program = compile("cc", &["-std=c99"], &package().join("tests/c/hardened_host.c"), &folder);
+    let output = Command::new(&program).arg(folder.join("zone")).output().expect("it runs");
+    assert!(output.status.success(), "{:?} {}", output.status, String::from_utf8_lossy(&output.stderr));
+    let _ = fs::remove_dir_all(folder);
+}
+
 /// Programs that use the whole interface, rightly and wrongly. Each takes a folder for state and files.
 const PROGRAMS: [(&str, &str, &[&str]); 3] = [
     ("interface.c", "cc", &["-std=c99", "-g"]),
