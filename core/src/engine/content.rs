@@ -57,7 +57,7 @@ pub(super) async fn judge(
     let connection = connection.clone();
     let (sender, recipients) = (transaction.sender.clone(), transaction.recipients.clone());
     let direction = transaction.direction;
-    let of_flood = turn.is_heavy();
+    let of_flood = turn.gives_way();
     let work = move |scanner: &mut WarmScanner<'_>| {
         let _turn = turn;
         let started = Instant::now();

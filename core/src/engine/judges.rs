@@ -39,7 +39,8 @@ impl Judges {
         Judges { scanner: Arc::new(scanner), idle: Default::default(), most_idle }
     }
 
-    /// Runs `work` on one of the threads, behind all else if it is of a network that floods. Who stops waiting leaves the thread to its work; it ends behind it.
+    /// Runs `work` on one of the threads, behind all else if it is of a network that floods. Who stops waiting leaves the
+    /// thread to its work; it ends behind it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         of_flood: bool,

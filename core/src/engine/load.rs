@@ -366,9 +366,9 @@ impl State {
 }
 
 impl Turn {
-    /// Whether it is of a network that floods.
-    pub(super) fn is_heavy(&self) -> bool {
-        self.heavy
+    /// Whether all other work goes first: it is for a network that floods, and others need not wait for this very turn.
+    pub(super) fn gives_way(&self) -> bool {
+        self.heavy && self.load.processors > 1
     }
 }
 

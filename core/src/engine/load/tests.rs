@@ -118,3 +118,16 @@ async fn lookups_for_strangers_wait_in_a_rush_but_not_for_those_who_are_known() 
     tokio::time::sleep(2 * TICK).await;
     assert!(!load.begins(stranger(1)), "the rush is over");
 }
+
+#[tokio::test]
+async fn a_flood_gives_way_unless_it_holds_the_only_turn() {
+    for (processors, expected) in [(1, false), (2, true)] {
+        let mut load = Arc::into_inner(Load::new()).expect("nobody else has it");
+        load.processors = processors;
+        load.state().heavy_running = 1;
+        let load = Arc::new(load);
+        let turn = |heavy| Turn { load: Arc::clone(&load), network: None, heavy, since: 0.0 };
+        assert_eq!(turn(true).gives_way(), expected, "with {processors}");
+        assert!(!turn(false).gives_way());
+    }
+}
