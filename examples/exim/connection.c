@@ -1,7 +1,6 @@
 /* What this process keeps of its connection: settings, engine, session. */
 #include "plugin.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>

@@ -59,13 +59,8 @@ pub(crate) fn recording(folder: &Path, from: &str) -> PathBuf {
     })
 }
 
-/// Without what differs from run to run, and without words of the message, which history does not keep.
-pub(crate) fn comparable(text: &[u8]) -> Value {
-    let text = String::from_utf8_lossy(text);
-    let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines.len(), 1, "one object on one line: {text}");
-    let mut explanation: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    explanation.as_object_mut().expect("an object").remove("run").expect("a run object");
+/// Takes the words of the message off the findings of an explanation.
+pub(crate) fn remove_words(explanation: &mut Value) {
     for finding in explanation["findings"].as_array_mut().expect("findings") {
         let finding = finding.as_object_mut().expect("a finding");
         if let Some(evidence) = finding.get_mut("evidence").and_then(Value::as_array_mut) {
@@ -75,6 +70,16 @@ pub(crate) fn comparable(text: &[u8]) -> Value {
             }
         }
     }
+}
+
+/// Without what differs from run to run, and without words of the message, which history does not keep.
+pub(crate) fn comparable(text: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 1, "one object on one line: {text}");
+    let mut explanation: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    explanation.as_object_mut().expect("an object").remove("run").expect("a run object");
+    remove_words(&mut explanation);
     explanation
 }
 

@@ -146,15 +146,7 @@ fn split(line: &str) -> (String, Value) {
 /// As history keeps it: without texts, and without the values of changed header fields.
 fn without_words(explanation: &str) -> String {
     let mut explanation: Value = serde_json::from_str(explanation).expect("JSON");
-    for finding in explanation["findings"].as_array_mut().expect("findings") {
-        let finding = finding.as_object_mut().expect("a finding");
-        if let Some(evidence) = finding.get_mut("evidence").and_then(Value::as_array_mut) {
-            evidence.retain(|one| one.get("text").is_none());
-            if evidence.is_empty() {
-                finding.remove("evidence");
-            }
-        }
-    }
+    crate::recording::remove_words(&mut explanation);
     for edit in explanation.get_mut("edits").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(change) = edit.get_mut("change-header") {
             change["value"] = "".into();
