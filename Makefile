@@ -4,8 +4,9 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-# The program that `install` and `deb` take.
+# The programs that `install` and `deb` take.
 PROGRAM ?= target/release/mailward
+SCAN_PROGRAM ?= $(PROGRAM)-scan
 # Of the system that the units are for: this one. Where it is not installed, that of Debian 12.
 SYSTEMD_VERSION ?= $(or $(shell systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p'),252)
 
@@ -64,12 +65,14 @@ setup-test:
 	@sh tests/setup-sendmail.sh $(SENDMAIL_FOLDER)
 	@sh tests/setup-exim.sh $(EXIM_FOLDER)
 
-install: $(PROGRAM) ## Install program, units, manual pages, completions and documents: PREFIX, DESTDIR, PROGRAM.
+install: $(PROGRAM) $(SCAN_PROGRAM) ## Install program, units, manual pages, completions and documents: PREFIX, DESTDIR, PROGRAM.
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SYSCONFDIR)/mailward"
 	install -m 755 "$(PROGRAM)" "$(DESTDIR)$(PREFIX)/bin/mailward"
+	install -m 755 "$(SCAN_PROGRAM)" "$(DESTDIR)$(PREFIX)/bin/mailward-scan"
 	sh milter/systemd/install.sh "$(DESTDIR)$(UNITDIR)" "$(PREFIX)/bin" "$(SYSTEMD_VERSION)"
 	install -D -m 644 milter/systemd/mailward.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/mailward.conf"
 	"$(PROGRAM)" man "$(DESTDIR)$(PREFIX)/share/man/man1"
+	"$(SCAN_PROGRAM)" --man >"$(DESTDIR)$(PREFIX)/share/man/man1/mailward-scan.1"
 	install -d "$(DESTDIR)$(PREFIX)/share/man/man5"
 	mv "$(DESTDIR)$(PREFIX)"/share/man/man1/*.5 "$(DESTDIR)$(PREFIX)/share/man/man5/"
 	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" "$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions" \
@@ -103,8 +106,11 @@ target/release/libmailward.so target/release/libmailward.a &:
 target/release/mailward:
 	$(MAKE) release
 
-deb: setup-deb $(PROGRAM) ## Build target/mailward_VERSION_ARCH.deb for the Debian release that this is.
-	PROGRAM="$(PROGRAM)" SYSTEMD_VERSION="$(SYSTEMD_VERSION)" sh milter/debian/build.sh target
+target/release/mailward-scan:
+	$(CARGO) build --release --locked $(IGNORE) -p mailward -p mailward-scan
+
+deb: setup-deb $(PROGRAM) $(SCAN_PROGRAM) ## Build target/mailward_VERSION_ARCH.deb for the Debian release that this is.
+	PROGRAM="$(PROGRAM)" SCAN_PROGRAM="$(SCAN_PROGRAM)" SYSTEMD_VERSION="$(SYSTEMD_VERSION)" sh milter/debian/build.sh target
 
 setup-deb:
 	@sh tests/setup.sh dpkg-dev binutils xz-utils

@@ -413,9 +413,13 @@ impl Session {
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
         };
         let direction = open.transaction.direction;
-        let content =
-            content::judge(engine, self.counted_network(), &self.connection, &open.transaction, raw.clone(), time);
+        let service = self.reach_scan_service(deadline).await;
+        let here = service.is_none();
+        let network = self.counted_network();
+        let content = content::judge(engine, network, &self.connection, &open.transaction, raw.clone(), here, time);
         let content = deadline.bound(content);
+        let scan = malware::ask_service(service, &raw, deadline);
+        let scan = self.journal.ask("scan", engine.shared.meter.ask_if_any(Service::Scan, scan));
         let clamd = malware::ask(&engine.malware, &raw, deadline);
         let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
@@ -432,8 +436,8 @@ impl Session {
                 false => None,
             }
         };
-        let (content, clamd, authentication) = tokio::join!(content, clamd, authentication);
-        let Content { facts, scan, mut findings, learned, forged } = match content {
+        let (content, scan, clamd, authentication) = tokio::join!(content, scan, clamd, authentication);
+        let Content { facts, scan: seen, mut findings, learned, forged } = match content {
             Outcome::Done(Ok(content)) => content,
             Outcome::Done(Err(Unjudged::Panicked)) => return self.deferred(time, open, "internal.panic"),
             Outcome::Done(Err(Unjudged::Overloaded)) => return self.deferred(time, open, "rates.load"),
@@ -464,7 +468,7 @@ impl Session {
                 false => engine.authenticator.judge(results),
             });
         }
-        judgement.merge(malware::judge(&engine.malware, &scan, clamd.as_ref()));
+        judgement.merge(malware::judge(&engine.malware, &seen.completed_by(scan), clamd.as_ref()));
         let authenticated = (spf.as_ref(), authentication.as_ref());
         let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
         judgement.findings.extend(findings);

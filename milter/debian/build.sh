@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds a Debian package from what `make install` lays out: build.sh OUTDIR, called by `make deb`.
-# PROGRAM is the program to pack, SYSTEMD_VERSION that of the release the package is for. DEBFULLNAME and DEBEMAIL name
+# PROGRAM and SCAN_PROGRAM are the programs to pack, SYSTEMD_VERSION that of the release the package is for. DEBFULLNAME and DEBEMAIL name
 # the maintainer, as in other packaging tools; DEB_COMPRESSION=none is quick.
 set -eu
 here=$(dirname "$0") out=$1
@@ -16,8 +16,8 @@ unitdir=/usr/lib/systemd/system
 [ "$SYSTEMD_VERSION" -ge 253 ] || unitdir=/lib/systemd/system
 
 make --no-print-directory install DESTDIR="$tree" PREFIX=/usr SYSCONFDIR=/etc UNITDIR="$unitdir" \
-    PROGRAM="$PROGRAM" SYSTEMD_VERSION="$SYSTEMD_VERSION"
-strip --strip-unneeded "$tree/usr/bin/mailward"
+    PROGRAM="$PROGRAM" SCAN_PROGRAM="$SCAN_PROGRAM" SYSTEMD_VERSION="$SYSTEMD_VERSION"
+strip --strip-unneeded "$tree/usr/bin/mailward" "$tree/usr/bin/mailward-scan"
 # adduser makes the user in the package.
 rm -r "$tree/usr/lib/sysusers.d"
 rmdir "$tree/usr/lib" 2>/dev/null || true
@@ -31,7 +31,7 @@ gzip -9n "$tree"/usr/share/man/man1/*.1 "$tree"/usr/share/man/man5/*.5
 
 mkdir "$work/debian" "$tree/DEBIAN"
 printf 'Source: mailward\n\nPackage: mailward\nArchitecture: any\nDepends: ${shlibs:Depends}\n' >"$work/debian/control"
-depends=$(cd "$work" && dpkg-shlibdeps -O tree/usr/bin/mailward 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+depends=$(cd "$work" && dpkg-shlibdeps -O tree/usr/bin/mailward tree/usr/bin/mailward-scan 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 [ -n "$depends" ] || { echo "dpkg-shlibdeps found no libraries" >&2; exit 1; }
 size=$(du -sk --apparent-size "$tree" | cut -f 1)
 sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@SIZE@/$size/" -e "s/@DEPENDS@/$depends/" \

@@ -25,6 +25,7 @@ pub mod ports;
 pub mod postfix;
 pub mod process;
 pub mod sasl;
+pub mod scan;
 pub mod scratch;
 pub mod sendmail;
 pub mod sink;

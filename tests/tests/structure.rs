@@ -136,8 +136,8 @@ fn cargo_tree(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn core_and_ffi_reach_no_crate_under_the_gpl() {
-    for package in ["mailward-core", "mailward-ffi"] {
+fn core_scan_and_ffi_reach_no_crate_under_the_gpl() {
+    for package in ["mailward-core", "mailward-scan", "mailward-ffi"] {
         let tree = cargo_tree(&["--prefix", "none", "-f", "{p} {l}", "-p", package]);
         let gpl: Vec<&str> = tree
             .lines()

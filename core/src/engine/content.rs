@@ -1,9 +1,9 @@
 //! What the message itself says: parsing, scanning and rules, off the async threads.
 
-use super::{Engine, load::Overloaded, pending::Panicked};
+use super::{Engine, Session, load::Overloaded, pending::Panicked};
 use crate::{
     authentication::forged,
-    lookup::meter::Work,
+    lookup::{Deadline, meter::Work, scan::ScanService},
     malware::{ScanReport, WarmScanner},
     message::{self, MessageFacts},
     session::{ClientNetwork, Connection, Direction, Transaction},
@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Instant};
 pub(super) struct Content {
     /// For policies.
     pub(super) facts: MessageFacts,
-    /// For the malware room.
+    /// For the malware room; without the rules if the scanning service applies them.
     pub(super) scan: ScanReport,
     /// Of the rules.
     pub(super) findings: Vec<Finding>,
@@ -40,13 +40,26 @@ impl From<Panicked> for Unjudged {
     }
 }
 
-/// Parses once and looks at everything. `network`: in whose turn; `None` if the client is exempt.
+impl Session {
+    /// The scanning service, if it is to scan. A replay has its answer, if it gave one.
+    pub(super) async fn reach_scan_service(&self, deadline: Deadline) -> Option<Result<ScanService, String>> {
+        let scanner = self.engine.judges.scanner();
+        if self.journal.is_replay() && !scanner.leaves_it_to_the_service() {
+            return None;
+        }
+        scanner.reach_service(deadline).await
+    }
+}
+
+/// Parses once and looks at everything. `network`: in whose turn; `None` if the client is exempt. `scan`: whether the rules
+/// for malware are for this process to apply.
 pub(super) async fn judge(
     engine: &Arc<Engine>,
     network: Option<ClientNetwork>,
     connection: &Connection,
     transaction: &Transaction,
     raw: Bytes,
+    scan: bool,
     now: i64,
 ) -> Result<Content, Unjudged> {
     // The turn goes with the work: a deadline that passes ends the wait, not the work.
@@ -62,7 +75,7 @@ pub(super) async fn judge(
         let _turn = turn;
         let started = Instant::now();
         let message = message::parse(&raw, &engine.bounds);
-        let scan = scanner.scan(&message);
+        let scan = if scan { scanner.scan(&message) } else { scanner.look(&message) };
         let at_end = AtEnd {
             connection: &connection,
             sender: &sender,

@@ -39,6 +39,11 @@ impl Judges {
         Judges { scanner: Arc::new(scanner), idle: Default::default(), most_idle }
     }
 
+    /// What their scanners scan by.
+    pub(super) fn scanner(&self) -> &Scanner {
+        &self.scanner
+    }
+
     /// Runs `work` on one of the threads, behind all else if it is of a network that floods. Who stops waiting leaves the
     /// thread to its work; it ends behind it.
     pub(super) async fn run<T: Send + 'static>(

@@ -28,6 +28,8 @@ pub enum Service {
     Clamd,
     /// `counters.db`.
     Counters,
+    /// The scanning service.
+    Scan,
 }
 
 /// A part of our own work on a message.
@@ -54,7 +56,7 @@ pub enum Ending {
 
 impl Service {
     /// All of them, in the order of their counts.
-    pub const ALL: [Service; 4] = [Service::Dns, Service::Ldap, Service::Clamd, Service::Counters];
+    pub const ALL: [Service; 5] = [Service::Dns, Service::Ldap, Service::Clamd, Service::Counters, Service::Scan];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -63,6 +65,7 @@ impl Service {
             Service::Ldap => "ldap",
             Service::Clamd => "clamd",
             Service::Counters => "counters",
+            Service::Scan => "scan",
         }
     }
 }
@@ -223,7 +226,7 @@ mod tests {
         meter.ask(Service::Ldap, async { Outcome::<()>::Unavailable { why: String::new() } }).await;
         meter.ask_if_any(Service::Clamd, async { None::<Outcome<()>> }).await;
         let asked = |service| Ending::ALL.map(|ending| meter.asked(service, ending));
-        assert_eq!(Service::ALL.map(asked), [[1, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]);
+        assert_eq!(Service::ALL.map(asked), [[1, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0], [0, 0, 0]]);
         assert_eq!(meter.service_time(Service::Dns).counts().iter().sum::<u64>(), 2);
     }
 

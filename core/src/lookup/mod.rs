@@ -5,6 +5,7 @@ pub mod dns;
 mod journal;
 pub mod ldap;
 pub mod meter;
+pub mod scan;
 
 pub use journal::Journal;
 pub use meter::Meter;

@@ -9,6 +9,7 @@ mod policy;
 mod recipients;
 mod recording;
 mod reputation;
+mod scanning;
 mod submission;
 
 use mailward_tests::dns::{self, Dns};

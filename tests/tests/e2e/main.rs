@@ -22,6 +22,7 @@ mod recording;
 mod relay;
 mod reputation;
 mod rig;
+mod scanning;
 mod sendmail;
 mod service;
 mod site;

@@ -10,6 +10,7 @@ mod names;
 mod postfix;
 mod reach;
 mod report;
+mod scan;
 mod sendmail;
 mod state;
 
@@ -118,6 +119,7 @@ async fn examine(config: &Arc<Config>, path: Option<&Path>, arguments: &Argument
     jobs.extend([
         ("directory", Box::pin(directory::check(Arc::clone(config))) as Job),
         ("clamd", Box::pin(clamd::check(Arc::clone(config)))),
+        ("scan", Box::pin(scan::check(Arc::clone(config)))),
         ("listener", Box::pin(listener::check(Arc::clone(config)))),
         ("mta", blocking(config, move |config| mta(config, postfix.as_deref(), &sendmail))),
     ]);
