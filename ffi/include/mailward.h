@@ -16,7 +16,8 @@
  * that it forks later, calls fail with MW_E_FORKED, and the _free functions do nothing.
  *
  * Process. The library makes no memory executable and installs no signal handlers; its threads take signals as the thread
- * that opened the first session did.
+ * that opened the first session did. Rules for malware run in the service mailward-scan where it runs and lets this user
+ * ask, else on a thread of the library; [malware] scanning of the configuration chooses ("in-process", "unix:PATH").
  *
  * Errors. A function that can fail returns a status. `err` may be NULL; else on failure *err is set to an error that the
  * caller owns (mw_error_free), and on success it is untouched. On failure no other output is written. A fault inside the
