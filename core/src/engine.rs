@@ -487,6 +487,12 @@ impl Session {
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
+        match decision.banner.take() {
+            // Another body in place of one of which only the beginning is here would lose the rest.
+            Some(_) if !whole => decision.not_applied.push("banner: the message is too large".to_owned()),
+            Some(banner) => content::add_banner(engine, &raw, banner, &mut decision).await,
+            None => {}
+        }
         let explanation = Explanation::of_message(&facts, &decision);
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {

@@ -58,7 +58,8 @@ static void send_message(mw_session_t *session, FILE *file) {
 
 static int print_verdict(const mw_verdict_t *verdict) {
   static const char *const actions[] = {"accept", "discard", "reply"};
-  static const char *const kinds[] = {"", "add header", "change header", "remove header", "remove recipient", "hold"};
+  static const char *const kinds[] = {"", "add header", "change header", "remove header", "remove recipient", "hold",
+                                      "replace body"};
   int32_t action = mw_verdict_action(verdict);
   size_t index;
   print("verdict", text(actions[action]));

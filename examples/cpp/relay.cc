@@ -126,11 +126,13 @@ std::string edited(const std::string &message, const mailward::Verdict &verdict,
     at = next;
   }
   const std::vector<std::string> came = fields;
-  std::string above;
+  std::string above, body = message.substr(end);
   for (std::size_t i = 0; i < verdict.edit_count(); i++) {
     mailward::Verdict::Edit edit = verdict.edit(i);
     if (edit.kind == MW_EDIT_ADD_HEADER) {
       above = field(edit.name, edit.value) + above;
+    } else if (edit.kind == MW_EDIT_REPLACE_BODY) {
+      body = "\r\n" + edit.value;
     } else if (edit.kind == MW_EDIT_REMOVE_RECIPIENT) {
       recipients.erase(std::remove(recipients.begin(), recipients.end(), edit.value), recipients.end());
     } else {
@@ -148,7 +150,7 @@ std::string edited(const std::string &message, const mailward::Verdict &verdict,
   for (const std::string &one : fields) {
     out += one;
   }
-  return out + message.substr(end);
+  return out + body;
 }
 
 // Hands a message to the next server; whether that took it.
@@ -345,7 +347,7 @@ int main(int argc, char **argv) {
   try {
     mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
     options.state_dir = argv[4];
-    options.host = MW_HOST_EDIT_HEADER | MW_HOST_REMOVE_RECIPIENT;
+    options.host = MW_HOST_EDIT_HEADER | MW_HOST_REPLACE_BODY | MW_HOST_REMOVE_RECIPIENT;
     const mailward::Engine engine = mailward::Engine::open(argv[3], &options);
     int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
     sockaddr_in address = loopback(std::atoi(argv[1]));

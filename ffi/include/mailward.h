@@ -40,7 +40,7 @@ extern "C" {
 
 /* Version of this header, and number of its interface. */
 #define MW_VERSION "0.1.0"
-#define MW_ABI_VERSION 3
+#define MW_ABI_VERSION 4
 
 /* Status codes. 0 is success; values are never used again for something else. */
 typedef int32_t mw_status_t;
@@ -64,6 +64,7 @@ typedef int32_t mw_status_t;
 #define MW_EDIT_REMOVE_HEADER 3    /* the occurrence-th field of this name, from 1, goes */
 #define MW_EDIT_REMOVE_RECIPIENT 4 /* the recipient in value, in angle brackets, gets no copy */
 #define MW_EDIT_HOLD 5             /* keep the message in the host's quarantine; value is a reason */
+#define MW_EDIT_REPLACE_BODY 6     /* value is the whole new body, name what is new in it, such as "banner" */
 
 /* What becomes of the message for a recipient. */
 #define MW_DISPOSITION_DELIVER 1
@@ -74,11 +75,12 @@ typedef int32_t mw_status_t;
 #define MW_DISPOSITION_DEFER 6   /* refused for now */
 
 /* What the host can do with a message. A verdict asks for nothing else, and tells what it would have asked for
- * (mw_verdict_not_applied). No verdict asks for another body yet. */
+ * (mw_verdict_not_applied). A banner needs MW_HOST_EDIT_HEADER and MW_HOST_REPLACE_BODY. */
 #define MW_HOST_EDIT_HEADER 1u        /* add, change and remove header fields */
 #define MW_HOST_REMOVE_RECIPIENT 2u   /* take a recipient off a message that others get */
 #define MW_HOST_HOLD 4u               /* keep a message in a quarantine of its own */
 #define MW_HOST_REPLY_BY_RECIPIENT 8u /* answer for each recipient at the end of the message (LMTP, PRDR) */
+#define MW_HOST_REPLACE_BODY 16u      /* put another body in place of the one that came */
 
 /* Classes that are learned, and what became of a message that was. */
 #define MW_CLASS_HAM 1

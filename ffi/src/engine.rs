@@ -30,6 +30,7 @@ const EDIT_HEADER: u32 = 1;
 const REMOVE_RECIPIENT: u32 = 2;
 const HOLD: u32 = 4;
 const REPLY_BY_RECIPIENT: u32 = 8;
+const REPLACE_BODY: u32 = 16;
 
 /// `mw_engine_options_t`.
 #[repr(C)]
@@ -223,13 +224,14 @@ fn host(flags: u32) -> Result<Host, Failure> {
     if flags == 0 {
         return Ok(Host::default());
     }
-    if flags > EDIT_HEADER | REMOVE_RECIPIENT | HOLD | REPLY_BY_RECIPIENT {
+    if flags > EDIT_HEADER | REMOVE_RECIPIENT | HOLD | REPLY_BY_RECIPIENT | REPLACE_BODY {
         return Err(Failure::argument(format!(
             "host is {flags}: a flag is set that this version of the library lacks"
         )));
     }
     Ok(Host {
         edit_header: flags & EDIT_HEADER != 0,
+        replace_body: flags & REPLACE_BODY != 0,
         remove_recipient: flags & REMOVE_RECIPIENT != 0,
         hold: flags & HOLD != 0,
         reply_by_recipient: flags & REPLY_BY_RECIPIENT != 0,

@@ -24,6 +24,11 @@ impl Text {
 
     /// A view of bytes that their owner keeps.
     pub(crate) fn of(text: &str) -> Self {
+        Text::of_bytes(text.as_bytes())
+    }
+
+    /// The same for what is not text in UTF-8.
+    pub(crate) fn of_bytes(text: &[u8]) -> Self {
         if text.is_empty() { Text::EMPTY } else { Text { data: text.as_ptr().cast(), len: text.len() } }
     }
 

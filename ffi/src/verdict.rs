@@ -1,6 +1,7 @@
 //! `mw_verdict_t`: plain data of the caller, without ties to its session.
 
 use crate::{error::quiet, text::Text};
+use bytes::Bytes;
 use mailward_core::{
     engine::{Judged, Refusal, Replayed},
     explain::Explanation,
@@ -28,6 +29,7 @@ const CHANGE_HEADER: i32 = 2;
 const REMOVE_HEADER: i32 = 3;
 const REMOVE_RECIPIENT: i32 = 4;
 const HOLD: i32 = 5;
+const REPLACE_BODY: i32 = 6;
 
 /// `mw_verdict_t`.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ struct FlatFinding {
 struct FlatEdit {
     kind: i32,
     name: String,
-    value: String,
+    value: Bytes,
     occurrence: u32,
 }
 
@@ -186,11 +188,12 @@ impl Verdict {
 impl FlatEdit {
     fn of(edit: Edit) -> Self {
         let (kind, name, value, occurrence) = match edit {
-            Edit::AddHeader { name, value } => (ADD_HEADER, name, value, 0),
-            Edit::ChangeHeader { name, occurrence, value } => (CHANGE_HEADER, name, value, occurrence),
-            Edit::RemoveHeader { name, occurrence } => (REMOVE_HEADER, name, String::new(), occurrence),
-            Edit::RemoveRecipient { address } => (REMOVE_RECIPIENT, String::new(), address, 0),
-            Edit::Hold { reason } => (HOLD, String::new(), reason, 0),
+            Edit::AddHeader { name, value } => (ADD_HEADER, name, value.into(), 0),
+            Edit::ChangeHeader { name, occurrence, value } => (CHANGE_HEADER, name, value.into(), occurrence),
+            Edit::RemoveHeader { name, occurrence } => (REMOVE_HEADER, name, Bytes::new(), occurrence),
+            Edit::ReplaceBody { with, body } => (REPLACE_BODY, with, body, 0),
+            Edit::RemoveRecipient { address } => (REMOVE_RECIPIENT, String::new(), address.into(), 0),
+            Edit::Hold { reason } => (HOLD, String::new(), reason.into(), 0),
         };
         FlatEdit { kind, name, value, occurrence }
     }
@@ -242,10 +245,10 @@ accessor! {
     mw_verdict_edit_count(verdict) -> usize = 0, Some(verdict.edits.len());
     /// What an edit changes.
     mw_verdict_edit_kind(verdict, index) -> i32 = 0, verdict.edit(index).map(|edit| edit.kind);
-    /// Name of the header field.
+    /// Name of the header field, or of what is new in a body.
     mw_verdict_edit_name(verdict, index) -> Text = Text::EMPTY, verdict.edit(index).map(|edit| Text::of(&edit.name));
-    /// The new body of the field, a recipient, or a reason.
-    mw_verdict_edit_value(verdict, index) -> Text = Text::EMPTY, verdict.edit(index).map(|edit| Text::of(&edit.value));
+    /// The new body of the field or message, a recipient, or a reason.
+    mw_verdict_edit_value(verdict, index) -> Text = Text::EMPTY, verdict.edit(index).map(|edit| Text::of_bytes(&edit.value));
     /// Which of the fields of this name.
     mw_verdict_edit_occurrence(verdict, index) -> u32 = 0, verdict.edit(index).map(|edit| edit.occurrence);
     /// Number of recipients.

@@ -5,10 +5,11 @@ use crate::{
     authentication::forged,
     lookup::{Deadline, meter::Work, scan::ScanService},
     malware::{ScanReport, WarmScanner},
-    message::{self, MessageFacts},
+    message::{self, MessageFacts, Rewritten},
+    policy::Decision,
     session::{ClientNetwork, Connection, Direction, Transaction},
     spam::{self, AtEnd, classifier},
-    verdict::Finding,
+    verdict::{Edit, Finding},
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Instant};
@@ -49,6 +50,34 @@ impl Session {
         }
         scanner.reach_service(deadline).await
     }
+}
+
+/// Gives the message that is taken the banner that its policies ask for, or says why it does not get it.
+pub(super) async fn add_banner(engine: &Arc<Engine>, raw: &Bytes, banner: String, decision: &mut Decision) {
+    let (bounds, raw) = (engine.bounds.clone(), raw.clone());
+    let work = move |_: &mut WarmScanner<'_>| message::with_banner(&raw, &bounds, &banner);
+    let rewritten = engine.judges.run(false, work).await.unwrap_or(Err("an error inside Mailward"));
+    let Rewritten { body, fields } = match rewritten {
+        Ok(rewritten) => rewritten,
+        Err(why) => {
+            decision.not_applied.push(format!("banner: {why}"));
+            return;
+        }
+    };
+    // Changes stand before additions, which would shift what they count.
+    let fields = fields.into_iter().map(|field| {
+        let (name, value) = (field.name.to_owned(), field.value);
+        match field.is_there {
+            true => Edit::ChangeHeader { name, occurrence: 1, value },
+            false => Edit::AddHeader { name, value },
+        }
+    });
+    let body = Edit::ReplaceBody { with: "banner".to_owned(), body: body.into() };
+    let (mut first, last): (Vec<_>, Vec<_>) =
+        fields.chain([body]).partition(|edit| !matches!(edit, Edit::AddHeader { .. }));
+    first.append(&mut decision.verdict.edits);
+    first.extend(last);
+    decision.verdict.edits = first;
 }
 
 /// Parses once and looks at everything. `network`: in whose turn; `None` if the client is exempt. `scan`: whether the rules

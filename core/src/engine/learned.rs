@@ -221,7 +221,7 @@ mod tests {
             reply: None,
         };
         let verdict = Verdict { action, recipients: vec![recipient], edits: Vec::new() };
-        let decision = Decision { verdict, notes: Vec::new(), not_applied: Vec::new() };
+        let decision = Decision { verdict, notes: Vec::new(), not_applied: Vec::new(), banner: None };
         experience(&Card { findings, total }, &decision, Thresholds::default())
     }
 

@@ -53,7 +53,7 @@ fn findings() -> Vec<Finding> {
 }
 
 fn site() -> Settings {
-    let marks = crate::policy::Marks { headers: Vec::new(), subject: Some("[SPAM]".into()) };
+    let marks = crate::policy::Marks { headers: Vec::new(), subject: Some("[SPAM]".into()), banner: None };
     let policy = |name: &str, line, to: &str, then| Policy {
         name: name.into(),
         line: Some(line),
@@ -172,7 +172,7 @@ findings
 
 #[test]
 fn logs_and_history_get_no_words_of_the_message() {
-    let marks = crate::policy::Marks { headers: Vec::new(), subject: Some("[SPAM]".into()) };
+    let marks = crate::policy::Marks { headers: Vec::new(), subject: Some("[SPAM]".into()), banner: None };
     let mut settings = site();
     settings.policies[0].then = Then::Tag(marks);
     let explanation = explain(&settings, &["<eve@example.com>"], findings());

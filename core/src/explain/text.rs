@@ -48,6 +48,10 @@ impl Explanation {
             out.raw("edits");
             self.edits.iter().for_each(|edit| out.raw(&format!("  {}", edit_text(edit))));
         }
+        if !self.not_applied.is_empty() {
+            out.raw("not applied");
+            self.not_applied.iter().for_each(|what| out.raw(&format!("  {what}")));
+        }
         out.text
     }
 
@@ -156,6 +160,7 @@ fn edit_text(edit: &Edit) -> String {
         Edit::ChangeHeader { name, occurrence, value } if value.is_empty() => format!("change {name} {occurrence}"),
         Edit::ChangeHeader { name, occurrence, value } => format!("change {name} {occurrence}: {}", one_line(value)),
         Edit::RemoveHeader { name, occurrence } => format!("remove {name} {occurrence}"),
+        Edit::ReplaceBody { with, .. } => format!("replace body: with {with}"),
         Edit::RemoveRecipient { address } => format!("remove recipient {address}"),
         Edit::Hold { reason } => format!("hold: {reason}"),
     }

@@ -4,6 +4,7 @@
 
 mod archive;
 mod attachment;
+mod banner;
 mod bounds;
 mod content;
 mod damage;
@@ -18,6 +19,7 @@ mod part;
 mod style;
 
 pub use attachment::Attachment;
+pub use banner::{Field, Rewritten, with_banner};
 pub use bounds::Bounds;
 pub use content::{HtmlFacts, Text};
 pub use damage::Damage;

@@ -23,6 +23,9 @@ pub struct Decision {
     /// What the policies ask for and the host cannot do, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applied: Vec<String>,
+    /// The banner that the message is to get: its body is not the policies' to read.
+    #[serde(skip)]
+    pub banner: Option<String>,
 }
 
 /// Why a recipient's disposition is what it is, and what would have changed it.
@@ -105,7 +108,12 @@ pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) 
             reply: outcome.replies[i].clone(),
         });
     }
-    Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes, not_applied }
+    let mut banner = outcome.banner;
+    if banner.is_some() && !(facts.host.replace_body && facts.host.edit_header) {
+        banner = None;
+        not_applied.push("banner: the host cannot replace a body".to_owned());
+    }
+    Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes, not_applied, banner }
 }
 
 /// What of a recipient's wish acts.

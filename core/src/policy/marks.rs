@@ -9,6 +9,8 @@ pub struct Marks {
     pub headers: Vec<(String, String)>,
     /// Text before the subject.
     pub subject: Option<String>,
+    /// Text before what the message says.
+    pub banner: Option<String>,
 }
 
 impl Default for Marks {
@@ -20,7 +22,7 @@ impl Default for Marks {
                 ("X-Mailward-Flag".to_owned(), "yes".to_owned()),
                 ("X-Mailward-Points".to_owned(), "{points}".to_owned()),
             ],
-            subject: None,
+            ..Marks::none()
         }
     }
 }
@@ -40,6 +42,9 @@ pub enum MarkError {
     /// The subject mark would break the header or fill it.
     #[error("must be 1 to {SUBJECT_BYTES} printable ASCII characters")]
     Subject,
+    /// The banner would say nothing, or more than a banner.
+    #[error("must be 1 to {BANNER_BYTES} bytes of text without control characters but line feeds")]
+    Banner,
 }
 
 /// Longest value of a mark. Unit: bytes. Source: RFC 5322 §2.1.1 grants 998 to a line; ours is far below, so that the
@@ -51,6 +56,9 @@ const NAME_BYTES: usize = 76;
 
 /// Longest subject mark. Unit: bytes. Source: our own limit; more would push the subject out of sight.
 const SUBJECT_BYTES: usize = 40;
+
+/// Longest banner. Unit: bytes. Source: our own limit, some ten lines.
+const BANNER_BYTES: usize = 1_000;
 
 /// Headers that no mark may add: a second one would change what the message says or break its trace.
 const OWNED: &[&str] = &[
@@ -80,10 +88,10 @@ const OWNED: &[&str] = &[
 impl Marks {
     /// No marks.
     pub fn none() -> Self {
-        Marks { headers: Vec::new(), subject: None }
+        Marks { headers: Vec::new(), subject: None, banner: None }
     }
 
-    /// Adds what another set of marks has; the earlier subject stands.
+    /// Adds what another set of marks has; the earlier subject and banner stand.
     pub fn merge(&mut self, other: &Marks) {
         for header in &other.headers {
             if !self.headers.contains(header) {
@@ -92,6 +100,9 @@ impl Marks {
         }
         if self.subject.is_none() {
             self.subject.clone_from(&other.subject);
+        }
+        if self.banner.is_none() {
+            self.banner.clone_from(&other.banner);
         }
     }
 
@@ -104,7 +115,7 @@ impl Marks {
             .collect();
         headers.sort();
         headers.dedup();
-        Tag { headers, subject: self.subject.clone() }
+        Tag { headers, subject: self.subject.clone(), banner: self.banner.clone() }
     }
 
     /// Checks a header for configuration.
@@ -130,6 +141,17 @@ impl Marks {
     pub fn check_subject(text: &str) -> Result<(), MarkError> {
         if printable(text, SUBJECT_BYTES) { Ok(()) } else { Err(MarkError::Subject) }
     }
+
+    /// Checks a banner for configuration.
+    ///
+    /// # Errors
+    ///
+    /// If it is empty, too long, or holds control characters.
+    pub fn check_banner(text: &str) -> Result<(), MarkError> {
+        let text = text.trim();
+        let good = !text.is_empty() && text.len() <= BANNER_BYTES && text.chars().all(|c| !c.is_control() || c == '\n');
+        if good { Ok(()) } else { Err(MarkError::Banner) }
+    }
 }
 
 fn printable(text: &str, most: usize) -> bool {
@@ -148,6 +170,8 @@ mod tests {
         assert_eq!(Marks::check_header("FROM", "boss@x.test"), Err(MarkError::Owned));
         assert_eq!(Marks::check_header("X-Flag", "yes"), Ok(()));
         assert_eq!(Marks::check_subject("[SPAM]\n"), Err(MarkError::Subject));
+        assert_eq!(Marks::check_banner("two\nlines, ünïcode"), Ok(()));
+        assert_eq!(Marks::check_banner("bell\u{7}"), Err(MarkError::Banner));
     }
 
     #[test]

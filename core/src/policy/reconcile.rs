@@ -19,6 +19,8 @@ pub(super) struct Reconciled {
     pub(super) headers: Vec<(String, String)>,
     /// The subject mark, if every remaining recipient wants the same.
     pub(super) subject: Option<String>,
+    /// The banner, by the same rule.
+    pub(super) banner: Option<String>,
     /// Index of the wish for which the message is held.
     pub(super) held_for: Option<usize>,
 }
@@ -31,7 +33,7 @@ pub(super) struct Reconciled {
 /// 4. A refusal of all who remain refuses the message (and so also for those who would have discarded it).
 /// 5. A refusal of some becomes what `mixed` says, for them.
 /// 6. The MTA's quarantine keeps a message for all its recipients: if one who remains holds, all wait.
-/// 7. Header marks are added if any who remains wants them, a subject mark only if all want the same.
+/// 7. Header marks are added if any who remains wants them, a subject mark and a banner only if all want the same.
 ///
 /// A host that answers for each recipient refuses and defers for those alone who want it: of the rules 2, 4 and 5 only
 /// that is left. Where a host cannot hold a message, or not take a recipient off it, the recipient gets it, marked as far
@@ -75,6 +77,7 @@ fn taken(dispositions: Vec<Disposition>) -> Reconciled {
         cannot,
         headers: Vec::new(),
         subject: None,
+        banner: None,
         held_for: None,
     }
 }
@@ -160,18 +163,25 @@ fn accept(wishes: &[Wish], done: impl Fn(&Wish) -> Done, total: Points, host: Ho
         .collect();
     headers.sort();
     headers.dedup();
-    let wanted_subject = |d: &Disposition| if let Disposition::Tag(tag) = d { tag.subject.clone() } else { None };
-    let first = remaining().next().and_then(wanted_subject);
-    let subject = first.filter(|first| remaining().all(|d| wanted_subject(d).as_ref() == Some(first)));
+    // What is changed for all must be what all want.
+    let by_all = |of: fn(&Tag) -> Option<&String>| {
+        let wanted = |d: &'_ Disposition| if let Disposition::Tag(tag) = d { of(tag).cloned() } else { None };
+        let first = remaining().next().and_then(wanted);
+        first.filter(|first| remaining().all(|d| wanted(d).as_ref() == Some(first)))
+    };
+    let (subject, banner) = (by_all(|tag| tag.subject.as_ref()), by_all(|tag| tag.banner.as_ref()));
     for disposition in &mut dispositions {
         match disposition {
             Disposition::Discard | Disposition::Reject | Disposition::Defer => {}
             other if held_for.is_some() => *other = Disposition::Hold,
-            Disposition::Tag(tag) if subject.is_none() => tag.subject = None,
+            Disposition::Tag(tag) => {
+                tag.subject.clone_from(&subject);
+                tag.banner.clone_from(&banner);
+            }
             _ => {}
         }
     }
-    Reconciled { cannot, headers, subject, held_for, ..taken(dispositions) }
+    Reconciled { cannot, headers, subject, banner, held_for, ..taken(dispositions) }
 }
 
 #[cfg(test)]
@@ -182,7 +192,7 @@ mod tests {
     const WORDS: [&str; 6] = ["deliver", "tag", "hold", "discard", "reject", "defer"];
 
     fn wish(word: &str, policy: usize) -> Wish {
-        let tag = Tag { headers: vec![("X-Mark".into(), "yes".into())], subject: Some("[x]".into()) };
+        let tag = Tag { headers: vec![("X-Mark".into(), "yes".into())], subject: Some("[x]".into()), banner: None };
         let (disposition, reply) = match word {
             "deliver" => (Disposition::Deliver, None),
             "tag" => (Disposition::Tag(tag), None),
@@ -192,7 +202,7 @@ mod tests {
             "defer" => (Disposition::Defer, Some(Reply::fixed(451, (4, 7, 1), &format!("later {policy}")))),
             other => panic!("{other}"),
         };
-        let marks_if_taken = Marks { headers: vec![("X-Refused".into(), "yes".into())], subject: None };
+        let marks_if_taken = Marks { headers: vec![("X-Refused".into(), "yes".into())], ..Marks::none() };
         Wish { cause: Cause::Policy(policy), disposition, reply, marks_if_taken, passed: Vec::new() }
     }
 
@@ -349,7 +359,7 @@ mod tests {
     #[test]
     fn subject_marks_that_differ_are_left_out() {
         let mut other = wish("tag", 1);
-        other.disposition = Disposition::Tag(Tag { headers: Vec::new(), subject: Some("[y]".into()) });
+        other.disposition = Disposition::Tag(Tag { headers: Vec::new(), subject: Some("[y]".into()), banner: None });
         assert_eq!(outcome(&[wish("tag", 0), other], MixedRefusal::Tag), "accept: tag tag / X-Mark / ");
     }
 }

@@ -136,7 +136,7 @@ fn the_first_policy_that_matches_decides() {
 
 #[test]
 fn a_policy_that_continues_marks_and_leaves_the_decision_to_the_next() {
-    let marks = Marks { headers: vec![("X-List".into(), "yes".into())], subject: None };
+    let marks = Marks { headers: vec![("X-List".into(), "yes".into())], subject: None, banner: None };
     let settings = site(vec![policy("mark", Then::TagAndContinue(marks))]);
     let decision = Case::default().decide(&settings);
     assert_eq!(decision.verdict.recipients[0].because, "marks of policies");
@@ -324,7 +324,7 @@ fn outside_the_trial_verdicts_are_only_recorded() {
 
 #[test]
 fn three_recipients_with_three_outcomes_get_one_message_with_the_right_edits() {
-    let tag = Marks { headers: vec![("X-Mark".into(), "{points}".into())], subject: Some("[x]".into()) };
+    let tag = Marks { headers: vec![("X-Mark".into(), "{points}".into())], subject: Some("[x]".into()), banner: None };
     let settings = site(vec![
         to(policy("drop", Then::Discard), "bob+news@example.com"),
         to(policy("mark", Then::Tag(tag)), "group:finance"),
@@ -350,7 +350,7 @@ fn three_recipients_with_three_outcomes_get_one_message_with_the_right_edits() {
 
 #[test]
 fn the_subject_is_marked_once_and_encoded_words_stay() {
-    let marks = Marks { headers: Vec::new(), subject: Some("[SPAM]".into()) };
+    let marks = Marks { headers: Vec::new(), subject: Some("[SPAM]".into()), banner: None };
     let settings = site(vec![policy("mark", Then::Tag(marks))]);
     let edits = |headers: &[(&str, &str)], subject: &str| {
         let message = MessageFacts {

@@ -45,6 +45,9 @@ pub struct Tag {
     /// Text put before the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Text put before what the message says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub banner: Option<String>,
 }
 
 /// The disposition of one recipient and what decided it.

@@ -1,5 +1,6 @@
 //! Changes that the MTA makes to a message it takes.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// One change. It applies to the whole message: SMTP has no answer and no edit for one recipient alone.
@@ -29,6 +30,14 @@ pub enum Edit {
         /// Counted from 1 among the headers of this name as received.
         occurrence: u32,
     },
+    /// The message gets another body.
+    ReplaceBody {
+        /// What is in it that was not, such as `banner`.
+        with: String,
+        /// The whole body. Explanations go without it.
+        #[serde(skip)]
+        body: Bytes,
+    },
     /// This recipient gets no copy. The address stands as the client wrote it.
     RemoveRecipient {
         /// The address with its angle brackets, as the RCPT command had it.
@@ -48,7 +57,7 @@ impl Edit {
             Edit::AddHeader { name, .. } | Edit::ChangeHeader { name, .. } | Edit::RemoveHeader { name, .. } => {
                 Some(name)
             }
-            Edit::RemoveRecipient { .. } | Edit::Hold { .. } => None,
+            Edit::ReplaceBody { .. } | Edit::RemoveRecipient { .. } | Edit::Hold { .. } => None,
         }
     }
 }

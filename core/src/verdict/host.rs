@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Host {
     /// Add, change and remove header fields.
     pub edit_header: bool,
+    /// Replace the body.
+    pub replace_body: bool,
     /// Take a recipient off a message that others get.
     pub remove_recipient: bool,
     /// Keep a message in a quarantine of its own.
@@ -19,7 +21,7 @@ pub struct Host {
 
 impl Default for Host {
     fn default() -> Self {
-        Host { edit_header: true, remove_recipient: true, hold: true, reply_by_recipient: false }
+        Host { edit_header: true, replace_body: true, remove_recipient: true, hold: true, reply_by_recipient: false }
     }
 }
 

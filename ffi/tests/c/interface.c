@@ -66,7 +66,8 @@ static const char CONFIG[] =
     "[[policy]]\nname = \"refuse\"\nto = [\"refuse@example.com\"]\nthen = \"reject\"\n"
     "[[policy]]\nname = \"hold\"\nto = [\"hold@example.com\"]\nthen = \"hold\"\n"
     "[[policy]]\nname = \"drop\"\nto = [\"drop@example.com\"]\nthen = \"discard\"\n"
-    "[[policy]]\nname = \"mark\"\nto = [\"mark@example.com\"]\nthen = { tag = { header = { X-Mark = \"yes\" } } }\n";
+    "[[policy]]\nname = \"mark\"\nto = [\"mark@example.com\"]\nthen = { tag = { header = { X-Mark = \"yes\" } } }\n"
+    "[[policy]]\nname = \"warn\"\nto = [\"warn@example.com\"]\nthen = { tag = { banner = \"Careful.\" } }\n";
 
 static mw_verdict_t *judge_with(uint32_t host, const char *first, const char *second) {
   mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
@@ -119,6 +120,36 @@ static void hosts_that_can_more_and_less(void) {
   EXPECT(mw_verdict_recipient_code(verdict, 0) == 550 && mw_verdict_recipient_code(verdict, 1) == 250);
   EXPECT(mw_verdict_recipient_enhanced(verdict, 0).len > 0 && mw_verdict_recipient_text(verdict, 0).len > 0);
   EXPECT(mw_verdict_recipient_text(verdict, 1).len == 0);
+  mw_verdict_free(verdict);
+}
+
+/* The edit of this kind; their number if there is none. */
+static size_t find_edit(const mw_verdict_t *verdict, int32_t kind) {
+  size_t index = 0;
+  while (index < mw_verdict_edit_count(verdict) && mw_verdict_edit_kind(verdict, index) != kind) {
+    index++;
+  }
+  return index;
+}
+
+static void bodies_are_replaced_where_the_host_can(void) {
+  mw_verdict_t *verdict = judge_with(0, "warn@example.com", "warn@example.com");
+  size_t index = find_edit(verdict, MW_EDIT_REPLACE_BODY);
+  EXPECT(index < mw_verdict_edit_count(verdict));
+  EXPECT(is(mw_verdict_edit_name(verdict, index), "banner"));
+  EXPECT(holds(mw_verdict_edit_value(verdict, index), "Careful.\r\n\r\n"));
+  EXPECT(find_edit(verdict, MW_EDIT_ADD_HEADER) < mw_verdict_edit_count(verdict));
+  EXPECT(!holds(mw_verdict_explanation(verdict), "\"body\""));
+  mw_verdict_free(verdict);
+
+  verdict = judge_with(MW_HOST_EDIT_HEADER | MW_HOST_REPLACE_BODY, "warn@example.com", "warn@example.com");
+  EXPECT(find_edit(verdict, MW_EDIT_REPLACE_BODY) < mw_verdict_edit_count(verdict));
+  mw_verdict_free(verdict);
+
+  verdict = judge_with(MW_HOST_EDIT_HEADER, "warn@example.com", "warn@example.com");
+  EXPECT(find_edit(verdict, MW_EDIT_REPLACE_BODY) == mw_verdict_edit_count(verdict));
+  EXPECT(mw_verdict_not_applied_count(verdict) == 1);
+  EXPECT(is(mw_verdict_not_applied(verdict, 0), "banner: the host cannot replace a body"));
   mw_verdict_free(verdict);
 }
 
@@ -301,6 +332,7 @@ int main(int argc, char **argv) {
   }
   EXPECT(mw_abi_version() == MW_ABI_VERSION && strcmp(mw_version(), MW_VERSION) == 0);
   hosts_that_can_more_and_less();
+  bodies_are_replaced_where_the_host_can();
   configurations_come_and_go(argv[1]);
   it_learns_and_says_so(argv[1]);
   sessions_are_recorded_and_replayed(argv[1]);

@@ -55,6 +55,7 @@ pub(super) async fn apply(actions: &EomActions, edits: &[Edit], leading_space: b
                 let value = CString::new(format!("{blank}{value}"))?;
                 actions.insert_header(0, CString::new(name.as_str())?, value).await?;
             }
+            Edit::ReplaceBody { body, .. } => actions.replace_body(body).await?,
             Edit::RemoveRecipient { address } => actions.delete_recipient(CString::new(address.as_str())?).await?,
             Edit::Hold { reason } => actions.quarantine(CString::new(reason.as_str())?).await?,
             Edit::ChangeHeader { .. } | Edit::RemoveHeader { .. } => {}

@@ -5,8 +5,11 @@ use mailward_core::session::RefuseAt;
 use std::ffi::CString;
 
 /// Edits that verdicts need. Without one the MTA would drop the filter at its first use.
-const ACTIONS: Actions =
-    Actions::ADD_HEADER.union(Actions::CHANGE_HEADER).union(Actions::DELETE_RCPT).union(Actions::QUARANTINE);
+const ACTIONS: Actions = Actions::ADD_HEADER
+    .union(Actions::CHANGE_HEADER)
+    .union(Actions::REPLACE_BODY)
+    .union(Actions::DELETE_RCPT)
+    .union(Actions::QUARANTINE);
 
 /// `REJECTED_RCPT`: see the recipients that the MTA itself refuses. `LEADING_SPACE`: headers come as they were sent, so
 /// that DKIM's simple canonicalisation can be checked. `SKIP`: stop the body past the size limit. No replies are wanted

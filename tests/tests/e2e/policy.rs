@@ -5,7 +5,7 @@ use mailward_tests::scratch::Scratch;
 use mailward_tests::slapd::{Group, Person, Slapd};
 use mailward_tests::tls::Authority;
 
-use crate::site::{ALICE, BOB, CAROL, STRANGER, Site, directory, message, reference};
+use crate::site::{ALICE, BOB, CAROL, STRANGER, Site, directory, message, reference, with_attachment};
 
 /// A `[[policy]]`; `more` are its other keys.
 fn policy(name: &str, more: &str) -> String {
@@ -122,6 +122,74 @@ fn subject_is_marked_once_and_the_body_stays() {
     assert_eq!(send("c@example.net", "Subject: =?utf-8?Q?caf=C3=A9?=").0, "[EXTERNAL] =?utf-8?Q?caf=C3=A9?=");
     assert_eq!(send("d@example.net", "Subject: 100% sure %s").0, "[EXTERNAL] 100% sure %s");
     assert_eq!(send("e@example.net", "X-None: x").0, "[EXTERNAL]");
+}
+
+/// As it is written in quoted-printable too.
+const BANNER: &str = "This message comes from outside.";
+
+fn outside() -> String {
+    policy("outside", &format!("then = {{ tag = {{ banner = \"{BANNER}\" }} }}"))
+}
+
+#[test]
+fn banner_stands_before_what_a_message_says() {
+    let scratch = Scratch::new();
+    let site = Site::builder(&scratch, &outside()).start();
+    let send = |subject: &str, content: &str| {
+        let delivery = site.send(STRANGER, "a@example.net", &[ALICE], content);
+        assert!(delivery.is_accepted(), "{delivery:?}");
+        site.sink.wait_for_subject(subject)
+    };
+    let plain = send("plain", &message("a@example.net", "plain", "Hello\n.\nthere"));
+    assert_eq!(plain.body(), format!("{BANNER}\r\n\r\nHello\r\n.\r\nthere\r\n"));
+    assert_eq!(plain.header("Content-Type").as_deref(), Some("text/plain; charset=utf-8"));
+    assert_eq!(plain.header("Content-Transfer-Encoding").as_deref(), Some("quoted-printable"));
+
+    let umlaut = message("a@example.net", "umlaut", "Gr\u{fc}\u{df}e").replacen(
+        "Subject:",
+        "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\nSubject:",
+        1,
+    );
+    let umlaut = send("umlaut", &umlaut);
+    assert!(umlaut.body().ends_with("Gr=C3=BC=C3=9Fe\r\n"), "{}", umlaut.body());
+    for name in ["Content-Type", "Content-Transfer-Encoding", "MIME-Version"] {
+        assert_eq!(umlaut.all_headers(name).len(), 1, "{:?}", umlaut.headers());
+    }
+
+    let file = with_attachment("a@example.net", "file", "report.bin", &[7; 100_000]);
+    let came = send("file", &file);
+    let (before, behind) = file.split_once("Please find").expect("its text");
+    assert!(came.body().contains(&format!("\r\n\r\n{BANNER}\r\n\r\nPlease find")), "{}", &came.body()[..400]);
+    assert!(came.body().ends_with(&behind.replace('\n', "\r\n")), "the file is as it was");
+    assert!(before.contains("=cut="), "it has parts");
+    let line = site.lines_about("a@example.net", 3);
+    assert!(line.iter().all(|line| line.text("verdict") == "tag"), "{line:?}");
+}
+
+#[test]
+fn banner_spares_sealed_messages_and_recipients_who_do_not_all_want_it() {
+    let scratch = Scratch::new();
+    let config = policy("plain for bob", &format!("to = [\"{BOB}\"]\nthen = \"deliver\"")) + &outside();
+    let config = format!("[limits]\nmessage_bytes = \"64 KiB\"\n{config}");
+    let site = Site::builder(&scratch, &config).start();
+    let both = site.send(STRANGER, "a@example.net", &[ALICE, BOB], message("a@example.net", "both", "Hello"));
+    assert!(both.is_accepted());
+    assert_eq!(site.sink.wait_for_subject("both").body(), "Hello\r\n");
+
+    let body = "--b\nContent-Type: text/plain\n\nHello\n--b\nContent-Type: application/pgp-signature\n\nx\n--b--";
+    let head = "MIME-Version: 1.0\nContent-Type: multipart/signed; boundary=b\nSubject: sealed";
+    let sealed = message("s@example.net", "sealed", body).replace("Subject: sealed", head);
+    assert!(site.send(STRANGER, "s@example.net", &[ALICE], sealed).is_accepted());
+    assert_eq!(site.sink.wait_for_subject("sealed").body(), format!("{}\r\n", body.replace('\n', "\r\n")));
+    let explain = |from: &str| site.explain(&site.line_about(from).text("reference"));
+    assert!(explain("s@example.net").contains("banner: it is signed"), "{}", explain("s@example.net"));
+
+    // Past the limit only the beginning is here: the rest must not be lost.
+    let long = format!("{}end", "0123456789 abcdefghijklmnopqrstuvwxyz\n".repeat(4_000));
+    let sent = message("l@example.net", "long", &long);
+    assert!(site.send(STRANGER, "l@example.net", &[ALICE], sent).is_accepted());
+    assert_eq!(site.sink.wait_for_subject("long").body(), format!("{}\r\n", long.replace('\n', "\r\n")));
+    assert!(explain("l@example.net").contains("banner: the message is too large"), "{}", explain("l@example.net"));
 }
 
 #[test]

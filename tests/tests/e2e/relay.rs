@@ -30,7 +30,7 @@ then = "hold"
 [[policy]]
 name = "mark"
 to = ["mark@rig.test"]
-then = { tag = { header = { X-Mark = "ours" }, subject = "[marked]" } }
+then = { tag = { header = { X-Mark = "ours" }, subject = "[marked]", banner = "Be careful." } }
 "#;
 
 /// A relay in front of a sink.
@@ -96,7 +96,7 @@ fn mail_passes_marked_and_without_those_who_get_no_copy() {
     assert_eq!(arrived.header("Subject").as_deref(), Some("[marked] hello"));
     assert_eq!(arrived.all_headers("X-Mark"), ["ours"], "the forged one is gone");
     assert!(arrived.header("Authentication-Results").is_some());
-    assert_eq!(arrived.body(), ".dots\r\n..\r\n");
+    assert_eq!(arrived.body(), "Be careful.\r\n\r\n.dots\r\n..\r\n");
 
     // What the host cannot do is told, and the mail is not lost.
     let sent = client.send("ann@client.example", &["hold@rig.test"], message("again", "hello"));

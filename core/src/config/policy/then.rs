@@ -89,7 +89,7 @@ fn reply(code: u16, enhanced: (u8, u16, u16), text: &Spanned<String>, faults: &m
     }
 }
 
-/// Marks: `{ header = { X-Spam = "yes" }, subject = "[SPAM]" }`. An empty table has none.
+/// Marks: `{ header = { X-Spam = "yes" }, subject = "[SPAM]", banner = "Careful." }`. An empty table has none.
 pub(super) fn marks(mut table: Table<'_>, faults: &mut Faults<'_>) -> Marks {
     let mut marks = Marks::none();
     let span = table.span.clone();
@@ -108,9 +108,16 @@ pub(super) fn marks(mut table: Table<'_>, faults: &mut Faults<'_>) -> Marks {
             Err(why) => faults.at(subject.span(), format!("subject mark {why}")),
         }
     }
+    if let Some(banner) = table.string("banner", faults) {
+        match Marks::check_banner(banner.get_ref()) {
+            Ok(()) => marks.banner = Some(banner.into_inner().trim().replace("\r\n", "\n")),
+            Err(why) => faults.at(banner.span(), format!("banner {why}")),
+        }
+    }
     table.finish(faults);
     if marks == Marks::none() {
-        faults.at(span, "tag has no marks; write header = { X-Spam-Flag = \"yes\" } or subject = \"[SPAM]\"");
+        let advice = "write header = { X-Spam-Flag = \"yes\" }, subject = \"[SPAM]\" or banner = \"text\"";
+        faults.at(span, format!("tag has no marks; {advice}"));
     }
     marks
 }

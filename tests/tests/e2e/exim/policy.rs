@@ -70,6 +70,22 @@ fn three_recipients_of_one_message_get_three_outcomes() {
 }
 
 #[test]
+fn banner_is_not_for_exim_and_the_explanation_says_so() {
+    let config = policy("outside", "then = { tag = { banner = \"From outside.\", header = { X-Outside = \"yes\" } } }");
+    for way in [BY_LOCAL_SCAN, BY_ACL] {
+        let scratch = Scratch::new();
+        let site = Site::builder_by(&scratch, way, &config).start();
+        assert!(site.send_to_alice("a@example.net", message("a@example.net", "plain", "Hello")).is_accepted());
+        let arrived = site.sink.wait_for_subject("plain");
+        assert_eq!((arrived.body().as_str(), arrived.header("X-Outside").as_deref()), ("Hello\r\n", Some("yes")));
+        let log = site.exim.log();
+        let (_, reference) = log.rsplit_once("accepted, reference ").unwrap_or_else(|| panic!("a reference in {log}"));
+        let explained = site.ask(&["explain", &reference[..10]]);
+        assert!(explained.contains("banner: the host cannot replace a body"), "{explained}");
+    }
+}
+
+#[test]
 fn held_message_is_frozen_in_the_queue_until_its_release() {
     for way in [BY_LOCAL_SCAN, BY_ACL] {
         let scratch = Scratch::new();

@@ -3,7 +3,7 @@
 use mailward_tests::scratch::Scratch;
 
 use super::{STRANGER, Site, sorted};
-use crate::site::{ALICE, BOB, CAROL, message, reference};
+use crate::site::{ALICE, BOB, CAROL, message, reference, with_attachment};
 
 /// A `[[policy]]`; `more` are its other keys.
 fn policy(name: &str, more: &str) -> String {
@@ -48,6 +48,23 @@ fn held_message_lies_in_quarantine_with_the_reason_until_its_release() {
     assert_eq!(sorted(&arrived), [ALICE, BOB]);
     assert!(arrived.header("Authentication-Results").is_some());
     assert!(site.sendmail.quarantined().is_empty());
+}
+
+#[test]
+fn banner_stands_before_what_a_message_says() {
+    let scratch = Scratch::for_sendmail();
+    let config = policy("outside", "then = { tag = { banner = \"From outside.\" } }");
+    let site = Site::builder(&scratch, &config).start();
+    let plain = message("a@example.net", "plain", "Hello\n.\nthere");
+    assert!(site.send_to_alice("a@example.net", plain).is_accepted());
+    let arrived = site.sink.wait_for_subject("plain");
+    assert_eq!(arrived.body(), "From outside.\r\n\r\nHello\r\n.\r\nthere\r\n");
+    assert_eq!(arrived.all_headers("Content-Transfer-Encoding"), ["quoted-printable"]);
+    let file = with_attachment("a@example.net", "file", "report.bin", &[7; 100_000]);
+    assert!(site.send_to_alice("a@example.net", &file).is_accepted());
+    let (_, behind) = file.split_once("Please find").expect("its text");
+    let arrived = site.sink.wait_for_subject("file").body();
+    assert!(arrived.contains("From outside.\r\n\r\nPlease find") && arrived.ends_with(&behind.replace('\n', "\r\n")));
 }
 
 #[test]

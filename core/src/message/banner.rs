@@ -1,0 +1,358 @@
+//! A text that is put before what a message says: the one edit of a body that no reader can miss.
+
+use super::Bounds;
+use html5gum::{
+    Emitter, ForwardingEmitter, Span, Tokenizer,
+    emitters::callback::{CallbackEmitter, CallbackEvent},
+};
+use mail_parser::{ContentType, HeaderName, MessageParser, MessagePart, PartId, PartKind};
+use std::fmt::Write as _;
+
+/// Largest text that is written anew. Unit: bytes. Source: our own limit, four times what is judged.
+const TEXT_BYTES: usize = 8 << 20;
+/// Longest parameter of Content-Type that is kept. Unit: bytes. Source: RFC 5322 §2.1.1 recommends lines of 78.
+const PARAMETER_BYTES: usize = 70;
+/// Look of the banner in HTML. The message's own style sheets must not hide it.
+const STYLE: &str = "display:block!important;visibility:visible!important;opacity:1!important;position:static!important;\
+                     margin:0 0 12px!important;padding:8px 12px;border:1px solid #946c00;background:#fff8dc!important;\
+                     color:#333!important;font:14px/1.4 sans-serif!important;text-align:left";
+
+/// Another body of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The whole of it.
+    pub body: Vec<u8>,
+    /// Header fields that change with it.
+    pub fields: Vec<Field>,
+}
+
+/// A header field that changes with the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its body. Folds are LF and a blank.
+    pub value: String,
+    /// Whether the message has one of this name, which gets this body; else it is new.
+    pub is_there: bool,
+}
+
+/// Puts a text before what the message says: in plain text, in HTML, in both where the message has both as alternatives.
+/// What is written anew is UTF-8 and quoted-printable (RFC 2045 §6.7); all other bytes stay.
+///
+/// # Errors
+///
+/// Why it is left alone: it is signed or encrypted, has no text, or cannot be read with certainty.
+pub fn with_banner(raw: &[u8], bounds: &Bounds, banner: &str) -> Result<Rewritten, &'static str> {
+    let parser = MessageParser::new()
+        .max_depth(bounds.depth)
+        .max_parts(bounds.parts)
+        .max_encoded_nesting(bounds.encoded_nesting);
+    let parsed = parser.parse(raw).ok_or("it has no header")?;
+    let root = parsed.root_part();
+    let own: Vec<_> = parsed.parts().filter(|part| part.message().container().is_none()).collect();
+    if let Some(why) = own.iter().find_map(is_sealed) {
+        return Err(why);
+    }
+    if own.iter().any(|part| !part.flags().is_empty()) || repeats_a_field(&root) {
+        return Err("its structure is damaged");
+    }
+    let targets = targets(&own);
+    if targets.is_empty() {
+        return Err("it has no text");
+    }
+    let mut out = Rewritten { body: Vec::with_capacity(raw.len() + 2 * banner.len()), fields: Vec::new() };
+    let mut at = root.offset_body() as usize;
+    for part in targets {
+        let text = encoded(&part, banner)?;
+        if part.id() == root.id() {
+            out.fields = fields_of(&root);
+        } else {
+            out.body.extend(&raw[at..part.offset_header() as usize]);
+            out.body.extend(header_of(&part, raw));
+        }
+        out.body.extend(text);
+        at = part.offset_end() as usize;
+    }
+    out.body.extend(&raw[at..]);
+    Ok(out)
+}
+
+/// Whether the part says that changes would break the message.
+fn is_sealed(part: &MessagePart<'_>) -> Option<&'static str> {
+    let is = |kind, subtype| part.is_content_type(kind, subtype);
+    if is("multipart", "signed") {
+        return Some("it is signed");
+    }
+    let encrypted = is("multipart", "encrypted")
+        || is("application", "pkcs7-mime")
+        || is("application", "x-pkcs7-mime")
+        || is("application", "pgp-encrypted");
+    encrypted.then_some("it is signed or encrypted")
+}
+
+fn repeats_a_field(root: &MessagePart<'_>) -> bool {
+    let names = [HeaderName::ContentType, HeaderName::ContentTransferEncoding, HeaderName::MimeVersion];
+    names.into_iter().any(|name| root.headers().all(name).count() > 1)
+}
+
+/// The text that a reader sees first, and what a mail program may show in its place.
+fn targets<'m>(own: &[MessagePart<'m>]) -> Vec<MessagePart<'m>> {
+    let shown = |part: &&MessagePart<'m>| {
+        part.is_text()
+            && (part.in_text_body() || part.in_html_body())
+            && part.content_disposition().is_none_or(|disposition| disposition.is_inline())
+    };
+    let is_html = |part: &MessagePart<'m>| matches!(part.kind(), PartKind::Html);
+    let mut shown = own.iter().filter(shown);
+    let Some(first) = shown.next() else { return Vec::new() };
+    let alternative = alternative_of(first);
+    let other = shown
+        .find(|part| alternative.is_some() && alternative_of(part) == alternative && is_html(part) != is_html(first));
+    [Some(*first), other.copied()].into_iter().flatten().collect()
+}
+
+/// The outermost multipart/alternative around a part.
+fn alternative_of(part: &MessagePart<'_>) -> Option<PartId> {
+    let ancestors = std::iter::successors(part.parent(), MessagePart::parent);
+    ancestors.filter(|part| part.is_content_type("multipart", "alternative")).last().map(|part| part.id())
+}
+
+/// The text of a part with the banner, ready for the wire.
+fn encoded(part: &MessagePart<'_>, banner: &str) -> Result<Vec<u8>, &'static str> {
+    if part.raw_body().len() > TEXT_BYTES {
+        return Err("its text is too long");
+    }
+    let (text, problems) = part.text_checked().ok_or("it has no text")?;
+    if !problems.is_empty() {
+        return Err("its characters cannot be read with certainty");
+    }
+    if text.contains("-----BEGIN PGP ") {
+        return Err("it is signed or encrypted");
+    }
+    let text = match part.kind() {
+        PartKind::Html => in_html(&text, banner),
+        _ => format!("{banner}\n\n{text}"),
+    };
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    Ok(quoted_printable::encode_to_str(lines).into_bytes())
+}
+
+/// Behind the start of the body; where there is none, behind the document type.
+fn in_html(html: &str, banner: &str) -> String {
+    let mut shown = String::with_capacity(banner.len());
+    for c in banner.chars() {
+        match c {
+            '&' => shown.push_str("&amp;"),
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            '\n' => shown.push_str("<br>"),
+            c => shown.push(c),
+        }
+    }
+    let (before, behind) = html.split_at(body_start(html).filter(|at| html.is_char_boundary(*at)).unwrap_or(0));
+    format!("{before}<div style=\"{STYLE}\">{shown}</div>{behind}")
+}
+
+/// Where the content begins. Comments and scripts are seen as a browser sees them: what they hold begins nothing.
+fn body_start(html: &str) -> Option<usize> {
+    let (mut doctype, mut in_body_tag) = (None, false);
+    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, span: Span<usize>| {
+        match event {
+            CallbackEvent::Doctype { .. } if doctype.is_none() => doctype = Some(span.end),
+            CallbackEvent::OpenStartTag { name } => in_body_tag = name == b"body",
+            CallbackEvent::CloseStartTag { .. } if in_body_tag => return Some(span.end),
+            _ => {}
+        }
+        None
+    });
+    emitter.naively_switch_states(true);
+    let found = Tokenizer::new_with_emitter(html, Quiet(emitter)).next().and_then(Result::ok);
+    found.or(doctype)
+}
+
+/// Asks for no errors of the markup.
+struct Quiet<E>(E);
+
+impl<E: Emitter> ForwardingEmitter for Quiet<E> {
+    type Token = E::Token;
+
+    fn inner(&mut self) -> &mut impl Emitter<Token = E::Token> {
+        &mut self.0
+    }
+
+    fn should_emit_errors(&mut self) -> bool {
+        false
+    }
+}
+
+/// The fields of the message for a text that is written anew.
+fn fields_of(root: &MessagePart<'_>) -> Vec<Field> {
+    let is_there = |name| root.headers().get(name).is_some();
+    let mut fields = vec![
+        Field { name: "Content-Type", value: content_type(root), is_there: is_there(HeaderName::ContentType) },
+        Field {
+            name: "Content-Transfer-Encoding",
+            value: "quoted-printable".to_owned(),
+            is_there: is_there(HeaderName::ContentTransferEncoding),
+        },
+    ];
+    if !is_there(HeaderName::MimeVersion) {
+        fields.push(Field { name: "MIME-Version", value: "1.0".to_owned(), is_there: false });
+    }
+    fields
+}
+
+/// The header of a part whose text is written anew, with the empty line behind it.
+fn header_of(part: &MessagePart<'_>, raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for header in part.headers().iter() {
+        if !matches!(header.name(), HeaderName::ContentType | HeaderName::ContentTransferEncoding) {
+            out.extend(&raw[header.offset_field() as usize..header.offset_end() as usize]);
+        }
+    }
+    let content_type = content_type(part).replace('\n', "\r\n");
+    out.extend(format!("Content-Type: {content_type}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n").bytes());
+    out
+}
+
+/// The type of a text in UTF-8, with the parameters that it had.
+fn content_type(part: &MessagePart<'_>) -> String {
+    let subtype = if matches!(part.kind(), PartKind::Html) { "html" } else { "plain" };
+    let mut value = format!("text/{subtype}; charset=utf-8");
+    let parameters = part.content_type().into_iter().flat_map(|of: ContentType<'_>| of.attributes());
+    for (name, content) in parameters.filter(|(name, _)| *name != "charset") {
+        let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
+        let is_quotable = content.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\');
+        if is_token(name) && is_quotable && name.len() + content.len() <= PARAMETER_BYTES {
+            let _ = write!(value, ";\n {name}=\"{content}\"");
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BANNER: &str = "From outside: be careful with <links> & files.";
+
+    fn rewritten(raw: &str) -> Result<Rewritten, &'static str> {
+        with_banner(raw.as_bytes(), &Bounds::default(), BANNER)
+    }
+
+    /// The message as it leaves: its header with the changes, and the new body.
+    fn whole(raw: &str) -> String {
+        let new = rewritten(raw).unwrap_or_else(|why| panic!("{why}"));
+        let header = raw.split_once("\r\n\r\n").expect("a header").0;
+        let kept = header
+            .split_inclusive("\r\n")
+            .filter(|line| !new.fields.iter().any(|field| line.to_lowercase().starts_with(&field.name.to_lowercase())));
+        let mut out: String = kept.collect();
+        out.push_str(if out.ends_with("\r\n") { "" } else { "\r\n" });
+        for field in &new.fields {
+            out.push_str(&format!("{}: {}\r\n", field.name, field.value.replace('\n', "\r\n")));
+        }
+        out + "\r\n" + &String::from_utf8(new.body).expect("all of it is ASCII here")
+    }
+
+    /// What a mail program shows: each text, and the names of the files.
+    fn shown(whole: &str) -> (Vec<String>, Vec<String>) {
+        let parsed = MessageParser::new().parse(whole.as_bytes()).expect("a message");
+        assert!(parsed.parts().all(|part| part.flags().is_empty()), "{whole}");
+        let texts = parsed.parts().filter(|part| part.is_text() && !part.is_attachment());
+        let texts = texts.map(|part| part.text().expect("text").into_owned()).collect();
+        let names = parsed.parts().filter_map(|part| part.attachment_name().map(str::to_owned)).collect();
+        (texts, names)
+    }
+
+    #[test]
+    fn a_bare_text_becomes_one_with_a_type() {
+        let raw = "From: a@x.test\r\nSubject: x\r\n\r\nGood day.\r\n";
+        let new = rewritten(raw).expect("a banner");
+        let told: Vec<_> = new.fields.iter().map(|f| (f.name, f.value.as_str(), f.is_there)).collect();
+        assert_eq!(
+            told,
+            [
+                ("Content-Type", "text/plain; charset=utf-8", false),
+                ("Content-Transfer-Encoding", "quoted-printable", false),
+                ("MIME-Version", "1.0", false),
+            ]
+        );
+        assert_eq!(shown(&whole(raw)).0, [format!("{BANNER}\r\n\r\nGood day.\r\n")]);
+    }
+
+    #[test]
+    fn other_charsets_and_encodings_are_written_anew_and_parameters_stay() {
+        let raw = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-2022-jp; format=flowed\r\n\
+                   Content-Transfer-Encoding: 7bit\r\n\r\n\x1b$B$3$s$K$A$O\x1b(B = \r\n";
+        let out = whole(raw);
+        assert!(out.contains("Content-Type: text/plain; charset=utf-8;\r\n format=\"flowed\"\r\n"), "{out}");
+        assert_eq!(shown(&out).0, [format!("{BANNER}\r\n\r\nこんにちは = \r\n")]);
+        let base64 = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                      Content-Transfer-Encoding: base64\r\n\r\nZ3LDvMOfZSDigqw=\r\n";
+        assert_eq!(shown(&whole(base64)).0, [format!("{BANNER}\r\n\r\ngrüße €")]);
+    }
+
+    const MIXED: &str = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\npreamble\r\n--o\r\n\
+        Content-Type: multipart/alternative; boundary=i\r\n\r\n--i\r\nContent-Type: text/plain\r\nX-Own: kept\r\n\r\nplain\r\n\
+        --i\r\nContent-Type: text/html; charset=us-ascii\r\n\r\n<!-- <body> --><html><body class=\"a>b\"><p>html</p></body>\r\n--i--\r\n\
+        --o\r\nContent-Type: text/plain; name=a.txt\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nfile\r\n\
+        --o\r\nContent-Type: application/zip; name=b.zip\r\nContent-Transfer-Encoding: base64\r\n\r\nUEsDBA==\r\n--o--\r\nepilogue\r\n";
+
+    #[test]
+    fn both_alternatives_get_it_and_nothing_else_changes() {
+        let new = rewritten(MIXED).expect("a banner");
+        assert_eq!(new.fields, []);
+        let (texts, names) = shown(&whole(MIXED));
+        assert_eq!(texts[0], format!("{BANNER}\r\n\r\nplain"));
+        let html = texts[1].split_once("<body class=\"a>b\"><div style=\"").expect("behind the start of the body").1;
+        assert!(html.contains("\">From outside: be careful with &lt;links&gt; &amp; files.</div><p>html"), "{html}");
+        assert_eq!(names, ["a.txt", "b.zip"]);
+        let body = String::from_utf8(new.body).expect("ASCII");
+        assert!(body.starts_with("preamble\r\n--o\r\n") && body.contains("X-Own: kept\r\n"), "{body}");
+        let end = MIXED.find("--i--").expect("the end of the alternatives");
+        assert!(body.ends_with(&MIXED[end..]), "{body}");
+    }
+
+    #[test]
+    fn html_without_a_body_tag_gets_it_behind_the_document_type() {
+        let raw = "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html><script>'<body>'</script><p>x";
+        let text = shown(&whole(raw)).0.remove(0);
+        assert!(
+            text.starts_with("<!DOCTYPE html><div style=") && text.ends_with("</div><script>'<body>'</script><p>x"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_sealed_or_unclear_is_left_alone() {
+        let of = |header: &str, body: &str| {
+            rewritten(&format!("MIME-Version: 1.0\r\n{header}\r\n\r\n{body}\r\n")).expect_err("left alone")
+        };
+        let multipart = |kind: &str| {
+            of(
+                &format!("Content-Type: multipart/{kind}; boundary=b"),
+                "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\ny\r\n--b--",
+            )
+        };
+        assert_eq!(multipart("signed"), "it is signed");
+        assert_eq!(multipart("encrypted"), "it is signed or encrypted");
+        assert_eq!(of("Content-Type: application/pkcs7-mime", "x"), "it is signed or encrypted");
+        assert_eq!(of("Content-Type: text/plain", "-----BEGIN PGP MESSAGE-----"), "it is signed or encrypted");
+        assert_eq!(of("Content-Type: application/zip", "PK"), "it has no text");
+        assert_eq!(
+            of("Content-Type: text/plain; charset=klingon", "x"),
+            "its characters cannot be read with certainty"
+        );
+        assert_eq!(of("Content-Type: text/plain\r\nContent-Type: text/html", "x"), "its structure is damaged");
+        assert_eq!(of("Content-Type: multipart/mixed; boundary=b", "--b\r\n\r\nx"), "its structure is damaged");
+    }
+
+    #[test]
+    fn a_second_text_that_is_no_alternative_stays() {
+        let raw = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
+                   one\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>two</p>\r\n--b--\r\n";
+        assert_eq!(shown(&whole(raw)).0, [format!("{BANNER}\r\n\r\none"), "<p>two</p>".to_owned()]);
+    }
+}
