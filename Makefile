@@ -44,8 +44,8 @@ build: ## Build everything for development.
 release: ## Build the command with optimisation.
 	$(CARGO) build --release --locked $(IGNORE) -p mailward
 
-library: setup-build ## Build the C library for development: target/debug/libmailward.so and .a; YARA=no builds in a third of the time.
-	$(CARGO) build --locked $(IGNORE) -p mailward-ffi $(if $(filter no,$(YARA)),--no-default-features)
+library: setup-build ## Build the C library for a first look, target/first-look/libmailward.so and .a: not optimised, and without YARA.
+	$(CARGO) build --profile first-look --locked $(IGNORE) -p mailward-ffi --no-default-features
 
 test: setup-build setup-test build ## Pass all tests; needs root, because Postfix's master does.
 	@[ "$$(id -u)" = 0 ] || { echo "make test starts real Postfix servers, whose master must be root: run it as root"; exit 2; }
