@@ -54,6 +54,7 @@ test: setup-build setup-test build ## Pass all tests; needs root, because Postfi
 lint: ## Formatting, clippy and documentation, with warnings denied.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked $(IGNORE) -- -D warnings
+	$(CARGO) clippy -p mailward-ffi --no-default-features --locked $(IGNORE) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked $(IGNORE)
 
 setup-build:

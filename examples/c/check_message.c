@@ -1,7 +1,7 @@
 /* Judges one message from a file or standard input, and prints the verdict with its explanation.
  *
- *   cc -I ffi/include examples/c/check_message.c -L target/debug -lmailward -o check_message
- *   LD_LIBRARY_PATH=target/debug ./check_message [-c CONFIG] [-d ZONE] [-i ADDRESS] [-f SENDER] [-t RECIPIENT] [FILE]
+ *   cc -I ffi/include examples/c/check_message.c -L target/first-look -lmailward -o check_message
+ *   LD_LIBRARY_PATH=target/first-look ./check_message [-c CONFIG] [-d ZONE] [-i ADDRESS] [-f SENDER] [-t RECIPIENT] [FILE]
  *
  * Exit status: 0 accepted, 1 discarded, refused or deferred, 2 a fault. */
 #include <mailward.h>

@@ -1,8 +1,8 @@
 /* Judges one message from standard input with the program's own DNS: here that of the C library, res_nquery(), which reads
  * /etc/resolv.conf; a mail server with a resolver of its own hands that over the same way.
  *
- *   cc -I ffi/include examples/c/own_resolver.c -L target/debug -lmailward -lresolv -o own_resolver
- *   LD_LIBRARY_PATH=target/debug ./own_resolver CLIENT-ADDRESS SENDER RECIPIENT [DNS-ADDRESS DNS-PORT] < message
+ *   cc -I ffi/include examples/c/own_resolver.c -L target/first-look -lmailward -lresolv -o own_resolver
+ *   LD_LIBRARY_PATH=target/first-look ./own_resolver CLIENT-ADDRESS SENDER RECIPIENT [DNS-ADDRESS DNS-PORT] < message
  *
  * The message has CRLF line ends, as on the wire. Exit status: 0 accepted, 1 discarded, refused or deferred, 2 a fault. */
 #define _DEFAULT_SOURCE

@@ -2,8 +2,8 @@
 // the loopback address, judges it, and hands on what is good to another port before it answers. It shows where each call goes
 // in a server; it is no mail server (no queue, no TLS, no limits on connections).
 //
-//   c++ -std=c++11 -pthread -I ffi/include examples/cpp/relay.cc -L target/debug -lmailward -o relay
-//   LD_LIBRARY_PATH=target/debug ./relay 2525 25 mailward.toml /var/tmp/relay-state
+//   c++ -std=c++11 -pthread -I ffi/include examples/cpp/relay.cc -L target/first-look -lmailward -o relay
+//   LD_LIBRARY_PATH=target/first-look ./relay 2525 25 mailward.toml /var/tmp/relay-state
 //
 // It cannot hold messages, and says so to the engine: what a policy would hold is delivered, and the log tells.
 #include <mailward.hpp>

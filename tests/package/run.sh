@@ -116,7 +116,7 @@ inside systemd-analyze security --no-pager mailward | tail -n 1
 inside mailward config check
 expect "MemoryDenyWriteExecute=yes" "$(inside systemctl show --property MemoryDenyWriteExecute mailward)" \
     "no memory is writable and executable"
-for page in mailward.1 mailward-milter.1 mailward.toml.5; do
+for page in mailward.1 mailward-milter.1 mailward-scan.1 mailward.toml.5; do
     expect "*" "$(inside sh -c "ls /usr/share/man/man*/$page.gz")" "manual page $page"
 done
 
@@ -134,6 +134,21 @@ scrape=$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/9091; printf "GET /metrics H
 expect '*mailward_messages_total{verdict="reject",direction="inbound"} 1*' "$scrape" "and counted"
 step "doctor"
 inside mailward doctor
+
+step "scanning service"
+expect disabled "$(inside systemctl is-enabled mailward-scan || true)" "it is off until it is wanted"
+inside systemctl start mailward-scan
+inside systemd-analyze verify --man=no mailward-scan.service
+inside systemd-analyze security --no-pager mailward-scan | tail -n 1
+inside setpriv --reuid mailward --regid mailward --init-groups mailward-scan --prove
+expect "*answers and finds the EICAR test file*" "$(inside mailward doctor)" "doctor asks it"
+expect "550 5.7.1 *ref *" "$(mail_about malware "$eicar-STANDARD-ANTIVIRUS-TEST-FILE!\$H+H*" | smtp alice@rig.test)" "malware is refused"
+scrape=$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/9091; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; cat <&3')
+expect '*mailward_lookups_total{service="scan",outcome="done"} 1*' "$scrape" "by the service"
+inside systemctl reload mailward-scan
+within 20 inside sh -c 'journalctl -u mailward-scan | grep -q reloaded'
+inside systemctl stop mailward-scan
+expect "250 *" "$(mail_about without-the-service | smtp alice@rig.test)" "mail flows without it"
 
 step "reload"
 printf '[[policy]]\nname = "not to alice"\nto = ["alice@rig.test"]\nthen = "reject"\n' | file /etc/mailward/mailward.toml
@@ -186,7 +201,7 @@ inside systemctl stop mailward.socket mailward
 step "purge"
 inside systemctl start mailward
 inside env DEBIAN_FRONTEND=noninteractive apt-get purge -qq -y -o Dpkg::Use-Pty=0 mailward >/dev/null
-expect "" "$(inside pgrep -x mailward || true)" "no process is left"
+expect "" "$(inside pgrep mailward || true)" "no process is left"
 expect "" "$(inside sh -c 'ls -d /etc/mailward /var/lib/mailward /lib/systemd/system/mailward* 2>/dev/null' || true)" "nor files"
 expect "" "$(inside getent passwd mailward || true)" "nor the user"
 has_mail "Subject: activated"

@@ -111,9 +111,11 @@ fn load(path: Option<&Path>) -> Result<Config, String> {
     Ok(config)
 }
 
-/// Largest message that is taken. Unit: bytes. A door hands over what it judges: the message to its limit, and its header.
+/// Largest message that is taken. Unit: bytes. A door hands over what it judges, by limits of its own, which may be others;
+/// of what is scanned both have the same bound.
 fn message_bytes(config: &Config) -> u64 {
-    (config.limits.message_bytes + config.limits.header_bytes) as u64
+    let judged = config.limits.message_bytes.saturating_add(config.limits.header_bytes);
+    judged.max(config.malware.scan_bytes.saturating_mul(2)) as u64
 }
 
 fn fail(code: u8, why: &str) -> ExitCode {

@@ -1,9 +1,12 @@
 //! `--prove`: does the lock hold on this kernel, and do the rules find what they must?
 
-use crate::{exit, fail, message_bytes, worker::locked_in};
+use crate::{
+    exit, fail, message_bytes,
+    worker::{load, locked_in},
+};
 use mailward_core::{
     config::Config,
-    malware::{Scanner, test_file},
+    malware::test_file,
     message::{self, Bounds},
 };
 use std::{
@@ -16,9 +19,9 @@ use std::{
 };
 
 pub(crate) fn run(config: &Config) -> ExitCode {
-    let scanner = match Scanner::load(&config.malware) {
+    let scanner = match load(config) {
         Ok(scanner) => scanner,
-        Err(faults) => return fail(exit::USAGE, &faults.join("\n")),
+        Err(code) => return code,
     };
     let mut warm = match locked_in(&scanner, message_bytes(config)) {
         Ok(warm) => warm,

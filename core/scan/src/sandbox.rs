@@ -79,7 +79,11 @@ pub(crate) fn close_files_and_network() -> Result<(), String> {
 ///
 /// If the kernel refuses; the text says which.
 pub(crate) fn bound_resources(message_bytes: u64) -> Result<(), String> {
-    let limits = [(Resource::Data, RULES_BYTES + COPIES * message_bytes), (Resource::Core, 0), (Resource::Nofile, 0)];
+    let limits = [
+        (Resource::Data, RULES_BYTES + COPIES.saturating_mul(message_bytes)),
+        (Resource::Core, 0),
+        (Resource::Nofile, 0),
+    ];
     for (resource, most) in limits {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
             .map_err(|error| format!("cannot limit {resource:?} to {most}: {error}"))?;

@@ -18,9 +18,9 @@ pub(crate) fn run(config: &Config) -> ExitCode {
         Ok(stdin) => UnixStream::from(stdin),
         Err(error) => return fail(exit::TROUBLE, &format!("no socket to answer on: {error}")),
     };
-    let scanner = match Scanner::load(&config.malware) {
+    let scanner = match load(config) {
         Ok(scanner) => scanner,
-        Err(faults) => return fail(exit::USAGE, &faults.join("\n")),
+        Err(code) => return code,
     };
     let mut warm = match locked_in(&scanner, message_bytes(config)) {
         Ok(warm) => warm,
@@ -35,6 +35,11 @@ pub(crate) fn run(config: &Config) -> ExitCode {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => fail(exit::TROUBLE, &error.to_string()),
     }
+}
+
+/// The rules, or the code to end with.
+pub(crate) fn load(config: &Config) -> Result<Scanner, ExitCode> {
+    Scanner::load(&config.malware).map_err(|faults| fail(exit::USAGE, &faults.join("\n")))
 }
 
 /// A scanner that has scanned once, in a process that can do nothing else any more. YARA-X starts a thread at its first scan,

@@ -1,8 +1,8 @@
 //! A text that is put before what a message says: the one edit of a body that no reader can miss.
 
-use super::Bounds;
+use super::{Bounds, html::Quiet};
 use html5gum::{
-    Emitter, ForwardingEmitter, Span, Tokenizer,
+    Span, Tokenizer,
     emitters::callback::{CallbackEmitter, CallbackEvent},
 };
 use mail_parser::{ContentType, HeaderName, MessageParser, MessagePart, PartId, PartKind};
@@ -171,21 +171,6 @@ fn body_start(html: &str) -> Option<usize> {
     found.or(doctype)
 }
 
-/// Asks for no errors of the markup.
-struct Quiet<E>(E);
-
-impl<E: Emitter> ForwardingEmitter for Quiet<E> {
-    type Token = E::Token;
-
-    fn inner(&mut self) -> &mut impl Emitter<Token = E::Token> {
-        &mut self.0
-    }
-
-    fn should_emit_errors(&mut self) -> bool {
-        false
-    }
-}
-
 /// The fields of the message for a text that is written anew.
 fn fields_of(root: &MessagePart<'_>) -> Vec<Field> {
     let is_there = |name| root.headers().get(name).is_some();
@@ -232,127 +217,4 @@ fn content_type(part: &MessagePart<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BANNER: &str = "From outside: be careful with <links> & files.";
-
-    fn rewritten(raw: &str) -> Result<Rewritten, &'static str> {
-        with_banner(raw.as_bytes(), &Bounds::default(), BANNER)
-    }
-
-    /// The message as it leaves: its header with the changes, and the new body.
-    fn whole(raw: &str) -> String {
-        let new = rewritten(raw).unwrap_or_else(|why| panic!("{why}"));
-        let header = raw.split_once("\r\n\r\n").expect("a header").0;
-        let kept = header
-            .split_inclusive("\r\n")
-            .filter(|line| !new.fields.iter().any(|field| line.to_lowercase().starts_with(&field.name.to_lowercase())));
-        let mut out: String = kept.collect();
-        out.push_str(if out.ends_with("\r\n") { "" } else { "\r\n" });
-        for field in &new.fields {
-            out.push_str(&format!("{}: {}\r\n", field.name, field.value.replace('\n', "\r\n")));
-        }
-        out + "\r\n" + &String::from_utf8(new.body).expect("all of it is ASCII here")
-    }
-
-    /// What a mail program shows: each text, and the names of the files.
-    fn shown(whole: &str) -> (Vec<String>, Vec<String>) {
-        let parsed = MessageParser::new().parse(whole.as_bytes()).expect("a message");
-        assert!(parsed.parts().all(|part| part.flags().is_empty()), "{whole}");
-        let texts = parsed.parts().filter(|part| part.is_text() && !part.is_attachment());
-        let texts = texts.map(|part| part.text().expect("text").into_owned()).collect();
-        let names = parsed.parts().filter_map(|part| part.attachment_name().map(str::to_owned)).collect();
-        (texts, names)
-    }
-
-    #[test]
-    fn a_bare_text_becomes_one_with_a_type() {
-        let raw = "From: a@x.test\r\nSubject: x\r\n\r\nGood day.\r\n";
-        let new = rewritten(raw).expect("a banner");
-        let told: Vec<_> = new.fields.iter().map(|f| (f.name, f.value.as_str(), f.is_there)).collect();
-        assert_eq!(
-            told,
-            [
-                ("Content-Type", "text/plain; charset=utf-8", false),
-                ("Content-Transfer-Encoding", "quoted-printable", false),
-                ("MIME-Version", "1.0", false),
-            ]
-        );
-        assert_eq!(shown(&whole(raw)).0, [format!("{BANNER}\r\n\r\nGood day.\r\n")]);
-    }
-
-    #[test]
-    fn other_charsets_and_encodings_are_written_anew_and_parameters_stay() {
-        let raw = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-2022-jp; format=flowed\r\n\
-                   Content-Transfer-Encoding: 7bit\r\n\r\n\x1b$B$3$s$K$A$O\x1b(B = \r\n";
-        let out = whole(raw);
-        assert!(out.contains("Content-Type: text/plain; charset=utf-8;\r\n format=\"flowed\"\r\n"), "{out}");
-        assert_eq!(shown(&out).0, [format!("{BANNER}\r\n\r\nこんにちは = \r\n")]);
-        let base64 = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
-                      Content-Transfer-Encoding: base64\r\n\r\nZ3LDvMOfZSDigqw=\r\n";
-        assert_eq!(shown(&whole(base64)).0, [format!("{BANNER}\r\n\r\ngrüße €")]);
-    }
-
-    const MIXED: &str = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\npreamble\r\n--o\r\n\
-        Content-Type: multipart/alternative; boundary=i\r\n\r\n--i\r\nContent-Type: text/plain\r\nX-Own: kept\r\n\r\nplain\r\n\
-        --i\r\nContent-Type: text/html; charset=us-ascii\r\n\r\n<!-- <body> --><html><body class=\"a>b\"><p>html</p></body>\r\n--i--\r\n\
-        --o\r\nContent-Type: text/plain; name=a.txt\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nfile\r\n\
-        --o\r\nContent-Type: application/zip; name=b.zip\r\nContent-Transfer-Encoding: base64\r\n\r\nUEsDBA==\r\n--o--\r\nepilogue\r\n";
-
-    #[test]
-    fn both_alternatives_get_it_and_nothing_else_changes() {
-        let new = rewritten(MIXED).expect("a banner");
-        assert_eq!(new.fields, []);
-        let (texts, names) = shown(&whole(MIXED));
-        assert_eq!(texts[0], format!("{BANNER}\r\n\r\nplain"));
-        let html = texts[1].split_once("<body class=\"a>b\"><div style=\"").expect("behind the start of the body").1;
-        assert!(html.contains("\">From outside: be careful with &lt;links&gt; &amp; files.</div><p>html"), "{html}");
-        assert_eq!(names, ["a.txt", "b.zip"]);
-        let body = String::from_utf8(new.body).expect("ASCII");
-        assert!(body.starts_with("preamble\r\n--o\r\n") && body.contains("X-Own: kept\r\n"), "{body}");
-        let end = MIXED.find("--i--").expect("the end of the alternatives");
-        assert!(body.ends_with(&MIXED[end..]), "{body}");
-    }
-
-    #[test]
-    fn html_without_a_body_tag_gets_it_behind_the_document_type() {
-        let raw = "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html><script>'<body>'</script><p>x";
-        let text = shown(&whole(raw)).0.remove(0);
-        assert!(
-            text.starts_with("<!DOCTYPE html><div style=") && text.ends_with("</div><script>'<body>'</script><p>x"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn what_is_sealed_or_unclear_is_left_alone() {
-        let of = |header: &str, body: &str| {
-            rewritten(&format!("MIME-Version: 1.0\r\n{header}\r\n\r\n{body}\r\n")).expect_err("left alone")
-        };
-        let multipart = |kind: &str| {
-            of(
-                &format!("Content-Type: multipart/{kind}; boundary=b"),
-                "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\ny\r\n--b--",
-            )
-        };
-        assert_eq!(multipart("signed"), "it is signed");
-        assert_eq!(multipart("encrypted"), "it is signed or encrypted");
-        assert_eq!(of("Content-Type: application/pkcs7-mime", "x"), "it is signed or encrypted");
-        assert_eq!(of("Content-Type: text/plain", "-----BEGIN PGP MESSAGE-----"), "it is signed or encrypted");
-        assert_eq!(of("Content-Type: application/zip", "PK"), "it has no text");
-        assert_eq!(
-            of("Content-Type: text/plain; charset=klingon", "x"),
-            "its characters cannot be read with certainty"
-        );
-        assert_eq!(of("Content-Type: text/plain\r\nContent-Type: text/html", "x"), "its structure is damaged");
-        assert_eq!(of("Content-Type: multipart/mixed; boundary=b", "--b\r\n\r\nx"), "its structure is damaged");
-    }
-
-    #[test]
-    fn a_second_text_that_is_no_alternative_stays() {
-        let raw = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
-                   one\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>two</p>\r\n--b--\r\n";
-        assert_eq!(shown(&whole(raw)).0, [format!("{BANNER}\r\n\r\none"), "<p>two</p>".to_owned()]);
-    }
-}
+mod tests;

@@ -53,7 +53,7 @@ pub(super) fn collect(html: &str, into: &mut Collector<'_>) {
 struct Stop;
 
 /// Asks for no errors of the markup: nobody reads them, and the tokenizer would look for them at every byte.
-struct Quiet<E>(E);
+pub(super) struct Quiet<E>(pub(super) E);
 
 impl<E: Emitter> ForwardingEmitter for Quiet<E> {
     type Token = E::Token;

@@ -1,0 +1,179 @@
+use super::*;
+
+const BANNER: &str = "From outside: be careful with <links> & files.";
+
+fn rewritten(raw: &str) -> Result<Rewritten, &'static str> {
+    with_banner(raw.as_bytes(), &Bounds::default(), BANNER)
+}
+
+/// The message as it leaves: its header with the changes, and the new body.
+fn whole(raw: &str) -> String {
+    let new = rewritten(raw).unwrap_or_else(|why| panic!("{why}"));
+    let header = raw.split_once("\r\n\r\n").expect("a header").0;
+    let kept = header
+        .split_inclusive("\r\n")
+        .filter(|line| !new.fields.iter().any(|field| line.to_lowercase().starts_with(&field.name.to_lowercase())));
+    let mut out: String = kept.collect();
+    out.push_str(if out.ends_with("\r\n") { "" } else { "\r\n" });
+    for field in &new.fields {
+        out.push_str(&format!("{}: {}\r\n", field.name, field.value.replace('\n', "\r\n")));
+    }
+    out + "\r\n" + &String::from_utf8(new.body).expect("all of it is ASCII here")
+}
+
+/// What a mail program shows: each text, and the names of the files.
+fn shown(whole: &str) -> (Vec<String>, Vec<String>) {
+    let parsed = MessageParser::new().parse(whole.as_bytes()).expect("a message");
+    assert!(parsed.parts().all(|part| part.flags().is_empty()), "{whole}");
+    let texts = parsed.parts().filter(|part| part.is_text() && !part.is_attachment());
+    let texts = texts.map(|part| part.text().expect("text").into_owned()).collect();
+    let names = parsed.parts().filter_map(|part| part.attachment_name().map(str::to_owned)).collect();
+    (texts, names)
+}
+
+#[test]
+fn a_bare_text_becomes_one_with_a_type() {
+    let raw = "From: a@x.test\r\nSubject: x\r\n\r\nGood day.\r\n";
+    let new = rewritten(raw).expect("a banner");
+    let told: Vec<_> = new.fields.iter().map(|f| (f.name, f.value.as_str(), f.is_there)).collect();
+    assert_eq!(
+        told,
+        [
+            ("Content-Type", "text/plain; charset=utf-8", false),
+            ("Content-Transfer-Encoding", "quoted-printable", false),
+            ("MIME-Version", "1.0", false),
+        ]
+    );
+    assert_eq!(shown(&whole(raw)).0, [format!("{BANNER}\r\n\r\nGood day.\r\n")]);
+}
+
+#[test]
+fn other_charsets_and_encodings_are_written_anew_and_parameters_stay() {
+    let raw = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-2022-jp; format=flowed\r\n\
+               Content-Transfer-Encoding: 7bit\r\n\r\n\x1b$B$3$s$K$A$O\x1b(B = \r\n";
+    let out = whole(raw);
+    assert!(out.contains("Content-Type: text/plain; charset=utf-8;\r\n format=\"flowed\"\r\n"), "{out}");
+    assert_eq!(shown(&out).0, [format!("{BANNER}\r\n\r\nこんにちは = \r\n")]);
+    let base64 = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+                  Content-Transfer-Encoding: base64\r\n\r\nZ3LDvMOfZSDigqw=\r\n";
+    assert_eq!(shown(&whole(base64)).0, [format!("{BANNER}\r\n\r\ngrüße €")]);
+}
+
+const MIXED: &str = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\npreamble\r\n--o\r\n\
+    Content-Type: multipart/alternative; boundary=i\r\n\r\n--i\r\nContent-Type: text/plain\r\nX-Own: kept\r\n\r\nplain\r\n\
+    --i\r\nContent-Type: text/html; charset=us-ascii\r\n\r\n<!-- <body> --><html><body class=\"a>b\"><p>html</p></body>\r\n--i--\r\n\
+    --o\r\nContent-Type: text/plain; name=a.txt\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nfile\r\n\
+    --o\r\nContent-Type: application/zip; name=b.zip\r\nContent-Transfer-Encoding: base64\r\n\r\nUEsDBA==\r\n--o--\r\nepilogue\r\n";
+
+#[test]
+fn both_alternatives_get_it_and_nothing_else_changes() {
+    let new = rewritten(MIXED).expect("a banner");
+    assert_eq!(new.fields, []);
+    let (texts, names) = shown(&whole(MIXED));
+    assert_eq!(texts[0], format!("{BANNER}\r\n\r\nplain"));
+    let html = texts[1].split_once("<body class=\"a>b\"><div style=\"").expect("behind the start of the body").1;
+    assert!(html.contains("\">From outside: be careful with &lt;links&gt; &amp; files.</div><p>html"), "{html}");
+    assert_eq!(names, ["a.txt", "b.zip"]);
+    let body = String::from_utf8(new.body).expect("ASCII");
+    assert!(body.starts_with("preamble\r\n--o\r\n") && body.contains("X-Own: kept\r\n"), "{body}");
+    let end = MIXED.find("--i--").expect("the end of the alternatives");
+    assert!(body.ends_with(&MIXED[end..]), "{body}");
+}
+
+#[test]
+fn html_without_a_body_tag_gets_it_behind_the_document_type() {
+    let raw = "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html><script>'<body>'</script><p>x";
+    let text = shown(&whole(raw)).0.remove(0);
+    assert!(
+        text.starts_with("<!DOCTYPE html><div style=") && text.ends_with("</div><script>'<body>'</script><p>x"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_sealed_or_unclear_is_left_alone() {
+    let of = |header: &str, body: &str| {
+        rewritten(&format!("MIME-Version: 1.0\r\n{header}\r\n\r\n{body}\r\n")).expect_err("left alone")
+    };
+    let multipart = |kind: &str| {
+        of(
+            &format!("Content-Type: multipart/{kind}; boundary=b"),
+            "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\ny\r\n--b--",
+        )
+    };
+    assert_eq!(multipart("signed"), "it is signed");
+    assert_eq!(multipart("encrypted"), "it is signed or encrypted");
+    assert_eq!(of("Content-Type: application/pkcs7-mime", "x"), "it is signed or encrypted");
+    assert_eq!(of("Content-Type: text/plain", "-----BEGIN PGP MESSAGE-----"), "it is signed or encrypted");
+    assert_eq!(of("Content-Type: application/zip", "PK"), "it has no text");
+    assert_eq!(of("Content-Type: text/plain; charset=klingon", "x"), "its characters cannot be read with certainty");
+    assert_eq!(of("Content-Type: text/plain\r\nContent-Type: text/html", "x"), "its structure is damaged");
+    assert_eq!(of("Content-Type: multipart/mixed; boundary=b", "--b\r\n\r\nx"), "its structure is damaged");
+}
+
+#[test]
+fn a_second_text_that_is_no_alternative_stays() {
+    let raw = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
+               one\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>two</p>\r\n--b--\r\n";
+    assert_eq!(shown(&whole(raw)).0, [format!("{BANNER}\r\n\r\none"), "<p>two</p>".to_owned()]);
+}
+
+/// The decoded content of everything but the texts that are written anew.
+fn rest(raw: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let parsed = MessageParser::new().parse(raw)?;
+    let leaves = parsed.parts().filter(|part| !part.is_multipart() && part.message().container().is_none());
+    Some(leaves.map(|part| part.decoded().into_owned()).collect())
+}
+
+/// Messages with wrong bytes, cut and doubled pieces: where there is a banner, nothing else is lost or moved.
+#[test]
+fn whatever_the_bytes_are_the_rest_stays() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let pieces = [
+        "\r\n",
+        "\r\n--i\r\n",
+        "--o",
+        "--i--",
+        "\n",
+        "\r",
+        "Content-Type: text/html\r\n",
+        "<body>",
+        "=",
+        "\u{fc}",
+        "\0",
+    ];
+    let mut with_a_banner = 0;
+    for _ in 0..4_000 {
+        let mut raw = MIXED.as_bytes().to_vec();
+        for _ in 0..=random(3) {
+            let at = random(raw.len());
+            match random(3) {
+                0 => raw[at] = random(256) as u8,
+                1 => drop(raw.splice(at..at, pieces[random(pieces.len())].bytes())),
+                _ => drop(raw.drain(at..raw.len().min(at + 1 + random(40)))),
+            }
+        }
+        let Ok(new) = with_banner(&raw, &Bounds::default(), BANNER) else { continue };
+        with_a_banner += 1;
+        let header = MessageParser::new().parse(&raw[..]).expect("it was read").root_part().offset_body() as usize;
+        let mut whole = Vec::new();
+        new.fields.iter().for_each(|field| whole.extend(format!("{}: {}\r\n", field.name, field.value).bytes()));
+        let kept = String::from_utf8_lossy(&raw[..header]).into_owned();
+        let replaced =
+            |line: &str| new.fields.iter().any(|field| line.to_lowercase().starts_with(&field.name.to_lowercase()));
+        kept.split_inclusive('\n').filter(|line| !replaced(line)).for_each(|line| whole.extend(line.bytes()));
+        whole.extend(&new.body);
+        let (before, after) = (rest(&raw).expect("read"), rest(&whole).expect("read"));
+        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(before.len(), after.len(), "{}\n->\n{}", shown(&raw), shown(&whole));
+        let changed = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+        assert!((1..=2).contains(&changed), "{changed} parts changed: {}\n->\n{}", shown(&raw), shown(&whole));
+    }
+    assert!(with_a_banner > 1_000, "{with_a_banner}");
+}
