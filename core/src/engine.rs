@@ -414,11 +414,10 @@ impl Session {
         };
         let direction = open.transaction.direction;
         let service = self.reach_scan_service(deadline).await;
-        let here = service.is_none();
+        let (rules, scan) = content::divide(service, &raw, deadline);
         let network = self.counted_network();
-        let content = content::judge(engine, network, &self.connection, &open.transaction, raw.clone(), here, time);
+        let content = content::judge(engine, network, &self.connection, &open.transaction, raw.clone(), rules, time);
         let content = deadline.bound(content);
-        let scan = malware::ask_service(service, &raw, deadline);
         let scan = self.journal.ask("scan", engine.shared.meter.ask_if_any(Service::Scan, scan));
         let clamd = malware::ask(&engine.malware, &raw, deadline);
         let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));

@@ -40,7 +40,7 @@ extern "C" {
 
 /* Version of this header, and number of its interface. */
 #define MW_VERSION "0.1.0"
-#define MW_ABI_VERSION 4
+#define MW_ABI_VERSION 3
 
 /* Status codes. 0 is success; values are never used again for something else. */
 typedef int32_t mw_status_t;
@@ -75,7 +75,8 @@ typedef int32_t mw_status_t;
 #define MW_DISPOSITION_DEFER 6   /* refused for now */
 
 /* What the host can do with a message. A verdict asks for nothing else, and tells what it would have asked for
- * (mw_verdict_not_applied). A banner needs MW_HOST_EDIT_HEADER and MW_HOST_REPLACE_BODY. */
+ * (mw_verdict_not_applied). A banner needs MW_HOST_EDIT_HEADER and MW_HOST_REPLACE_BODY: the edits of fields that come with
+ * another body belong to it, make all or none. */
 #define MW_HOST_EDIT_HEADER 1u        /* add, change and remove header fields */
 #define MW_HOST_REMOVE_RECIPIENT 2u   /* take a recipient off a message that others get */
 #define MW_HOST_HOLD 4u               /* keep a message in a quarantine of its own */
@@ -295,10 +296,11 @@ uint32_t mw_verdict_delay_ms(const mw_verdict_t *verdict);     /* how long to wa
 mw_text_t mw_verdict_explanation(const mw_verdict_t *verdict); /* JSON, as "mailward check --json" prints it; empty for
                                                                   the answer to MAIL and RCPT (see mw_session_reset) */
 
-/* Edits by index, from 0. Past the last, the kind is 0. Folds in values are LF and a blank, without CR. */
+/* Edits by index, from 0. Past the last, the kind is 0. Folds in fields are LF and a blank, without CR; a body has CRLF
+ * and ends with it. */
 size_t mw_verdict_edit_count(const mw_verdict_t *verdict);
 int32_t mw_verdict_edit_kind(const mw_verdict_t *verdict, size_t index);        /* MW_EDIT_... */
-mw_text_t mw_verdict_edit_name(const mw_verdict_t *verdict, size_t index);      /* field name, else empty */
+mw_text_t mw_verdict_edit_name(const mw_verdict_t *verdict, size_t index);      /* field name, what is new in a body, or empty */
 mw_text_t mw_verdict_edit_value(const mw_verdict_t *verdict, size_t index);     /* see the kinds */
 uint32_t mw_verdict_edit_occurrence(const mw_verdict_t *verdict, size_t index); /* from 1; 0 where there is none */
 

@@ -44,7 +44,7 @@ pub struct EngineOptions {
     pub dns_zone: *const c_char,
     /// DNS of the host; NULL asks the servers of the configuration.
     pub resolver: *const Resolver,
-    /// What the host can do, `MW_HOST_...`; 0 is what a milter can do.
+    /// What the host can do, `MW_HOST_...`; 0 is all but replying by recipient and replacing bodies.
     pub host: u32,
     /// Not 0: sessions are recorded.
     pub record: i32,
@@ -222,7 +222,8 @@ fn open(config: Config, file: Option<&Path>, opening: &Opening<'_>) -> Result<En
 
 fn host(flags: u32) -> Result<Host, Failure> {
     if flags == 0 {
-        return Ok(Host::default());
+        // Who does not know of bodies must not get half of such an edit, its header fields.
+        return Ok(Host { replace_body: false, ..Host::default() });
     }
     if flags > EDIT_HEADER | REMOVE_RECIPIENT | HOLD | REPLY_BY_RECIPIENT | REPLACE_BODY {
         return Err(Failure::argument(format!(

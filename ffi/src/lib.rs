@@ -42,7 +42,7 @@ pub use verdict::{
 use std::ffi::{CStr, c_char};
 
 /// Number of the interface: the `MW_ABI_VERSION` of the header that this library was built with.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 3;
 /// Version of the library, ended by NUL for C.
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,

@@ -4,17 +4,15 @@
 //! at a time, ends those that take too long and replaces those that end. They read their rules, then lock themselves
 //! in: no files, no network, no programs, no new threads, bounded memory.
 
+mod loaded;
 mod prove;
 mod sandbox;
 mod service;
 mod worker;
 
 use clap::{CommandFactory, Parser};
-use mailward_core::{
-    config::{self, Config},
-    lookup::scan::SERVICE,
-    malware::Scanning,
-};
+use loaded::Loaded;
+use mailward_core::lookup::scan::SERVICE;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -71,16 +69,17 @@ fn main() -> ExitCode {
         return man();
     }
     let path = arguments.config.or_else(|| Path::new(DEFAULT_CONFIG).exists().then(|| DEFAULT_CONFIG.into()));
-    let config = match load(path.as_deref()) {
-        Ok(config) => config,
+    if arguments.worker {
+        return worker::run();
+    }
+    let loaded = match Loaded::read(path.as_deref()) {
+        Ok(loaded) => loaded,
         Err(faults) => return fail(exit::USAGE, &faults),
     };
-    if arguments.worker {
-        return worker::run(&config);
-    }
     if arguments.prove {
-        return prove::run(&config);
+        return prove::run(&loaded);
     }
+    let config = &loaded.config;
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,mailward_scan={0},mailward_core={0}", config.log.level)));
     tracing_subscriber::fmt()
@@ -90,7 +89,7 @@ fn main() -> ExitCode {
         .init();
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let place = service::Place { config: path, listen: arguments.listen };
-    service::run(place, &config, arguments.processes.map_or(processors, u32::from))
+    service::run(place, &loaded, arguments.processes.map_or(processors, u32::from))
 }
 
 fn man() -> ExitCode {
@@ -98,24 +97,6 @@ fn man() -> ExitCode {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => fail(exit::TROUBLE, &error.to_string()),
     }
-}
-
-/// The configuration, for a process that scans itself. Faults are one a line.
-fn load(path: Option<&Path>) -> Result<Config, String> {
-    let config = path.map(config::load).transpose();
-    let faults = |faults: Vec<config::diagnostic::Diagnostic>| {
-        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    };
-    let mut config = config.map_err(faults)?.unwrap_or_default();
-    config.malware.scanning = Scanning::InProcess;
-    Ok(config)
-}
-
-/// Largest message that is taken. Unit: bytes. A door hands over what it judges, by limits of its own, which may be others;
-/// of what is scanned both have the same bound.
-fn message_bytes(config: &Config) -> u64 {
-    let judged = config.limits.message_bytes.saturating_add(config.limits.header_bytes);
-    judged.max(config.malware.scan_bytes.saturating_mul(2)) as u64
 }
 
 fn fail(code: u8, why: &str) -> ExitCode {

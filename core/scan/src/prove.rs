@@ -1,14 +1,11 @@
 //! `--prove`: does the lock hold on this kernel, and do the rules find what they must?
 
-use crate::{
-    exit, fail, message_bytes,
-    worker::{load, locked_in},
-};
+use crate::{exit, fail, loaded::Loaded, sandbox, worker::locked_in};
 use mailward_core::{
-    config::Config,
     malware::test_file,
     message::{self, Bounds},
 };
+use rustix::process::{getppid, test_kill_process};
 use std::{
     fs::{self, File},
     io,
@@ -18,12 +15,14 @@ use std::{
     thread,
 };
 
-pub(crate) fn run(config: &Config) -> ExitCode {
-    let scanner = match load(config) {
+pub(crate) fn run(loaded: &Loaded) -> ExitCode {
+    let parent = getppid();
+    let landlock = sandbox::close_files_and_network().err().unwrap_or_else(|| "all of it".to_owned());
+    let scanner = match loaded.scanner() {
         Ok(scanner) => scanner,
-        Err(code) => return code,
+        Err(faults) => return fail(exit::USAGE, &faults),
     };
-    let mut warm = match locked_in(&scanner, message_bytes(config)) {
+    let mut warm = match locked_in(&scanner, loaded.message_bytes()) {
         Ok(warm) => warm,
         Err(why) => return fail(exit::TROUBLE, &why),
     };
@@ -41,6 +40,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
         ("unix sockets", done(UnixStream::pair().map(drop))),
         ("another program", done(Command::new("/bin/true").spawn().map(drop))),
         ("another thread", done(thread::Builder::new().spawn(|| {}).map(drop))),
+        ("signals to others", done(parent.map_or(Ok(()), |parent| test_kill_process(parent).map_err(Into::into)))),
     ];
     let mail = format!("Subject: test\r\n\r\n{}\r\n", test_file());
     let report = warm.scan(&message::parse(mail.as_bytes(), &Bounds::default()));
@@ -53,6 +53,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
         "the EICAR test file",
         if found.is_empty() { "NOT FOUND".to_owned() } else { found.join(", ") }
     );
+    println!("{:20} {landlock}", "Landlock");
     let holds = denials.iter().all(|(_, outcome)| outcome == "denied") && !found.is_empty();
     ExitCode::from(if holds && report.trouble.is_none() { exit::OK } else { exit::NOT_PROVED })
 }

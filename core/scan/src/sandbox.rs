@@ -1,7 +1,7 @@
 //! What a process that scans takes from itself. Each lock holds for good.
 
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getpid, set_parent_process_death_signal, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
@@ -43,7 +43,6 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_sendto,
     libc::SYS_set_robust_list,
     libc::SYS_sigaltstack,
-    libc::SYS_tgkill,
     libc::SYS_write,
     libc::SYS_writev,
 ];
@@ -51,12 +50,19 @@ const CALLS: &[libc::c_long] = &[
 /// Calls that give memory, with the place of their argument `prot`.
 const MAPPING: &[(libc::c_long, u8)] = &[(libc::SYS_mmap, 2), (libc::SYS_mprotect, 2)];
 
+/// A process whose service was killed must not scan on for ever.
+pub(crate) fn end_with_the_service() {
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
+        eprintln!("mailward-scan: this process may outlive its service: {error}");
+    }
+}
+
 /// Landlock: no file, no TCP, no abstract socket, no signal to others. Call it before threads start, for it holds for those
 /// of this thread only.
 ///
 /// # Errors
 ///
-/// If this kernel knows less than files.
+/// If this kernel has none, or not all of it.
 pub(crate) fn close_files_and_network() -> Result<(), String> {
     let abi = ABI::V6;
     let text = |error: landlock::RulesetError| error.to_string();
@@ -68,8 +74,9 @@ pub(crate) fn close_files_and_network() -> Result<(), String> {
         .and_then(Ruleset::create)
         .map_err(text)?;
     match ruleset.restrict_self().map_err(text)?.ruleset {
-        RulesetStatus::NotEnforced => Err("this kernel has none".to_owned()),
-        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        RulesetStatus::FullyEnforced => Ok(()),
+        RulesetStatus::PartiallyEnforced => Err("this kernel has a part of it".to_owned()),
+        RulesetStatus::NotEnforced => Err("this kernel has none of it".to_owned()),
     }
 }
 
@@ -109,6 +116,10 @@ fn calls() -> Result<BpfProgram, seccompiler::BackendError> {
         let condition = SeccompCondition::new(prot, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(executable), 0)?;
         allowed.insert(call, vec![SeccompRule::new(vec![condition])?]);
     }
+    // To end itself, as abort(3) does, and nobody else: other processes of this user may be the mail filter.
+    let own = u64::from(getpid().as_raw_nonzero().get().unsigned_abs());
+    let itself = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
+    allowed.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![itself])?]);
     let denied = SeccompAction::Errno(libc::EPERM as u32);
     SeccompFilter::new(allowed, denied, SeccompAction::Allow, std::env::consts::ARCH.try_into()?)?.try_into()
 }

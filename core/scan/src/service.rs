@@ -1,9 +1,8 @@
 //! The process that serves the socket. It holds bytes on their way and looks at none.
 
-use crate::{exit, fail, load, message_bytes};
+use crate::{exit, fail, loaded::Loaded};
 use arc_swap::ArcSwap;
 use mailward_core::{
-    config::Config,
     lookup::scan::{Pool, frame_length, greeting, read_rest, write_frame},
     malware::{self, ScanAnswer},
 };
@@ -32,7 +31,9 @@ const CONNECTIONS: u32 = 1_024;
 /// How long a connection may ask nothing.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long the bytes of a request, and those of its answer, may take. Both sides are on one host.
-const TRANSFER_TIME: Duration = Duration::from_secs(10);
+const TRANSFER_TIME: Duration = Duration::from_secs(2);
+/// How long a request may wait for a process: no door waits longer for its answer. Source: [deadlines] message, 20 s.
+const TURN_TIME: Duration = Duration::from_secs(20);
 /// How much longer than [malware] yara_time a scan may take before its process is ended: YARA counts whole seconds, and
 /// unpacking comes on top.
 const GRACE: Duration = Duration::from_secs(3);
@@ -55,38 +56,35 @@ struct Scanners {
 }
 
 impl Scanners {
-    async fn start(config: &Config, path: Option<&Path>, processes: u32) -> Result<Scanners, String> {
-        let path = path.map(Path::to_owned);
-        let command = move || {
+    async fn start(loaded: &Loaded, processes: u32) -> Result<Scanners, String> {
+        let command = || {
             let mut command = Command::new("/proc/self/exe");
             command.arg("--worker").env_clear();
-            if let Some(path) = &path {
-                command.arg("--config").arg(path);
-            }
             command
         };
+        let settings = &loaded.config.malware;
         Ok(Scanners {
-            pool: Pool::start(command, processes, config.malware.yara_time + GRACE).await?,
-            greeting: greeting(&malware::rules(&config.malware), env!("CARGO_PKG_VERSION")),
-            message_bytes: message_bytes(config),
+            pool: Pool::start(command, loaded.frames(), processes, settings.yara_time + GRACE).await?,
+            greeting: greeting(&malware::rules(settings), env!("CARGO_PKG_VERSION")),
+            message_bytes: loaded.message_bytes(),
         })
     }
 }
 
-pub(crate) fn run(place: Place, config: &Config, processes: u32) -> ExitCode {
+pub(crate) fn run(place: Place, loaded: &Loaded, processes: u32) -> ExitCode {
     // It moves bytes: the processors are for those that scan.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(serve(place, config, processes)),
+        Ok(runtime) => runtime.block_on(serve(place, loaded, processes)),
         Err(error) => fail(exit::TROUBLE, &format!("cannot start: {error}")),
     }
 }
 
-async fn serve(place: Place, config: &Config, processes: u32) -> ExitCode {
+async fn serve(place: Place, loaded: &Loaded, processes: u32) -> ExitCode {
     let signals = [SignalKind::hangup(), SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let [Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)] = signals else {
         return fail(exit::TROUBLE, "cannot watch signals");
     };
-    let scanners = match Scanners::start(config, place.config.as_deref(), processes).await {
+    let scanners = match Scanners::start(loaded, processes).await {
         Ok(scanners) => Arc::new(ArcSwap::from_pointee(scanners)),
         Err(why) => return fail(exit::TROUBLE, &why),
     };
@@ -100,11 +98,22 @@ async fn serve(place: Place, config: &Config, processes: u32) -> ExitCode {
     tracing::info!(listen = %place.listen.display(), processes, "scanning");
     tell(&[NotifyState::Ready]);
     let connections = Arc::new(Semaphore::new(CONNECTIONS as usize));
-    loop {
+    {
+        let serving = async {
+            loop {
+                accept(&listener, &connections, &scanners).await;
+            }
+        };
+        // One after the other, while the old processes scan on.
+        let reloading = async {
+            while hangup.recv().await.is_some() {
+                reload(&place, &scanners, processes).await;
+            }
+        };
         tokio::select! {
-            () = accept(&listener, &connections, &scanners) => {}
-            _ = hangup.recv() => reload(&place, &scanners, processes).await,
-            () = either(&mut terminate, &mut interrupt) => break,
+            () = serving => {}
+            () = reloading => {}
+            () = either(&mut terminate, &mut interrupt) => {}
         }
     }
     tell(&[NotifyState::Stopping]);
@@ -162,7 +171,7 @@ async fn converse(mut stream: UnixStream, scanners: &Scanners) -> io::Result<()>
             Err(_) => return Ok(()),
         };
         // Only who has a process may bring its message: memory is bounded by processes, not by connections.
-        let turn = scanners.pool.turn().await;
+        let turn = timeout(TURN_TIME, scanners.pool.turn()).await?;
         let raw = timeout(TRANSFER_TIME, read_rest(&mut stream, bytes)).await??;
         let answer = match scanners.pool.ask(turn, &raw).await {
             Ok(answer) => answer,
@@ -178,10 +187,7 @@ async fn reload(place: &Place, scanners: &Arc<ArcSwap<Scanners>>, processes: u32
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(_) => tell(&[NotifyState::Reloading]),
     }
-    let started = async {
-        let config = load(place.config.as_deref())?;
-        Scanners::start(&config, place.config.as_deref(), processes).await
-    };
+    let started = async { Scanners::start(&Loaded::read(place.config.as_deref())?, processes).await };
     match started.await {
         Ok(fresh) => {
             scanners.store(Arc::new(fresh));

@@ -1,9 +1,8 @@
-//! A process that scans: rules first, then the lock, then messages.
+//! A process that scans: locks, rules, locks, then messages. It reads no file.
 
-use crate::{exit, fail, message_bytes, sandbox};
+use crate::{exit, fail, loaded::Loaded, sandbox};
 use mailward_core::{
-    config::Config,
-    lookup::scan::answer_requests,
+    lookup::scan::{answer_requests, read_first},
     malware::{ScanAnswer, Scanner, WarmScanner},
     message::{self, Bounds},
 };
@@ -13,42 +12,33 @@ use std::{
     process::ExitCode,
 };
 
-pub(crate) fn run(config: &Config) -> ExitCode {
-    let stream = match io::stdin().as_fd().try_clone_to_owned() {
-        Ok(stdin) => UnixStream::from(stdin),
-        Err(error) => return fail(exit::TROUBLE, &format!("no socket to answer on: {error}")),
-    };
-    let scanner = match load(config) {
-        Ok(scanner) => scanner,
-        Err(code) => return code,
-    };
-    let mut warm = match locked_in(&scanner, message_bytes(config)) {
-        Ok(warm) => warm,
-        Err(why) => return fail(exit::TROUBLE, &why),
-    };
-    let bounds = Bounds::default();
-    let answered = answer_requests(stream, message_bytes(config), |raw| {
-        let answer: ScanAnswer = Ok(warm.scan(&message::parse(raw, &bounds)));
-        serde_json::to_vec(&answer).unwrap_or_default()
-    });
-    match answered {
+pub(crate) fn run() -> ExitCode {
+    match serve() {
         Ok(()) => ExitCode::from(exit::OK),
-        Err(error) => fail(exit::TROUBLE, &error.to_string()),
+        Err(why) => fail(exit::TROUBLE, &why),
     }
 }
 
-/// The rules, or the code to end with.
-pub(crate) fn load(config: &Config) -> Result<Scanner, ExitCode> {
-    Scanner::load(&config.malware).map_err(|faults| fail(exit::USAGE, &faults.join("\n")))
+fn serve() -> Result<(), String> {
+    sandbox::end_with_the_service();
+    let text = |error: io::Error| format!("the socket to answer on: {error}");
+    let mut stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().map_err(text)?);
+    let loaded = Loaded::of_frames(read_first(&mut stream).map_err(text)?)?;
+    // Kernels before 5.13 have no Landlock; the calls are closed in any case.
+    let _ = sandbox::close_files_and_network();
+    let scanner = loaded.scanner()?;
+    let mut warm = locked_in(&scanner, loaded.message_bytes())?;
+    let bounds = Bounds::default();
+    let answer = |raw: &[u8]| {
+        let answer: ScanAnswer = Ok(warm.scan(&message::parse(raw, &bounds)));
+        serde_json::to_vec(&answer).unwrap_or_default()
+    };
+    answer_requests(stream, loaded.message_bytes(), answer).map_err(text)
 }
 
 /// A scanner that has scanned once, in a process that can do nothing else any more. YARA-X starts a thread at its first scan,
-/// so that comes between the two locks.
+/// so that comes before the last lock.
 pub(crate) fn locked_in(scanner: &Scanner, message_bytes: u64) -> Result<WarmScanner<'_>, String> {
-    if let Err(why) = sandbox::close_files_and_network() {
-        // Kernels before 5.13 have no Landlock; the calls are closed in any case.
-        eprintln!("mailward-scan: Landlock is not in force: {why}");
-    }
     let mut warm = scanner.warm();
     warm.scan(&message::parse(b"Subject: first\r\n\r\n", &Bounds::default()));
     sandbox::bound_resources(message_bytes)?;

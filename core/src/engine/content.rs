@@ -3,8 +3,8 @@
 use super::{Engine, Session, load::Overloaded, pending::Panicked};
 use crate::{
     authentication::forged,
-    lookup::{Deadline, meter::Work, scan::ScanService},
-    malware::{ScanReport, WarmScanner},
+    lookup::{Deadline, Outcome, meter::Work, scan::ScanService},
+    malware::{self, ScanReport, WarmScanner},
     message::{self, MessageFacts, Rewritten},
     policy::Decision,
     session::{ClientNetwork, Connection, Direction, Transaction},
@@ -13,6 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Instant};
+use tokio::sync::oneshot;
 
 /// The outcome of one look at the message.
 pub(super) struct Content {
@@ -39,6 +40,35 @@ impl From<Panicked> for Unjudged {
     fn from(_: Panicked) -> Self {
         Unjudged::Panicked
     }
+}
+
+/// Who applies the rules for malware.
+pub(super) enum Rules {
+    Here,
+    /// The service, which is asked when the message's turn has come: a flood waits before it too.
+    Service {
+        its_turn: oneshot::Sender<()>,
+    },
+}
+
+/// Divides the work: what [`judge`] is to do of it, and what the service does, if it was reached.
+pub(super) fn divide(
+    service: Option<Result<ScanService, String>>,
+    raw: &Bytes,
+    deadline: Deadline,
+) -> (Rules, impl Future<Output = Option<Outcome<ScanReport>>>) {
+    let (rules, turn) = match &service {
+        None => (Rules::Here, None),
+        Some(_) => {
+            let (its_turn, turn) = oneshot::channel();
+            (Rules::Service { its_turn }, Some(turn))
+        }
+    };
+    let scan = async move {
+        turn?.await.ok()?;
+        malware::ask_service(service, raw, deadline).await
+    };
+    (rules, scan)
 }
 
 impl Session {
@@ -73,27 +103,33 @@ pub(super) async fn add_banner(engine: &Arc<Engine>, raw: &Bytes, banner: String
         }
     });
     let body = Edit::ReplaceBody { with: "banner".to_owned(), body: body.into() };
-    let (mut first, last): (Vec<_>, Vec<_>) =
+    let (changes, additions): (Vec<_>, Vec<_>) =
         fields.chain([body]).partition(|edit| !matches!(edit, Edit::AddHeader { .. }));
-    first.append(&mut decision.verdict.edits);
-    first.extend(last);
-    decision.verdict.edits = first;
+    let edits = &mut decision.verdict.edits;
+    edits.splice(0..0, changes);
+    let of_envelope = |edit: &Edit| matches!(edit, Edit::RemoveRecipient { .. } | Edit::Hold { .. });
+    let place = edits.iter().position(of_envelope).unwrap_or(edits.len());
+    edits.splice(place..place, additions);
 }
 
-/// Parses once and looks at everything. `network`: in whose turn; `None` if the client is exempt. `scan`: whether the rules
-/// for malware are for this process to apply.
+/// Parses once and looks at everything. `network`: in whose turn; `None` if the client is exempt. `rules`: who
+/// applies those for malware.
 pub(super) async fn judge(
     engine: &Arc<Engine>,
     network: Option<ClientNetwork>,
     connection: &Connection,
     transaction: &Transaction,
     raw: Bytes,
-    scan: bool,
+    rules: Rules,
     now: i64,
 ) -> Result<Content, Unjudged> {
     // The turn goes with the work: a deadline that passes ends the wait, not the work.
     let asked = Instant::now();
     let turn = engine.shared.load.turn(network).await.map_err(|Overloaded| Unjudged::Overloaded)?;
+    let here = match rules {
+        Rules::Here => true,
+        Rules::Service { its_turn } => its_turn.send(()).is_err(),
+    };
     engine.shared.meter.worked(Work::Queue, asked);
     let (judges, engine) = (&engine.judges, Arc::clone(engine));
     let connection = connection.clone();
@@ -104,7 +140,7 @@ pub(super) async fn judge(
         let _turn = turn;
         let started = Instant::now();
         let message = message::parse(&raw, &engine.bounds);
-        let scan = if scan { scanner.scan(&message) } else { scanner.look(&message) };
+        let scan = if here { scanner.scan(&message) } else { scanner.look(&message) };
         let at_end = AtEnd {
             connection: &connection,
             sender: &sender,

@@ -165,6 +165,30 @@ pub async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -
     stream.flush().await
 }
 
+/// Reads what a process that scans gets first: so many frames as their number says. They come from the process that
+/// started this one.
+///
+/// # Errors
+///
+/// Of the stream.
+pub fn read_first(stream: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
+    let frames = read_number(stream)?;
+    (0..frames).map(|_| read_number(stream).and_then(|bytes| read_bytes(stream, bytes))).collect()
+}
+
+fn read_number(stream: &mut impl Read) -> io::Result<u64> {
+    let mut number = [0; 8];
+    stream.read_exact(&mut number).map(|()| u64::from_le_bytes(number))
+}
+
+fn read_bytes(stream: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut frame = Vec::new();
+    match stream.take(bytes).read_to_end(&mut frame)? as u64 == bytes {
+        true => Ok(frame),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
 /// Answers requests one after another until the other side closes: the life of a process that scans. First it says that
 /// it is ready, by an answer to no question.
 ///
@@ -183,16 +207,11 @@ pub fn answer_requests(
     };
     reply(&mut stream, b"")?;
     loop {
-        let mut length = [0; 8];
-        match stream.read_exact(&mut length) {
+        let bytes = match read_number(&mut stream) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            other => other?,
-        }
-        let bytes = frame_length(u64::from_le_bytes(length), most)?;
-        let mut request = Vec::new();
-        if (&mut stream).take(bytes).read_to_end(&mut request)? as u64 != bytes {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+            other => frame_length(other?, most)?,
+        };
+        let request = read_bytes(&mut stream, bytes)?;
         reply(&mut stream, &answer(&request))?;
     }
 }

@@ -5,7 +5,9 @@ use html5gum::{
     Span, Tokenizer,
     emitters::callback::{CallbackEmitter, CallbackEvent},
 };
-use mail_parser::{ContentType, HeaderName, MessageParser, MessagePart, PartId, PartKind};
+use mail_parser::{
+    ContentType, HeaderName, MessageParser, MessagePart, PartId, PartKind, decoders::html::strip_charset_meta,
+};
 use std::fmt::Write as _;
 
 /// Largest text that is written anew. Unit: bytes. Source: our own limit, four times what is judged.
@@ -13,9 +15,15 @@ const TEXT_BYTES: usize = 8 << 20;
 /// Longest parameter of Content-Type that is kept. Unit: bytes. Source: RFC 5322 §2.1.1 recommends lines of 78.
 const PARAMETER_BYTES: usize = 70;
 /// Look of the banner in HTML. The message's own style sheets must not hide it.
-const STYLE: &str = "display:block!important;visibility:visible!important;opacity:1!important;position:static!important;\
-                     margin:0 0 12px!important;padding:8px 12px;border:1px solid #946c00;background:#fff8dc!important;\
-                     color:#333!important;font:14px/1.4 sans-serif!important;text-align:left";
+const STYLE: &str = "all:initial!important;display:block!important;margin:0 0 12px!important;padding:8px 12px!important;\
+                     border:1px solid #946c00!important;background:#fff8dc!important;color:#333!important;\
+                     font:14px/1.4 sans-serif!important";
+/// Longest line. Unit: characters. Source: RFC 2045 §6.7 grants 76, of which a first hyphen may take two more.
+const LINE_CHARS: usize = 74;
+/// How much longer than it was a message may get. Unit: bytes. Source: our own limit; the next server has one for messages.
+const GROWTH_BYTES: usize = 1 << 20;
+/// Elements that may stand before the content of a document (HTML 4.2).
+const METADATA: &[&[u8]] = &[b"html", b"head", b"meta", b"title", b"style", b"link", b"base", b"script"];
 
 /// Another body of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +62,10 @@ pub fn with_banner(raw: &[u8], bounds: &Bounds, banner: &str) -> Result<Rewritte
     if let Some(why) = own.iter().find_map(is_sealed) {
         return Err(why);
     }
-    if own.iter().any(|part| !part.flags().is_empty()) || repeats_a_field(&root) {
+    let targets = targets(&own);
+    if own.iter().any(|part| !part.flags().is_empty()) || targets.iter().chain([&root]).any(repeats_a_field) {
         return Err("its structure is damaged");
     }
-    let targets = targets(&own);
     if targets.is_empty() {
         return Err("it has no text");
     }
@@ -73,8 +81,19 @@ pub fn with_banner(raw: &[u8], bounds: &Bounds, banner: &str) -> Result<Rewritte
         }
         out.body.extend(text);
         at = part.offset_end() as usize;
+        // Behind an empty part the delimiter may have stood at the very place where the text now ends.
+        if !matches!(raw[at..], [] | [b'\n', ..] | [b'\r', b'\n', ..]) {
+            out.body.extend(b"\r\n");
+        }
     }
     out.body.extend(&raw[at..]);
+    if !out.body.ends_with(b"\r\n") {
+        // In quoted-printable the equals sign says that the text goes on in the next line, of which there is none.
+        out.body.extend(if out.fields.is_empty() { &b"\r\n"[..] } else { b"=\r\n" });
+    }
+    if out.body.len() > raw.len() + GROWTH_BYTES {
+        return Err("it would become too large");
+    }
     Ok(out)
 }
 
@@ -91,31 +110,45 @@ fn is_sealed(part: &MessagePart<'_>) -> Option<&'static str> {
     encrypted.then_some("it is signed or encrypted")
 }
 
-fn repeats_a_field(root: &MessagePart<'_>) -> bool {
+fn repeats_a_field(part: &MessagePart<'_>) -> bool {
     let names = [HeaderName::ContentType, HeaderName::ContentTransferEncoding, HeaderName::MimeVersion];
-    names.into_iter().any(|name| root.headers().all(name).count() > 1)
+    names.into_iter().any(|name| part.headers().all(name).count() > 1)
 }
 
-/// The text that a reader sees first, and what a mail program may show in its place.
+/// The text that a reader sees first, and what a mail program may show in its place: where there are alternatives, the first
+/// text of each.
 fn targets<'m>(own: &[MessagePart<'m>]) -> Vec<MessagePart<'m>> {
     let shown = |part: &&MessagePart<'m>| {
         part.is_text()
             && (part.in_text_body() || part.in_html_body())
+            && part.attachment_name().is_none()
             && part.content_disposition().is_none_or(|disposition| disposition.is_inline())
     };
-    let is_html = |part: &MessagePart<'m>| matches!(part.kind(), PartKind::Html);
-    let mut shown = own.iter().filter(shown);
+    let mut shown = own.iter().filter(shown).copied();
     let Some(first) = shown.next() else { return Vec::new() };
-    let alternative = alternative_of(first);
-    let other = shown
-        .find(|part| alternative.is_some() && alternative_of(part) == alternative && is_html(part) != is_html(first));
-    [Some(*first), other.copied()].into_iter().flatten().collect()
+    let Some((alternative, branch)) = alternative_of(&first) else { return vec![first] };
+    let mut branches = vec![branch];
+    let mut targets = vec![first];
+    for part in shown {
+        match alternative_of(&part) {
+            Some((of, branch)) if of == alternative && !branches.contains(&branch) => {
+                branches.push(branch);
+                targets.push(part);
+            }
+            _ => {}
+        }
+    }
+    targets
 }
 
-/// The outermost multipart/alternative around a part.
-fn alternative_of(part: &MessagePart<'_>) -> Option<PartId> {
-    let ancestors = std::iter::successors(part.parent(), MessagePart::parent);
-    ancestors.filter(|part| part.is_content_type("multipart", "alternative")).last().map(|part| part.id())
+/// The outermost multipart/alternative around a part, and which of its parts this one is or is in.
+fn alternative_of(part: &MessagePart<'_>) -> Option<(PartId, PartId)> {
+    let line = std::iter::successors(Some(*part), MessagePart::parent);
+    let pairs = line.clone().zip(line.skip(1));
+    pairs
+        .filter(|(_, parent)| parent.is_content_type("multipart", "alternative"))
+        .last()
+        .map(|(child, parent)| (parent.id(), child.id()))
 }
 
 /// The text of a part with the banner, ready for the wire.
@@ -124,21 +157,45 @@ fn encoded(part: &MessagePart<'_>, banner: &str) -> Result<Vec<u8>, &'static str
         return Err("its text is too long");
     }
     let (text, problems) = part.text_checked().ok_or("it has no text")?;
-    if !problems.is_empty() {
+    if !problems.is_empty() || may_be_mislabelled(part, &text) {
         return Err("its characters cannot be read with certainty");
     }
     if text.contains("-----BEGIN PGP ") {
         return Err("it is signed or encrypted");
     }
     let text = match part.kind() {
-        PartKind::Html => in_html(&text, banner),
+        PartKind::Html => in_html(&strip_charset_meta(&text), banner),
         _ => format!("{banner}\n\n{text}"),
     };
     let lines = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
-    Ok(quoted_printable::encode_to_str(lines).into_bytes())
+    Ok(quoted(&lines).into_bytes())
 }
 
-/// Behind the start of the body; where there is none, behind the document type.
+/// Quoted-printable in which no line looks like a delimiter, wherever the lines now break.
+fn quoted(text: &str) -> String {
+    let options = quoted_printable::Options::default().line_length_limit(LINE_CHARS);
+    let encoded = quoted_printable::encode_with_options(text, options);
+    let mut out = String::with_capacity(encoded.len() + 16);
+    for line in encoded.split_inclusive('\n') {
+        match line.strip_prefix("--") {
+            Some(rest) => out.extend(["=2D-", rest]),
+            None => out.push_str(line),
+        }
+    }
+    out
+}
+
+/// Whether a reader that guesses may show other characters than the label says: those would be lost.
+fn may_be_mislabelled(part: &MessagePart<'_>, text: &str) -> bool {
+    let bytes = part.decoded();
+    let label = part.content_type().and_then(|of| of.attribute("charset")).unwrap_or("utf-8").to_ascii_lowercase();
+    let is_utf8 = matches!(label.as_str(), "utf-8" | "utf8");
+    text.contains('\u{1b}')
+        || (!bytes.is_ascii() && !is_utf8 && std::str::from_utf8(&bytes).is_ok())
+        || (!bytes.is_ascii() && label.contains("ascii"))
+}
+
+/// Before all that a browser shows.
 fn in_html(html: &str, banner: &str) -> String {
     let mut shown = String::with_capacity(banner.len());
     for c in banner.chars() {
@@ -150,25 +207,36 @@ fn in_html(html: &str, banner: &str) -> String {
             c => shown.push(c),
         }
     }
-    let (before, behind) = html.split_at(body_start(html).filter(|at| html.is_char_boundary(*at)).unwrap_or(0));
+    let (before, behind) =
+        html.split_at(Some(content_start(html)).filter(|at| html.is_char_boundary(*at)).unwrap_or(0));
     format!("{before}<div style=\"{STYLE}\">{shown}</div>{behind}")
 }
 
-/// Where the content begins. Comments and scripts are seen as a browser sees them: what they hold begins nothing.
-fn body_start(html: &str) -> Option<usize> {
-    let (mut doctype, mut in_body_tag) = (None, false);
+/// Where the content begins: behind the tag of the body if nothing shown stands before it, else before the first such thing.
+/// A tag of the body further on begins nothing, for a browser either.
+fn content_start(html: &str) -> usize {
+    let (mut start, mut tag, mut in_metadata) = (0, Vec::new(), false);
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, span: Span<usize>| {
         match event {
-            CallbackEvent::Doctype { .. } if doctype.is_none() => doctype = Some(span.end),
-            CallbackEvent::OpenStartTag { name } => in_body_tag = name == b"body",
-            CallbackEvent::CloseStartTag { .. } if in_body_tag => return Some(span.end),
+            CallbackEvent::OpenStartTag { name } => {
+                (start, tag) = (span.start, name.to_vec());
+                if name != b"body" && !METADATA.contains(&name) {
+                    return Some(start);
+                }
+            }
+            CallbackEvent::CloseStartTag { .. } if tag == b"body" => return Some(span.end),
+            CallbackEvent::CloseStartTag { .. } => in_metadata = matches!(&tag[..], b"title" | b"style" | b"script"),
+            CallbackEvent::EndTag { name } if METADATA.contains(&name) => in_metadata = false,
+            CallbackEvent::EndTag { .. } => return Some(span.start),
+            CallbackEvent::String { value } if !in_metadata && !value.trim_ascii().is_empty() => {
+                return Some(span.start);
+            }
             _ => {}
         }
         None
     });
     emitter.naively_switch_states(true);
-    let found = Tokenizer::new_with_emitter(html, Quiet(emitter)).next().and_then(Result::ok);
-    found.or(doctype)
+    Tokenizer::new_with_emitter(html, Quiet(emitter)).next().and_then(Result::ok).unwrap_or(html.len())
 }
 
 /// The fields of the message for a text that is written anew.
@@ -201,13 +269,14 @@ fn header_of(part: &MessagePart<'_>, raw: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The type of a text in UTF-8, with the parameters that it had.
+/// The type of a text in UTF-8, with those parameters that it had and that need no encoding.
 fn content_type(part: &MessagePart<'_>) -> String {
     let subtype = if matches!(part.kind(), PartKind::Html) { "html" } else { "plain" };
     let mut value = format!("text/{subtype}; charset=utf-8");
     let parameters = part.content_type().into_iter().flat_map(|of: ContentType<'_>| of.attributes());
     for (name, content) in parameters.filter(|(name, _)| *name != "charset") {
-        let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
+        let is_token =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
         let is_quotable = content.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\');
         if is_token(name) && is_quotable && name.len() + content.len() <= PARAMETER_BYTES {
             let _ = write!(value, ";\n {name}=\"{content}\"");

@@ -133,7 +133,7 @@ static size_t find_edit(const mw_verdict_t *verdict, int32_t kind) {
 }
 
 static void bodies_are_replaced_where_the_host_can(void) {
-  mw_verdict_t *verdict = judge_with(0, "warn@example.com", "warn@example.com");
+  mw_verdict_t *verdict = judge_with(MW_HOST_EDIT_HEADER | MW_HOST_REPLACE_BODY, "warn@example.com", "warn@example.com");
   size_t index = find_edit(verdict, MW_EDIT_REPLACE_BODY);
   EXPECT(index < mw_verdict_edit_count(verdict));
   EXPECT(is(mw_verdict_edit_name(verdict, index), "banner"));
@@ -142,11 +142,11 @@ static void bodies_are_replaced_where_the_host_can(void) {
   EXPECT(!holds(mw_verdict_explanation(verdict), "\"body\""));
   mw_verdict_free(verdict);
 
-  verdict = judge_with(MW_HOST_EDIT_HEADER | MW_HOST_REPLACE_BODY, "warn@example.com", "warn@example.com");
-  EXPECT(find_edit(verdict, MW_EDIT_REPLACE_BODY) < mw_verdict_edit_count(verdict));
+  verdict = judge_with(MW_HOST_REPLACE_BODY, "warn@example.com", "warn@example.com");
+  EXPECT(mw_verdict_edit_count(verdict) == 0 && mw_verdict_not_applied_count(verdict) > 0);
   mw_verdict_free(verdict);
 
-  verdict = judge_with(MW_HOST_EDIT_HEADER, "warn@example.com", "warn@example.com");
+  verdict = judge_with(0, "warn@example.com", "warn@example.com");
   EXPECT(find_edit(verdict, MW_EDIT_REPLACE_BODY) == mw_verdict_edit_count(verdict));
   EXPECT(mw_verdict_not_applied_count(verdict) == 1);
   EXPECT(is(mw_verdict_not_applied(verdict, 0), "banner: the host cannot replace a body"));

@@ -1,6 +1,10 @@
 //! Milter events to session facts, and answers back.
 
-use super::{Daemon, edits, negotiate::negotiate, packets, report};
+use super::{
+    Daemon, edits,
+    negotiate::{host, negotiate},
+    packets, report,
+};
 use bytes::Bytes;
 use indymilter::{
     Actions, Callbacks, Context, ContextActions, EomContext, Macros, ProtoOpts, SetErrorReply, SmtpReply, SocketInfo,
@@ -35,8 +39,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, options: ProtoOpts) -> Self {
-        let session = SessionOptions { refuse_at, record: daemon.record_dir.is_some(), ..SessionOptions::default() };
+    fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, granted: Actions, options: ProtoOpts) -> Self {
+        let record = daemon.record_dir.is_some();
+        let session = SessionOptions { refuse_at, record, host: host(granted), ..SessionOptions::default() };
         let session = daemon.engine.load().session(session);
         let counted = daemon.metrics.connection();
         Client { daemon, session, options, open: None, _counted: counted, received: 0 }
@@ -77,7 +82,7 @@ pub(super) fn callbacks(daemon: Arc<Daemon>, refuse_at: RefuseAt) -> Callbacks<C
             let daemon = Arc::clone(&daemon);
             Box::pin(async move {
                 let status = negotiate(cx, actions, options, refuse_at);
-                cx.data = Some(Client::new(daemon, refuse_at, cx.requested_opts));
+                cx.data = Some(Client::new(daemon, refuse_at, cx.requested_actions, cx.requested_opts));
                 status
             })
         })

@@ -1,7 +1,7 @@
 //! What the daemon asks of the MTA at the start of each milter connection.
 
 use indymilter::{Actions, MacroStage, NegotiateContext, ProtoOpts, Status};
-use mailward_core::session::RefuseAt;
+use mailward_core::{session::RefuseAt, verdict::Host};
 use std::ffi::CString;
 
 /// Edits that verdicts need. Without one the MTA would drop the filter at its first use.
@@ -33,6 +33,17 @@ const MACROS: [(MacroStage, &str); 6] = [
     (MacroStage::Eom, "i"),
 ];
 
+/// What the MTA can do, by the edits that it lets us make.
+pub(super) fn host(granted: Actions) -> Host {
+    Host {
+        edit_header: granted.contains(Actions::ADD_HEADER | Actions::CHANGE_HEADER),
+        replace_body: granted.contains(Actions::REPLACE_BODY),
+        remove_recipient: granted.contains(Actions::DELETE_RCPT),
+        hold: granted.contains(Actions::QUARANTINE),
+        reply_by_recipient: false,
+    }
+}
+
 /// Requests what is used, within what the MTA offers.
 pub(super) fn negotiate<T: Send>(
     cx: &mut NegotiateContext<T>,
@@ -42,7 +53,7 @@ pub(super) fn negotiate<T: Send>(
 ) -> Status {
     let missing = ACTIONS - offered;
     if !missing.is_empty() {
-        tracing::warn!(?missing, "the MTA does not offer every edit; verdicts that need them will not be carried out");
+        tracing::warn!(?missing, "the MTA does not offer every edit; verdicts are planned without them");
     }
     cx.requested_actions = ACTIONS & offered;
     let mut wanted = OPTIONS;

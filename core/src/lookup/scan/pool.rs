@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::AsyncWriteExt,
     net::UnixStream,
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
@@ -20,6 +21,7 @@ const START_TIME: Duration = Duration::from_secs(180);
 /// Processes of one program, each on a socket that is its standard input.
 pub struct Pool {
     command: Box<dyn Fn() -> Command + Send + Sync>,
+    first: Vec<Vec<u8>>,
     time: Duration,
     processes: u32,
     turns: Semaphore,
@@ -39,19 +41,21 @@ struct Process {
 }
 
 impl Pool {
-    /// Starts `processes` of them and waits until they are ready. `command` must speak
-    /// [`answer_requests`](super::answer_requests) on its standard input; `time` is the longest that one request may take.
+    /// Starts `processes` of them and waits until they are ready. On its standard input `command` gets the frames `first`
+    /// ([`read_first`](super::read_first)), and then must speak [`answer_requests`](super::answer_requests); `time` is
+    /// the longest that one request may take.
     ///
     /// # Errors
     ///
     /// If one of them cannot be started, or ends instead of saying that it is ready.
     pub async fn start(
         command: impl Fn() -> Command + Send + Sync + 'static,
+        first: Vec<Vec<u8>>,
         processes: u32,
         time: Duration,
     ) -> Result<Pool, String> {
         let turns = Semaphore::new(processes as usize);
-        let pool = Pool { command: Box::new(command), time, processes, turns, idle: Mutex::default() };
+        let pool = Pool { command: Box::new(command), first, time, processes, turns, idle: Mutex::default() };
         for process in crate::lookup::all((0..processes).map(|_| pool.launch())).await {
             pool.keep(process?);
         }
@@ -121,8 +125,8 @@ impl Pool {
 
     async fn launch(&self) -> Result<Process, String> {
         let mut process = Process::spawn((self.command)()).map_err(|error| format!("no process to scan: {error}"))?;
-        match timeout(START_TIME, read_frame(&mut process.stream, 0)).await {
-            Ok(Ok(_)) => Ok(process),
+        match timeout(START_TIME, process.prepare(&self.first)).await {
+            Ok(Ok(())) => Ok(process),
             Ok(Err(error)) => Err(format!("the scanning process {} before it was ready", process.end(&error))),
             Err(_) => Err(format!("the scanning process was not ready after {START_TIME:?}")),
         }
@@ -135,6 +139,15 @@ impl Process {
         ours.set_nonblocking(true)?;
         let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
         Ok(Process { child, stream: UnixStream::from_std(ours)? })
+    }
+
+    /// Gives it what it gets first, and waits until it is ready.
+    async fn prepare(&mut self, first: &[Vec<u8>]) -> io::Result<()> {
+        self.stream.write_u64_le(first.len() as u64).await?;
+        for frame in first {
+            write_frame(&mut self.stream, frame).await?;
+        }
+        read_frame(&mut self.stream, 0).await.map(drop)
     }
 
     async fn ask(&mut self, request: &[u8]) -> io::Result<Vec<u8>> {
