@@ -142,6 +142,7 @@ inside systemd-analyze verify --man=no mailward-scan.service
 inside systemd-analyze security --no-pager mailward-scan | tail -n 1
 inside setpriv --reuid mailward --regid mailward --init-groups mailward-scan --prove
 expect "*answers and finds the EICAR test file*" "$(inside mailward doctor)" "doctor asks it"
+sleep 1.1 # that there is no service is believed for a second
 expect "550 5.7.1 *ref *" "$(mail_about malware "$eicar-STANDARD-ANTIVIRUS-TEST-FILE!\$H+H*" | smtp alice@rig.test)" "malware is refused"
 scrape=$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/9091; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; cat <&3')
 expect '*mailward_lookups_total{service="scan",outcome="done"} 1*' "$scrape" "by the service"

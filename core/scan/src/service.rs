@@ -32,9 +32,9 @@ const CONNECTIONS: u32 = 1_024;
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long the bytes of a request, and those of its answer, may take. Both sides are on one host.
 const TRANSFER_TIME: Duration = Duration::from_secs(2);
-/// How long a request may wait for a process: no door waits longer for its answer. Source: [deadlines] message, 20 s.
+/// How long a request may wait for a process: no door waits longer for its answer. Source: `[deadlines] message`, 20 s.
 const TURN_TIME: Duration = Duration::from_secs(20);
-/// How much longer than [malware] yara_time a scan may take before its process is ended: YARA counts whole seconds, and
+/// How much longer than `[malware] yara_time` a scan may take before its process is ended: YARA counts whole seconds, and
 /// unpacking comes on top.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long scans under way may take to end when the service ends.
