@@ -186,6 +186,23 @@ fn a_recording_keeps_what_the_service_said() {
 }
 
 #[test]
+fn what_was_recorded_without_the_service_is_scanned_by_it_in_a_replay() {
+    let scratch = Scratch::new();
+    let recordings = scratch.dir("recordings");
+    let folder = recordings.display().to_string();
+    let config = format!("[malware]\n{SETTINGS}scanning = \"in-process\"\n");
+    let site = Site::builder(&scratch, &config).mailward(|m| m.argument("--record").argument(folder)).start();
+    assert_eq!(site.send(STRANGER, "a@example.net", &[ALICE], eicar("a@example.net")).last().code, 550);
+    let file = recording(&recordings, "a@example.net").display().to_string();
+    let scan = start(&scratch, 1);
+    let config = scratch.file("replay.toml", format!("[malware]\n{SETTINGS}scanning = \"{}\"\n", scan.address()));
+    let output =
+        mailward::command(scratch.path(), &["check", "--json", &file, "--config", &config.display().to_string()]);
+    let judged: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert!(findings(&judged).contains(&EICAR), "{judged:#}");
+}
+
+#[test]
 fn the_processes_prove_that_they_are_locked_in() {
     let scratch = Scratch::new();
     let output = scan::command(scratch.path(), &["--prove"]);
