@@ -129,7 +129,7 @@ typedef struct mw_engine_options {
   const char *state_dir; /* directory of counters and history, made if need be; NULL keeps them in memory */
   const char *dns_zone;  /* for tests: DNS is answered from this file of "name TYPE value" lines; needs no state_dir */
   const mw_resolver_t *resolver; /* who answers DNS; NULL: [dns] servers of the configuration */
-  uint32_t host;         /* what the host can do: MW_HOST_... added up; 0: all but MW_HOST_REPLY_BY_RECIPIENT */
+  uint32_t host;         /* what the host can do: MW_HOST_... added up; 0: EDIT_HEADER, REMOVE_RECIPIENT and HOLD */
   int32_t record;        /* 1: sessions keep what they saw, for mw_session_save_recording */
 } mw_engine_options_t;
 #define MW_ENGINE_OPTIONS_INIT { sizeof(mw_engine_options_t), NULL, NULL, NULL, 0, 0 }

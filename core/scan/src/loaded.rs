@@ -27,8 +27,11 @@ impl Loaded {
             }
         };
         let config = parse(&name, &text)?;
-        let rules = read_rules(&config.malware).map_err(|faults| faults.join("\n"))?;
-        Ok(Loaded { config, name, text, rules })
+        let (rules, faults) = read_rules(&config.malware);
+        match faults.is_empty() {
+            true => Ok(Loaded { config, name, text, rules }),
+            false => Err(faults.join("\n")),
+        }
     }
 
     /// The same from what [`Loaded::frames`] made of it.

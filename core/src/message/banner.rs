@@ -1,8 +1,8 @@
 //! A text that is put before what a message says: the one edit of a body that no reader can miss.
 
-use super::{Bounds, html::Quiet};
+use super::{Bounds, html::Quiet, paced::first_token};
 use html5gum::{
-    Span, Tokenizer,
+    Span,
     emitters::callback::{CallbackEmitter, CallbackEvent},
 };
 use mail_parser::{
@@ -63,6 +63,9 @@ pub fn with_banner(raw: &[u8], bounds: &Bounds, banner: &str) -> Result<Rewritte
         return Err(why);
     }
     let targets = targets(&own);
+    if header_end(raw) != Some(root.offset_body() as usize) {
+        return Err("it is not clear where its header ends");
+    }
     if own.iter().any(|part| !part.flags().is_empty()) || targets.iter().chain([&root]).any(repeats_a_field) {
         return Err("its structure is damaged");
     }
@@ -95,6 +98,14 @@ pub fn with_banner(raw: &[u8], bounds: &Bounds, banner: &str) -> Result<Rewritte
         return Err("it would become too large");
     }
     Ok(out)
+}
+
+/// Where the body begins for the mail server, which knows lines and not what stands in them.
+fn header_end(raw: &[u8]) -> Option<usize> {
+    if raw.starts_with(b"\r\n") {
+        return Some(2);
+    }
+    memchr::memmem::find(raw, b"\r\n\r\n").map(|at| at + 4)
 }
 
 /// Whether the part says that changes would break the message.
@@ -236,7 +247,7 @@ fn content_start(html: &str) -> usize {
         None
     });
     emitter.naively_switch_states(true);
-    Tokenizer::new_with_emitter(html, Quiet(emitter)).next().and_then(Result::ok).unwrap_or(html.len())
+    first_token(html, Quiet(emitter)).unwrap_or(html.len())
 }
 
 /// The fields of the message for a text that is written anew.

@@ -5,10 +5,11 @@ use super::{
     content::{Collector, HtmlFacts},
     elements::{breaks_line, is_known, is_void},
     link::cut,
+    paced::first_token,
     style::Look,
 };
 use html5gum::{
-    Emitter, ForwardingEmitter, Span, Tokenizer,
+    Emitter, ForwardingEmitter, Span,
     emitters::callback::{CallbackEmitter, CallbackEvent},
 };
 
@@ -40,9 +41,7 @@ pub(super) fn collect(html: &str, into: &mut Collector<'_>) {
     };
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| walker.event(event));
     emitter.naively_switch_states(true);
-    let mut tokens = Tokenizer::new_with_emitter(kept, Quiet(emitter));
-    let cut_short = tokens.next().is_some();
-    drop(tokens);
+    let cut_short = first_token(kept, Quiet(emitter)).is_some();
     walker.end_anchor();
     if cut_short {
         into.damage.insert(Damage::HtmlLimit);

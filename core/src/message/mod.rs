@@ -14,6 +14,7 @@ mod file_kind;
 mod header;
 mod html;
 mod link;
+mod paced;
 mod parse;
 mod part;
 mod style;

@@ -16,6 +16,16 @@ caf=E9 http://one.example/x, end\r\n--i\r\nContent-Type: text/html; charset=utf-
 Content-Disposition: attachment; filename=\"invoice.pdf.exe\"\r\n\r\nTVqQAAMA\r\n--o--\r\n";
 
 #[test]
+fn a_tag_with_attributes_without_end_does_not_overflow_the_stack() {
+    for attribute in ["a=\"b\" ", "a=\"b\"", "a='b' ", "a=b ", "a "] {
+        let html = format!("<p {}>seen", attribute.repeat(250_000));
+        let raw = format!("MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n{html}\r\n");
+        let message = parse(raw.as_bytes(), &Bounds::default());
+        assert!(message.html.present, "{attribute}");
+    }
+}
+
+#[test]
 fn a_message_is_taken_apart() {
     let message = read(MIXED);
     assert_eq!(message.from, [Mailbox { name: "J\u{fc}rgen".into(), address: "j@example.com".into() }]);

@@ -45,6 +45,9 @@ pub enum StoreError {
     Shrink(#[from] super::Shrink),
 }
 
+/// How long a file that is read-only may become writable. Source: our own limit, far above the moment that it takes.
+const MODE_WAIT: Duration = Duration::from_millis(500);
+
 /// How much a commit waits for the disk.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Durability {
@@ -55,7 +58,29 @@ pub(super) enum Durability {
 }
 
 /// Opens the file, creates it if need be (mode 0660, group of the directory), and brings its schema up to date.
+///
+/// SQLite gives its `-wal` and `-shm` files their mode a moment after it has made them: another user who comes in between
+/// may not write, and has to come again.
 pub(super) fn open(
+    path: &Path,
+    durability: Durability,
+    busy: Duration,
+    migrations: &[&str],
+) -> Result<Connection, StoreError> {
+    let started = Instant::now();
+    loop {
+        match open_once(path, durability, busy, migrations) {
+            Err(StoreError::Database(error))
+                if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) && started.elapsed() < MODE_WAIT =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn open_once(
     path: &Path,
     durability: Durability,
     busy: Duration,

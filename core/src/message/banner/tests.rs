@@ -169,6 +169,8 @@ fn what_is_sealed_or_unclear_is_left_alone() {
     }
     assert_eq!(of("X: y", "\u{1b}$B$3$s\u{1b}(B"), "its characters cannot be read with certainty");
     assert_eq!(of("Content-Type: text/plain; name=orders.csv", "1;2"), "it has no text");
+    let blank = "  \r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nHello\r\n";
+    assert_eq!(rewritten(blank), Err("it is not clear where its header ends"));
     let cyrillic = "\u{434}".repeat(600_000);
     assert_eq!(of("Content-Type: text/plain; charset=utf-8", &cyrillic), "it would become too large");
     assert_eq!(of("Content-Type: text/plain\r\nContent-Type: text/html", "x"), "its structure is damaged");
