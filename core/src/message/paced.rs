@@ -33,13 +33,7 @@ impl std::error::Error for Pause {}
 
 /// The first token that the emitter gives, or the end.
 pub(super) fn first_token<E: Emitter>(html: &str, emitter: E) -> Option<E::Token> {
-    let mut tokens = Tokenizer::new_with_emitter(Paced { reader: html.to_reader(), reads: 0 }, emitter);
-    loop {
-        match tokens.next()? {
-            Ok(token) => return Some(token),
-            Err(Pause) => {}
-        }
-    }
+    Tokenizer::new_with_emitter(Paced { reader: html.to_reader(), reads: 0 }, emitter).find_map(Result::ok)
 }
 
 fn never(error: Infallible) -> Pause {
@@ -49,14 +43,17 @@ fn never(error: Infallible) -> Pause {
 impl Reader for Paced<'_> {
     type Error = Pause;
 
+    #[inline]
     fn read_byte(&mut self) -> Result<Option<u8>, Pause> {
         self.reader.read_byte().map_err(never)
     }
 
+    #[inline]
     fn try_read_string(&mut self, text: &[u8], case_sensitive: bool) -> Result<bool, Pause> {
         self.reader.try_read_string(text, case_sensitive).map_err(never)
     }
 
+    #[inline]
     fn read_until<'b>(&'b mut self, needle: &[u8], char_buf: &'b mut [u8; 4]) -> Result<Option<&'b [u8]>, Pause> {
         if needle.starts_with(VALUE_ENDS) {
             self.reads += 1;
@@ -77,12 +74,8 @@ mod tests {
     /// All tokens, as text.
     fn tokens(html: &str) -> Vec<String> {
         let emitter = DefaultEmitter::<()>::default();
-        let mut tokens = Tokenizer::new_with_emitter(Paced { reader: html.to_reader(), reads: 0 }, emitter);
-        let mut found = Vec::new();
-        while let Some(token) = tokens.next() {
-            found.extend(token.ok().map(|token: Token| format!("{token:?}")));
-        }
-        found
+        let tokens = Tokenizer::new_with_emitter(Paced { reader: html.to_reader(), reads: 0 }, emitter);
+        tokens.filter_map(|token| token.ok().map(|token: Token| format!("{token:?}"))).collect()
     }
 
     #[test]
