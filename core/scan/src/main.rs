@@ -1,7 +1,7 @@
 //! The scanning service: YARA in sandboxed processes, asked over a unix socket.
 //!
 //! One process serves the socket and judges nothing. It starts the others (itself, with `--worker`), hands each a message
-//! at a time, ends those that take too long and replaces those that end. They read their rules, then lock themselves
+//! at a time, ends those that take too long and replaces those that end. They get configuration and rules from it and lock themselves
 //! in: no files, no network, no programs, no new threads, bounded memory.
 
 mod loaded;

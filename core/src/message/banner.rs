@@ -22,7 +22,7 @@ const STYLE: &str = "all:initial!important;display:block!important;margin:0 0 12
 const LINE_CHARS: usize = 74;
 /// How much longer than it was a message may get. Unit: bytes. Source: our own limit; the next server has one for messages.
 const GROWTH_BYTES: usize = 1 << 20;
-/// Elements that may stand before the content of a document (HTML 4.2).
+/// Elements that may stand before the content of a document (HTML Standard §4.2).
 const METADATA: &[&[u8]] = &[b"html", b"head", b"meta", b"title", b"style", b"link", b"base", b"script"];
 
 /// Another body of a message.
@@ -45,7 +45,7 @@ pub struct Field {
     pub is_there: bool,
 }
 
-/// Puts a text before what the message says: in plain text, in HTML, in both where the message has both as alternatives.
+/// Puts a text before what the message says, be it plain text or HTML; where there are alternatives, in each of them.
 /// What is written anew is UTF-8 and quoted-printable (RFC 2045 §6.7); all other bytes stay.
 ///
 /// # Errors
@@ -218,21 +218,20 @@ fn in_html(html: &str, banner: &str) -> String {
             c => shown.push(c),
         }
     }
-    let (before, behind) =
-        html.split_at(Some(content_start(html)).filter(|at| html.is_char_boundary(*at)).unwrap_or(0));
+    let (before, behind) = html.split_at_checked(content_start(html)).unwrap_or(("", html));
     format!("{before}<div style=\"{STYLE}\">{shown}</div>{behind}")
 }
 
 /// Where the content begins: behind the tag of the body if nothing shown stands before it, else before the first such thing.
 /// A tag of the body further on begins nothing, for a browser either.
 fn content_start(html: &str) -> usize {
-    let (mut start, mut tag, mut in_metadata) = (0, Vec::new(), false);
+    let (mut tag, mut in_metadata) = (Vec::new(), false);
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, span: Span<usize>| {
         match event {
             CallbackEvent::OpenStartTag { name } => {
-                (start, tag) = (span.start, name.to_vec());
+                tag = name.to_vec();
                 if name != b"body" && !METADATA.contains(&name) {
-                    return Some(start);
+                    return Some(span.start);
                 }
             }
             CallbackEvent::CloseStartTag { .. } if tag == b"body" => return Some(span.end),
