@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -30,7 +30,7 @@ const LAST_TRIES: u32 = 3;
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
 /// History is written when so many rows wait. Unit: rows.
 const FLUSH_ROWS: usize = 100;
-/// Most orders that wait for the thread; further history rows are dropped and counted. Unit: orders.
+/// Most history rows, and most other orders, that wait for the thread; further rows are dropped and counted. Unit: rows.
 const QUEUE: usize = 10_000;
 /// Least time between two log lines about dropped rows or trouble.
 const LOG_PAUSE: Duration = Duration::from_secs(60);
@@ -49,13 +49,18 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Thread {
+    rows: Rows,
     orders: SyncSender<Order>,
     handle: JoinHandle<()>,
     process: u32,
 }
 
+/// History rows that wait to be written. They are collected here, so that the thread is woken once for many.
+type Rows = Arc<Mutex<Vec<HistoryRow>>>;
+
 enum Order {
-    Record(Box<HistoryRow>),
+    /// The first row waits, or so many that they should be written.
+    Rows,
     Run(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
@@ -80,13 +85,30 @@ impl Store {
 
     /// Has a history row written soon. Never waits: past the bound of the queue rows are dropped and counted.
     pub fn record(&self, row: HistoryRow) {
-        if let Err(why) = self.send(Order::Record(Box::new(row.without_text()))) {
+        if let Err(why) = self.collect(row.without_text()) {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             let mut logged = self.drop_logged.lock().unwrap_or_else(PoisonError::into_inner);
             if logged.is_none_or(|at| at.elapsed() >= LOG_PAUSE) {
                 *logged = Some(Instant::now());
                 tracing::error!(dropped, %why, "history rows were dropped");
             }
+        }
+    }
+
+    fn collect(&self, row: HistoryRow) -> Result<(), &'static str> {
+        let thread = self.thread()?;
+        let waiting = {
+            let mut rows = thread.rows.lock().unwrap_or_else(PoisonError::into_inner);
+            if rows.len() >= QUEUE {
+                return Err("the file cannot be written, or not fast enough");
+            }
+            rows.push(row);
+            rows.len()
+        };
+        match waiting {
+            1 => send(thread, Order::Rows),
+            _ if waiting.is_multiple_of(FLUSH_ROWS) => send(thread, Order::Rows),
+            _ => Ok(()),
         }
     }
 
@@ -207,16 +229,17 @@ impl Store {
         let order = Order::Run(Box::new(move |connection| {
             let _ = reply.send(f(connection));
         }));
-        self.send(order).map_err(StoreError::Busy)?;
+        self.thread().and_then(|thread| send(thread, order)).map_err(StoreError::Busy)?;
         answer.await.unwrap_or(Err(StoreError::Busy("the file cannot be opened")))
     }
 
-    fn send(&self, order: Order) -> Result<(), &'static str> {
+    fn thread(&self) -> Result<&Thread, &'static str> {
         let thread = self.thread.get_or_init(|| {
             let (orders, receiver) = sync_channel(QUEUE);
-            let writer = Writer::new(self.path.clone(), self.history_days);
+            let rows = Rows::default();
+            let writer = Writer::new(self.path.clone(), self.history_days, Arc::clone(&rows));
             match std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&receiver)) {
-                Ok(handle) => Some(Thread { orders, handle, process: std::process::id() }),
+                Ok(handle) => Some(Thread { rows, orders, handle, process: std::process::id() }),
                 Err(error) => {
                     tracing::error!(%error, "store: no thread");
                     None
@@ -227,11 +250,15 @@ impl Store {
         if thread.process != std::process::id() {
             return Err("it was used before the process forked; open it in the child");
         }
-        thread.orders.try_send(order).map_err(|error| match error {
-            TrySendError::Full(_) => "too many orders are waiting",
-            TrySendError::Disconnected(_) => "its thread has ended",
-        })
+        Ok(thread)
     }
+}
+
+fn send(thread: &Thread, order: Order) -> Result<(), &'static str> {
+    thread.orders.try_send(order).map_err(|error| match error {
+        TrySendError::Full(_) => "too many orders are waiting",
+        TrySendError::Disconnected(_) => "its thread has ended",
+    })
 }
 
 impl Drop for Store {
@@ -245,7 +272,7 @@ struct Writer {
     path: PathBuf,
     history_days: u32,
     connection: Option<Connection>,
-    waiting: Vec<HistoryRow>,
+    rows: Rows,
     oldest: Option<Instant>,
     newest_time: i64,
     pruned: Option<Instant>,
@@ -253,17 +280,8 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(path: PathBuf, history_days: u32) -> Self {
-        Writer {
-            path,
-            history_days,
-            connection: None,
-            waiting: Vec::new(),
-            oldest: None,
-            newest_time: 0,
-            pruned: None,
-            logged: None,
-        }
+    fn new(path: PathBuf, history_days: u32, rows: Rows) -> Self {
+        Writer { path, history_days, connection: None, rows, oldest: None, newest_time: 0, pruned: None, logged: None }
     }
 
     fn run(mut self, orders: &Receiver<Order>) {
@@ -273,15 +291,9 @@ impl Writer {
                 Some(oldest) => orders.recv_timeout(FLUSH_EVERY.saturating_sub(oldest.elapsed())),
             };
             match order {
-                Ok(Order::Record(row)) => {
-                    self.newest_time = self.newest_time.max(row.time);
-                    if self.waiting.len() < QUEUE {
-                        self.waiting.push(*row);
-                    } else {
-                        self.log("rows are dropped: the file cannot be written");
-                    }
+                Ok(Order::Rows) => {
                     self.oldest.get_or_insert_with(Instant::now);
-                    if self.waiting.len().is_multiple_of(FLUSH_ROWS) || self.is_due() {
+                    if self.waiting() >= FLUSH_ROWS || self.is_due() {
                         self.flush();
                     }
                 }
@@ -301,13 +313,16 @@ impl Writer {
         self.oldest.is_some_and(|oldest| oldest.elapsed() >= FLUSH_EVERY)
     }
 
-    /// Writes the rows that wait. If that fails they go on waiting, up to the bound of the queue.
+    fn waiting(&self) -> usize {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Writes the rows that wait. If that fails they go on waiting.
     fn flush(&mut self) {
-        if self.waiting.is_empty() {
-            self.oldest = None;
-            return;
-        }
-        let rows = std::mem::take(&mut self.waiting);
+        self.oldest = None;
+        let mut rows = std::mem::take(&mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(newest) = rows.iter().map(|row| row.time).max() else { return };
+        self.newest_time = self.newest_time.max(newest);
         let before = self
             .pruned
             .is_none_or(|at| at.elapsed() >= PRUNE_EVERY)
@@ -317,16 +332,15 @@ impl Writer {
             Some(connection) => write(connection, &rows, before),
         };
         match written {
-            Ok(()) => {
-                self.oldest = None;
-                if before.is_some() {
-                    self.pruned = Some(Instant::now());
-                }
-            }
+            Ok(()) if before.is_some() => self.pruned = Some(Instant::now()),
+            Ok(()) => {}
             Err(error) => {
-                self.log(&error.to_string());
-                self.waiting = rows;
+                let mut newer = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+                rows.append(&mut newer);
+                *newer = rows;
+                drop(newer);
                 self.oldest = Some(Instant::now());
+                self.log(&error.to_string());
             }
         }
     }
@@ -334,11 +348,11 @@ impl Writer {
     fn end(&mut self) {
         for _ in 0..LAST_TRIES {
             self.flush();
-            if self.waiting.is_empty() {
+            if self.waiting() == 0 {
                 return;
             }
         }
-        let (file, lost) = (self.path.display(), self.waiting.len());
+        let (file, lost) = (self.path.display(), self.waiting());
         tracing::error!(%file, lost, "store: the last history rows could not be written");
     }
 
@@ -355,7 +369,7 @@ impl Writer {
     fn log(&mut self, why: &str) {
         if self.logged.is_none_or(|at| at.elapsed() >= LOG_PAUSE) {
             self.logged = Some(Instant::now());
-            tracing::error!(file = %self.path.display(), waiting = self.waiting.len(), "store: {why}");
+            tracing::error!(file = %self.path.display(), waiting = self.waiting(), "store: {why}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -36,20 +37,21 @@ pub(crate) struct Run {
     pub(crate) wall: Duration,
 }
 
-impl Run {
-    /// The 50th and 99th percentile in milliseconds.
-    pub(crate) fn percentiles(&mut self, of: impl Fn(&Timing) -> Duration) -> (f64, f64) {
-        self.timings.sort_by_key(&of);
-        let Some(last) = self.timings.len().checked_sub(1) else { return (f64::NAN, f64::NAN) };
-        let at = |percent: usize| of(&self.timings[last * percent / 100]).as_secs_f64() * 1e3;
-        (at(50), at(99))
-    }
+/// The 50th and 99th percentile in milliseconds.
+pub(crate) fn percentiles(timings: &[Timing], of: impl Fn(&Timing) -> Duration) -> (f64, f64) {
+    let mut sorted: Vec<Duration> = timings.iter().map(of).collect();
+    sorted.sort();
+    let Some(last) = sorted.len().checked_sub(1) else { return (f64::NAN, f64::NAN) };
+    let at = |percent: usize| sorted[last * percent / 100].as_secs_f64() * 1e3;
+    (at(50), at(99))
 }
 
-/// Sends `count` messages, so many at a time, each on a connection of its own.
-pub(crate) fn run(socket: &Path, parts: &[Parts], concurrency: usize, count: usize) -> Run {
-    let next = AtomicUsize::new(0);
-    let numbers = || std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|&n| n < count);
+/// Sends the messages of these numbers, so many at a time, each on a connection of its own. The number says which of
+/// `parts` it is, over and over again, and which client sends it.
+pub(crate) fn run(socket: &Path, parts: &[Parts], concurrency: usize, numbers: Range<usize>) -> Run {
+    let next = AtomicUsize::new(numbers.start);
+    let numbers =
+        || std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|n| numbers.contains(n));
     let started = Instant::now();
     let answers: Vec<_> = thread::scope(|scope| {
         let client = || numbers().map(|n| deliver(socket, n, &parts[n % parts.len()])).collect::<Vec<_>>();

@@ -41,11 +41,11 @@ pub(crate) fn measure(sample: &Sample) {
 /// One message at a time.
 fn one(peer: &Peer, kind: &str, bytes: usize, parts: &[Parts]) -> Value {
     let count = (VOLUME / bytes).clamp(COUNTS.0, COUNTS.1);
-    load::run(&peer.socket, parts, 1, 2);
+    load::run(&peer.socket, parts, 1, 0..2);
     let before = peer.cpu();
-    let mut run = load::run(&peer.socket, parts, 1, count);
+    let run = load::run(&peer.socket, parts, 1, 0..count);
     let cpu = (peer.cpu() - before) / count as f64;
-    let (p50, p99) = run.percentiles(|timing| timing.whole);
+    let (p50, p99) = load::percentiles(&run.timings, |timing| timing.whole);
     let mebibytes = bytes as f64 / f64::from(1 << 20);
     println!(
         "{:<19} {kind:<10} {:>9.1} {count:>7} {p50:>9.2} {p99:>9.2} {cpu:>9.2} {:>9.1}{}",
