@@ -422,7 +422,7 @@ impl Session {
         let scan = engine.shared.meter.ask_if_any(Service::Scan, scan);
         // Where this process scans there is nothing to record: a replay scans anew.
         let scan = async { if served { self.journal.ask("scan", scan).await } else { None } };
-        let clamd = malware::ask(&engine.malware, &raw, deadline);
+        let clamd = malware::ask(&engine.malware, engine.shared.script(), &raw, deadline);
         let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
         // Without the end of the body nothing can be said about its signatures, nor by DMARC.
@@ -452,6 +452,7 @@ impl Session {
 
         let mut judgement = Judgement { findings, reply: overflow.and_then(overflow_reply) };
         judgement.findings.append(&mut open.findings);
+        judgement.findings.extend(engine.shared.script().iter().flat_map(|script| script.findings.clone()));
         judgement.merge(Judgement { findings: Vec::new(), reply: open.refuse_message.take() });
         judgement.findings.extend(overflow.map(overflow_finding));
         let mut client = match open.client.take() {

@@ -5,7 +5,7 @@ use crate::{
     authentication::{Authenticator, Resolver},
     config::{Config, sections::Deadlines},
     lookup::{
-        Deadline, Meter,
+        Deadline, Meter, Script,
         dns::{Dns, DnsSettings, Zone},
     },
     malware::{self, Scanner},
@@ -83,6 +83,7 @@ pub struct Shared {
     pub(super) load: Arc<Load>,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
+    script: Option<Arc<Script>>,
 }
 
 fn refresh(live: &LiveModel) {
@@ -137,7 +138,13 @@ impl Shared {
             load: Load::new(),
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
+            script: None,
         }
+    }
+
+    /// The same for a policy case: directory and clamd answer from its script too.
+    pub fn scripted(script: Arc<Script>) -> Self {
+        Shared { script: Some(Arc::clone(&script)), ..Self::in_memory(Some(script.zone.clone())) }
     }
 
     /// Judges with the classifier's model of a state directory, read now and whenever [`Shared::refresh_model`] finds
@@ -164,6 +171,11 @@ impl Shared {
                 let _ = tokio::task::spawn_blocking(move || refresh(&model)).await;
             }
         });
+    }
+
+    /// What answers in place of services.
+    pub(super) fn script(&self) -> Option<&Script> {
+        self.script.as_deref()
     }
 
     /// The durable store; `None` in memory.
@@ -262,7 +274,10 @@ impl Engine {
             let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
             let batv = Batv::load(config.batv).map_err(&mut keep).ok();
             let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
-            let directory = Directory::open(config.directory, shared.counters.clone(), shared.store.clone());
+            let directory = match shared.script.clone() {
+                Some(script) => Directory::scripted(config.directory, script, shared.counters.clone()),
+                None => Directory::open(config.directory, shared.counters.clone(), shared.store.clone()),
+            };
             let scanner = scanner.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(&mut keep).ok();
             (scanner, reputation, batv, resolver, directory)
         });

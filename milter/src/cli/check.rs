@@ -4,7 +4,8 @@ mod envelope;
 pub(super) mod input;
 
 use super::{exit, fail, load, runtime};
-use envelope::{envelope, wire_form};
+use envelope::envelope;
+pub(super) use envelope::wire_form;
 use indicatif::{ProgressBar, ProgressStyle};
 use input::{Input, Kind};
 use mailward_core::{

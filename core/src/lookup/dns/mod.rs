@@ -3,7 +3,7 @@
 mod wire;
 mod zone;
 
-pub use zone::{Entry, Found, Pointer, Trouble, Zone};
+pub use zone::{Asked, Entry, Found, Pointer, Trouble, Zone};
 
 use super::{Deadline, Meter, Outcome, meter::Service};
 use hickory_resolver::{

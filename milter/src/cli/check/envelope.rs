@@ -24,7 +24,7 @@ pub(super) fn envelope(raw: &[u8]) -> Envelope {
 }
 
 /// CRLF line ends, as DKIM hashes and the wire need them; lines that have them keep them.
-pub(super) fn wire_form(bytes: &[u8]) -> Vec<u8> {
+pub(in crate::cli) fn wire_form(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 32);
     push_with_crlf(&mut out, bytes);
     out
