@@ -6,6 +6,7 @@ mod directory;
 mod doctor;
 mod manual;
 mod rules;
+mod test;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -37,10 +38,11 @@ fn offline(scratch: &Scratch, more: &str) -> String {
     format!("{more}\n[dns]\nservers = [\"127.0.0.1:1\"]\n[state]\ndir = \"{}\"\n", state.display())
 }
 
-const SUBCOMMANDS: [&[&str]; 19] = [
+const SUBCOMMANDS: [&[&str]; 20] = [
     &[],
     &["milter"],
     &["check"],
+    &["test"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

@@ -230,7 +230,7 @@ fn stamps(arguments: &Arguments, config: Option<&Path>) -> Vec<(PathBuf, Option<
     let mut files: BTreeSet<PathBuf> = config.map(Path::to_owned).into_iter().collect();
     for file in arguments.paths.iter().filter_map(|path| file::find(path).ok()).flatten() {
         files.extend(file::read(&file).unwrap_or_default().into_iter().filter_map(|case| case.config));
-        let beside = std::fs::read_dir(file.parent().unwrap_or(Path::new("."))).into_iter().flatten().flatten();
+        let beside = std::fs::read_dir(file::folder_of(&file)).into_iter().flatten().flatten();
         files.extend(beside.map(|entry| entry.path()).filter(|path| path.is_file()));
         files.insert(file);
     }
