@@ -1,7 +1,7 @@
 //! Playing a case: its session through an engine of its own, with its script in place of every service.
 
 use super::case::{Case, Given};
-use crate::cli::check::wire_form;
+use crate::cli::envelope::wire_form;
 use mailward_core::{
     config::{self, Config},
     engine::{Answer, ConnectFacts, Engine, Judged, MailFacts, Replayed, SessionOptions, Shared},

@@ -259,10 +259,7 @@ fn blessing_writes_what_came_out_and_leaves_the_rest() {
     assert!(errors.contains("15 cases expect now what came out"), "{errors}");
     let text = fs::read_to_string(scratch.path().join("a.cases.toml")).expect("the file");
     assert!(text.starts_with("# What partners get.") && text.contains("# kept"), "{text}");
-    assert!(
-        !text.contains("verdict = 'hold'") && text.contains("expect = { verdict = \"tag\" }"),
-        "{text}"
-    );
+    assert!(!text.contains("verdict = 'hold'") && text.contains("expect = { verdict = \"tag\" }"), "{text}");
     assert!(
         text.contains("recipients = { \"bob@example.com\" = \"tag\" }"),
         "a case without expectations gets all: {text}"
