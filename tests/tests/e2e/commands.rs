@@ -5,6 +5,7 @@ mod config;
 mod directory;
 mod doctor;
 mod manual;
+mod replay;
 mod rules;
 mod test;
 
@@ -38,11 +39,12 @@ fn offline(scratch: &Scratch, more: &str) -> String {
     format!("{more}\n[dns]\nservers = [\"127.0.0.1:1\"]\n[state]\ndir = \"{}\"\n", state.display())
 }
 
-const SUBCOMMANDS: [&[&str]; 20] = [
+const SUBCOMMANDS: [&[&str]; 21] = [
     &[],
     &["milter"],
     &["check"],
     &["test"],
+    &["replay"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

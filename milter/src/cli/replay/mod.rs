@@ -149,9 +149,9 @@ fn replay(
             let (waiting, results, judges) = (Arc::clone(&waiting), results.clone(), &judges);
             scope.spawn(move || judge(judges, &waiting, &results));
         }
-        drop((results, waiting));
+        drop(waiting);
         let paths = &arguments.paths;
-        scope.spawn(move || feed(paths, &inputs));
+        scope.spawn(move || feed(paths, &inputs, &results));
         out.take(&rows)
     });
     outcome.map_err(usage)?;
@@ -175,7 +175,7 @@ enum Judging {
     Unreadable(String),
 }
 
-fn feed(paths: &[PathBuf], inputs: &SyncSender<(usize, Input)>) {
+fn feed(paths: &[PathBuf], inputs: &SyncSender<(usize, Input)>, results: &SyncSender<Judging>) {
     let mut number = 0;
     for input in paths.iter().flat_map(|path| input::walk(path)) {
         match input {
@@ -185,7 +185,7 @@ fn feed(paths: &[PathBuf], inputs: &SyncSender<(usize, Input)>) {
                 }
                 number += 1;
             }
-            Err(error) => eprintln!("mailward: {error}"),
+            Err(error) => drop(results.send(Judging::Unreadable(error))),
         }
     }
 }
