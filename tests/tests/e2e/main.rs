@@ -25,4 +25,5 @@ mod rig;
 mod scanning;
 mod sendmail;
 mod service;
+mod shadow;
 mod site;

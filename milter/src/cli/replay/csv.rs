@@ -1,6 +1,7 @@
 //! A line for each message, as comma separated values (RFC 4180).
 
-use super::judged::{Judged, Label, Row};
+use super::row::{Label, Row};
+use crate::compared::Judged;
 
 pub(super) const HEAD: &str =
     "file,label,domain,verdict,points,because,verdict_against,points_against,because_against,changed_by\r\n";

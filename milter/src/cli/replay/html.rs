@@ -1,7 +1,7 @@
 //! The replay as one page: numbers, plots, and the messages that change.
 
 use super::{
-    judged::Row,
+    row::Row,
     summary::{LEAST, MOST, Side, Summary, Tally, by_size},
 };
 use std::fmt::Write;

@@ -2,8 +2,8 @@
 
 mod csv;
 mod html;
-mod judged;
 mod names;
+mod row;
 mod sources;
 mod summary;
 mod text;
@@ -14,8 +14,8 @@ use super::{
     input::{self, Input, Kind},
     load, one_message, runtime,
 };
+use crate::compared::{Judged, causes};
 use indicatif::{ProgressBar, ProgressStyle};
-use judged::{Judged, Row, causes};
 use mailward_core::{
     config::{self, Config},
     engine::{Engine, Replayed, Shared},
@@ -23,6 +23,7 @@ use mailward_core::{
     session::Recording,
 };
 use names::Names;
+use row::Row;
 use sources::Sources;
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,6 @@
 //! Where a replay learns how a message was sent and what it is, apart from the message itself.
 
-use super::judged::Label;
+use super::row::Label;
 use crate::cli::{
     envelope::{Client, Envelope, envelope},
     one_message::Sent,

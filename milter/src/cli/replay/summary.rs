@@ -1,6 +1,7 @@
 //! What a whole replay comes to.
 
-use super::judged::{Judged, Label, Row};
+use super::row::{Label, Row};
+use crate::compared::Judged;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

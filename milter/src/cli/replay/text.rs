@@ -1,7 +1,7 @@
 //! The replay for people.
 
 use super::{
-    judged::{Label, Row},
+    row::{Label, Row},
     summary::{Side, Summary, Tally, by_size},
 };
 use std::{fmt::Write, time::Duration};

@@ -1,4 +1,4 @@
-//! What one configuration says about one message, and what two say about it.
+//! What one configuration says about a message, and why another one says something else.
 
 use mailward_core::{explain::Explanation, verdict::Points};
 use serde::Serialize;
@@ -6,46 +6,22 @@ use std::collections::BTreeSet;
 
 /// A verdict in short.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Judged {
-    pub(super) verdict: String,
-    pub(super) stage: &'static str,
-    pub(super) points: Points,
+pub(crate) struct Judged {
+    pub(crate) verdict: String,
+    pub(crate) stage: &'static str,
+    pub(crate) points: Points,
     /// Each recipient with what becomes of the message for him.
-    pub(super) recipients: Vec<(String, String)>,
+    pub(crate) recipients: Vec<(String, String)>,
     /// What decided; of several recipients each thing once.
-    pub(super) because: String,
-    pub(super) findings: Vec<(String, Points)>,
-}
-
-/// A message, judged.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Row {
-    pub(super) file: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) label: Option<Label>,
-    /// Domain of the first recipient.
-    pub(super) domain: String,
-    pub(super) a: Judged,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) b: Option<Judged>,
-    /// What the two do otherwise, and what did it; empty if they do the same.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) changed_by: Vec<String>,
-}
-
-/// What a message really is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Label {
-    Ham,
-    Spam,
+    pub(crate) because: String,
+    pub(crate) findings: Vec<(String, Points)>,
 }
 
 /// Most findings named as the cause of a change. Unit: findings. Source: our own limit, a line of text.
 const CAUSES: usize = 5;
 
 impl Judged {
-    pub(super) fn of(explanation: &Explanation) -> Self {
+    pub(crate) fn of(explanation: &Explanation) -> Self {
         let recipients = explanation.recipients.iter();
         let decided: BTreeSet<&str> = recipients.clone().map(|recipient| recipient.because.as_str()).collect();
         let because = match &explanation.because {
@@ -63,24 +39,22 @@ impl Judged {
     }
 
     /// Whether the message does not reach its recipients as it came.
-    pub(super) fn is_flagged(&self) -> bool {
+    pub(crate) fn is_flagged(&self) -> bool {
         self.verdict != "deliver"
     }
 
     fn points_of(&self, id: &str) -> Option<Points> {
         self.findings.iter().find(|(own, _)| own == id).map(|(_, points)| *points)
     }
-}
 
-impl Row {
-    /// Whether the two configurations do something else with the message.
-    pub(super) fn is_changed(&self) -> bool {
-        self.b.as_ref().is_some_and(|b| b.verdict != self.a.verdict || b.recipients != self.a.recipients)
+    /// Whether the other configuration does something else with the message.
+    pub(crate) fn differs(&self, other: &Judged) -> bool {
+        self.verdict != other.verdict || self.recipients != other.recipients
     }
 }
 
 /// What makes `b` do otherwise than `a`: the rule that decides, and findings that one has, or weighs, otherwise.
-pub(super) fn causes(a: &Judged, b: &Judged) -> Vec<String> {
+pub(crate) fn causes(a: &Judged, b: &Judged) -> Vec<String> {
     let mut causes = Vec::new();
     if a.because != b.because {
         causes.push(format!("{} instead of {}", b.because, a.because));
