@@ -177,10 +177,11 @@ impl Settings {
 
 /// Whether the recipient is one of these, with or without a detail.
 fn is_among<'a>(recipient: &Address, mut addresses: impl Iterator<Item = &'a Address>) -> bool {
-    let (key, bare) = (recipient.key(), recipient.without_detail('+').map(|bare| bare.key()));
+    let local = recipient.local.to_lowercase();
+    let bare = recipient.without_detail('+').map(|bare| bare.local.to_lowercase());
     addresses.any(|address| {
-        let address = address.key();
-        address == key || bare.as_ref() == Some(&address)
+        let is_local = |other: String| other == local || bare.as_ref() == Some(&other);
+        address.domain == recipient.domain && is_local(address.local.to_lowercase())
     })
 }
 

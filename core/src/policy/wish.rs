@@ -6,7 +6,7 @@ use crate::{
     session::{Direction, Recipient},
     verdict::{Disposition, Finding, Points, Reply, Tag},
 };
-use std::collections::BTreeMap;
+use std::{cell::OnceCell, collections::BTreeMap};
 
 /// What decided. The order settles whose reply is sent where several recipients are refused: never who came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +99,8 @@ pub(super) struct Asker<'a> {
     pub(super) standing: Standing,
     /// Why no files can be taken off.
     pub(super) obstacle: Option<&'a str>,
+    /// Whether policies copy mail to this recipient, once that was asked.
+    gets_copies: OnceCell<bool>,
 }
 
 impl<'a> Asker<'a> {
@@ -111,7 +113,7 @@ impl<'a> Asker<'a> {
     ) -> Self {
         let effective = settings.effective(organisation, recipient);
         let standing = score::standing(facts.card, &effective.skip);
-        Asker { settings, facts, recipient, effective, standing, obstacle }
+        Asker { settings, facts, recipient, effective, standing, obstacle, gets_copies: OnceCell::new() }
     }
 
     /// The wish, with some rules left out.
@@ -195,7 +197,8 @@ impl<'a> Asker<'a> {
     /// Adds marks. The mail of who gets copies is not copied itself: a copy that comes back makes no other.
     fn mark(&self, marks: &Marks, so_far: &mut Wish) {
         so_far.marks_if_taken.merge(marks);
-        if !marks.copies.is_empty() && self.settings.copies_to(&self.recipient.address) {
+        let gets_copies = || *self.gets_copies.get_or_init(|| self.settings.copies_to(&self.recipient.address));
+        if !marks.copies.is_empty() && gets_copies() {
             so_far.marks_if_taken.copies.clear();
         }
     }

@@ -28,7 +28,11 @@ fn sorted(arrived: &Message) -> Vec<String> {
 fn redirected_mail_goes_to_another_and_not_to_its_recipient() {
     let scratch = Scratch::new();
     let config = policy("look", &format!("to = [\"{BOB}\"]\nthen = {{ redirect = \"desk@rig.test\" }}"))
+        + &policy("drop", &format!("from = \"e@example.net\"\nto = [\"{CAROL}\"]\nthen = \"discard\""))
         + &policy("wait", &format!("to = [\"{CAROL}\"]\nthen = \"hold\""));
+    let config =
+        policy("instead", &format!("from = \"e@example.net\"\nto = [\"{BOB}\"]\nthen = {{ redirect = \"{CAROL}\" }}"))
+            + &config;
     let site = Site::builder(&scratch, &config).start();
     for (n, bob) in [BOB, "Bob@RIG.test", "\"bob\"@rig.test"].into_iter().enumerate() {
         let subject = format!("spelled-{n}");
@@ -51,6 +55,10 @@ fn redirected_mail_goes_to_another_and_not_to_its_recipient() {
     let mut to = site.postfix.held()[0].to.clone();
     to.sort_unstable();
     assert_eq!(to, [CAROL, "desk@rig.test"]);
+    // Who is taken off for himself can be added for another.
+    let swap = message("e@example.net", "swap", "Hello");
+    assert!(site.send(STRANGER, "e@example.net", &[BOB, CAROL], swap).is_accepted());
+    assert_eq!(site.sink.wait_for_subject("swap").to, [CAROL]);
     // What comes back to where it was sent stays there.
     let back = message("d@example.net", "back", "Hello");
     assert!(site.send(STRANGER, "d@example.net", &["desk@rig.test"], back).is_accepted());

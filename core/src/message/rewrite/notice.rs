@@ -11,6 +11,10 @@ pub(super) fn pieces<'m>(
     notices: &BTreeMap<usize, String>,
 ) -> Result<Vec<Piece<'m>>, &'static str> {
     let mut pieces = Vec::new();
+    // Where a part has two types, another reader may find other files than we.
+    if !notices.is_empty() && parsed.parts().any(|part| repeats_a_field(&part)) {
+        return Err(DAMAGED);
+    }
     for (place, part) in parsed.parts().filter(|part| !is_container(part)).enumerate() {
         let Some(notice) = notices.get(&place) else { continue };
         if part.message().container().is_some() {
@@ -24,9 +28,6 @@ pub(super) fn pieces<'m>(
         // A reader shows the last alternative that it can, so the note would hide the text.
         if part.parent().is_some_and(|parent| parent.is_content_type("multipart", "alternative")) {
             return Err("the file stands for the text");
-        }
-        if repeats_a_field(&part) {
-            return Err(DAMAGED);
         }
         pieces.push(Piece {
             part,

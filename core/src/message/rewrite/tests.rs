@@ -427,6 +427,8 @@ fn files_that_cannot_be_taken_off_with_certainty_stay() {
     assert_eq!(of("Content-Type: multipart/mixed; boundary=b", &file[..file.len() - 5]), "its structure is damaged");
     let twice = file.replace("application/zip", "text/html\r\nContent-Type: application/zip");
     assert_eq!(of("Content-Type: multipart/mixed; boundary=b", &twice), "its structure is damaged");
+    let other = format!("{}{file}", text.replace("text/plain", "text/plain\r\nContent-Type: text/plain"));
+    assert_eq!(of("Content-Type: multipart/mixed; boundary=b", &other), "its structure is damaged");
     let nowhere = Changes { notices: BTreeMap::from([(9, "x".to_owned())]), ..Changes::default() };
     assert_eq!(rewrite(MIXED.as_bytes(), &Bounds::default(), &nowhere), Err("its structure is damaged"));
 }
