@@ -66,6 +66,54 @@ fn redirected_mail_goes_to_another_and_not_to_its_recipient() {
 }
 
 #[test]
+fn redirect_beside_every_other_disposition_ends_as_the_manual_says() {
+    let scratch = Scratch::new();
+    let cases = [
+        (
+            "deliver",
+            "\"deliver\"",
+            250,
+            &[ALICE, "desk@rig.test"][..],
+            "<alice@rig.test>=deliver,<bob@rig.test>=redirect",
+        ),
+        (
+            "tag",
+            "{ tag = { header = { X-A = \"1\" } } }",
+            250,
+            &[ALICE, "desk@rig.test"],
+            "<alice@rig.test>=tag,<bob@rig.test>=redirect",
+        ),
+        (
+            "redirect",
+            "{ redirect = \"desk@rig.test\" }",
+            250,
+            &["desk@rig.test"],
+            "<alice@rig.test>=redirect,<bob@rig.test>=redirect",
+        ),
+        ("hold", "\"hold\"", 250, &[], "<alice@rig.test>=hold,<bob@rig.test>=redirect"),
+        ("discard", "\"discard\"", 250, &["desk@rig.test"], "<alice@rig.test>=discard,<bob@rig.test>=redirect"),
+        ("reject", "\"reject\"", 250, &[ALICE, "desk@rig.test"], "<alice@rig.test>=tag,<bob@rig.test>=redirect"),
+        ("defer", "\"defer\"", 451, &[], "<alice@rig.test>=defer,<bob@rig.test>=defer"),
+    ];
+    let mut config = policy("look", &format!("to = [\"{BOB}\"]\nthen = {{ redirect = \"desk@rig.test\" }}"));
+    for (word, then, ..) in cases {
+        config += &policy(word, &format!("from = \"{word}@example.net\"\nthen = {then}"));
+    }
+    let site = Site::builder(&scratch, &config).start();
+    for (word, _, code, to, dispositions) in cases {
+        let from = format!("{word}@example.net");
+        let end = site.send(STRANGER, &from, &[ALICE, BOB], message(&from, &from, "Hello")).end.expect("its end");
+        assert_eq!((end.code, site.line_about(&from).text("to").as_str()), (code, dispositions), "{word}");
+        if !to.is_empty() {
+            assert_eq!(sorted(&site.sink.wait_for_subject(&from)), to, "{word}");
+        }
+    }
+    let held = site.postfix.held();
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!(site.sink.count(), 5);
+}
+
+#[test]
 fn copies_are_made_once_and_nobody_hears_of_them() {
     let scratch = Scratch::new();
     let config = policy("archive", "then = { copy = [\"archive@rig.test\"] }\ncontinue = true")
