@@ -30,7 +30,7 @@ pub use report::{Refusal, Report};
 pub use shadow::{Again, Seen};
 
 use crate::{
-    authentication::{Results, SpfResults},
+    authentication::{self, Results, SpfResults},
     explain::{Explanation, Stage},
     lookup::{
         Deadline, Journal, Outcome,
@@ -505,13 +505,14 @@ impl Session {
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
-        match decision.banner.take() {
-            // Another body in place of one of which only the beginning is here would lose the rest.
-            Some(_) if !whole => decision.not_applied.push("banner: the message is too large".to_owned()),
-            Some(banner) => content::add_banner(engine, &raw, banner, &mut decision).await,
-            None => {}
+        if let Err(why) = content::rewrite(engine, &raw, whole, open.reference, &mut decision).await {
+            decision = policy::decide_unstripped(&engine.policy, engine.score.thresholds, &facts, why);
+            content::rewrite(engine, &raw, whole, open.reference, &mut decision).await.unwrap_or_default();
         }
-        let explanation = Explanation::of_message(&facts, &decision);
+        let mut explanation = Explanation::of_message(&facts, &decision);
+        if let Some(results) = &authentication {
+            explanation.add_findings(authentication::broken_by(&decision.verdict.edits, message, results));
+        }
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {
             decision.verdict.edits.extend(

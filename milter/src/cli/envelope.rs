@@ -2,7 +2,7 @@
 
 use mailward_core::{
     message::{Bounds, Header, Headers, parse},
-    session::{Address, push_with_crlf},
+    session::{Address, ReversePath, push_with_crlf},
 };
 use std::net::IpAddr;
 
@@ -34,10 +34,11 @@ pub(super) fn envelope(raw: &[u8]) -> Envelope {
     let headers = &message.headers;
     let first = |name: &str| headers.mailboxes(name).into_iter().next().map(|mailbox| mailbox.address);
     let return_path = headers.decoded("Return-Path").map(|value| value.trim().to_owned());
+    let sender = return_path.filter(|path| !path.is_empty()).or_else(|| first("From"));
     let recipient = first("Delivered-To").or_else(|| first("X-Original-To")).or_else(|| first("To"));
     let received: Vec<String> = headers.all("Received").map(|(_, field)| field.decoded()).collect();
     Envelope {
-        sender: return_path.filter(|path| !path.is_empty()).or_else(|| first("From")),
+        sender: sender.filter(|path| ReversePath::parse(path.as_bytes()).is_ok()),
         recipient: recipient.filter(|address| Address::parse(address.as_bytes()).is_ok()),
         client: received.iter().find_map(|field| client(field)),
         time: received_time(headers).or(message.date),

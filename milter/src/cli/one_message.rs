@@ -2,7 +2,7 @@
 
 use mailward_core::{
     engine::{ConnectFacts, Engine, Judged, MailFacts, Report, SessionOptions},
-    session::{Login, ReversePath},
+    session::Login,
     verdict::{Action, Edit},
 };
 use std::{net::IpAddr, sync::Arc};
@@ -39,10 +39,8 @@ pub(super) async fn judge(engine: &Arc<Engine>, sent: &Sent, raw: &[u8]) -> Opti
     if let Some(helo) = &sent.helo {
         session.helo(helo.as_bytes(), None);
     }
-    // A guess from a header that is no address is none.
-    let sender = if ReversePath::parse(sent.from.as_bytes()).is_ok() { sent.from.as_str() } else { "" };
     let login = sent.login.clone().map(|name| Login { name, mechanism: "PLAIN".to_owned() });
-    let facts = MailFacts { time: sent.time, sender: sender.as_bytes(), parameters: Vec::new(), login, tls: None };
+    let facts = MailFacts { time: sent.time, sender: sent.from.as_bytes(), parameters: Vec::new(), login, tls: None };
     let mut taken = false;
     if session.mail(facts).await.reply.is_none() {
         let fallback = ["postmaster".to_owned()];

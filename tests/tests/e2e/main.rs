@@ -7,6 +7,7 @@ mod commands;
 mod content;
 mod dha;
 mod doors;
+mod edits;
 mod exim;
 mod faults;
 mod floods;

@@ -69,6 +69,29 @@ fn banner_stands_before_what_a_message_says() {
 }
 
 #[test]
+fn mail_is_redirected_copied_and_stripped() {
+    let scratch = Scratch::for_sendmail();
+    let config = policy("archive", "then = { copy = \"archive@rig.test\" }\ncontinue = true")
+        + &policy("look", &format!("to = [\"{BOB}\"]\nthen = {{ redirect = \"desk@rig.test\" }}"))
+        + &policy("no files", "then = { strip = { attachment = { name = \"*.bin\" } } }");
+    let site = Site::builder(&scratch, &config).start();
+    for (n, bob) in ["bob@rig.test", "Bob@RIG.test", "\"bob\"@rig.test"].into_iter().enumerate() {
+        let subject = format!("spelled-{n}");
+        let sent = message("a@example.net", &subject, "Hello");
+        assert!(site.send(STRANGER, "a@example.net", &[bob, ALICE], sent).is_accepted());
+        let arrived = site.sink.wait_for_subject(&subject);
+        assert_eq!(sorted(&arrived), [ALICE, "archive@rig.test", "desk@rig.test"], "{bob}");
+    }
+    let alone = message("b@example.net", "alone", "Hello");
+    assert!(site.send(STRANGER, "b@example.net", &[BOB], alone).is_accepted());
+    assert_eq!(sorted(&site.sink.wait_for_subject("alone")), ["archive@rig.test", "desk@rig.test"]);
+    let file = with_attachment("a@example.net", "file", "report.bin", &[7; 1000]);
+    assert!(site.send_to_alice("a@example.net", &file).is_accepted());
+    let body = site.sink.wait_for_subject("file").body();
+    assert!(body.contains("Name: report.bin") && !body.contains("BwcHBwcH"), "{body}");
+}
+
+#[test]
 fn one_recipient_is_discarded_and_the_other_never_notices() {
     let scratch = Scratch::for_sendmail();
     let config = policy("quiet", &format!("to = [\"{BOB}\"]\nthen = \"discard\""));
