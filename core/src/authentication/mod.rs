@@ -12,6 +12,7 @@ mod memo;
 mod resolver;
 mod results;
 mod settings;
+pub mod signing;
 mod spf;
 mod verify;
 

@@ -2,7 +2,7 @@
 
 use super::{judges::Judges, load::Load};
 use crate::{
-    authentication::{Authenticator, Resolver},
+    authentication::{Authenticator, Resolver, signing::Signers},
     config::{Config, sections::Deadlines},
     lookup::{
         Deadline, Meter,
@@ -10,6 +10,7 @@ use crate::{
     },
     malware::{self, Scanner},
     message::Bounds,
+    outbound::{self, Rights},
     policy,
     recipients::{
         batv::Batv,
@@ -53,6 +54,9 @@ pub struct Engine {
     pub(super) greylist: Greylist,
     pub(super) batv: Batv,
     pub(super) bounces: bounces::Settings,
+    pub(super) outbound: outbound::Settings,
+    pub(super) rights: Rights,
+    pub(super) signers: Signers,
     pub(super) malware: malware::Settings,
     pub(super) judges: Judges,
     pub(super) spam: spam::Settings,
@@ -257,6 +261,8 @@ impl Engine {
         let mut keep = |problem: Vec<String>| problems.extend(problem);
         let directory_settings = config.directory.clone();
         // Compiling rules takes as long as all else together, and programs that judge one message wait for it.
+        let rights = Rights::load(config.outbound.rights.clone()).map_err(&mut keep).ok();
+        let signers = Signers::load(config.dkim_keys).map_err(&mut keep).ok();
         let (scanner, reputation, batv, resolver, (directory, faults)) = thread::scope(|scope| {
             let scanner = scope.spawn(|| Scanner::load(&config.malware));
             let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
@@ -269,7 +275,8 @@ impl Engine {
         for fault in faults {
             tracing::warn!(%fault, "a line of a directory file is left out");
         }
-        let (Some(reputation), Some(batv), Some(scanner), Some(resolver)) = (reputation, batv, scanner, resolver)
+        let (Some(reputation), Some(batv), Some(scanner), Some(resolver), Some(rights), Some(signers)) =
+            (reputation, batv, scanner, resolver, rights, signers)
         else {
             return Err(problems);
         };
@@ -293,6 +300,9 @@ impl Engine {
             greylist: Greylist::new(config.greylist),
             batv,
             bounces: config.bounces,
+            outbound: config.outbound,
+            rights,
+            signers,
             malware: config.malware,
             // As many may be on their way back to their place as are at work.
             judges: Judges::new(scanner, 2 * processors),

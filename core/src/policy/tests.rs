@@ -18,6 +18,7 @@ struct Case {
     authentication: AuthenticationResults,
     connection: Connection,
     early: Option<Reply>,
+    early_of_outbound: bool,
     host: Host,
 }
 
@@ -32,6 +33,7 @@ impl Default for Case {
             authentication: AuthenticationResults::default(),
             connection: Connection::default(),
             early: None,
+            early_of_outbound: false,
             host: Host::default(),
         }
     }
@@ -53,6 +55,7 @@ impl Case {
                 message: &self.message,
                 authentication: &self.authentication,
                 early: self.early.as_ref(),
+                early_of_outbound: self.early_of_outbound,
                 host: self.host,
             },
         )

@@ -12,9 +12,6 @@ fn load(text: &str) -> (Settings, Vec<String>) {
 }
 
 const GOOD: &str = r#"
-[outbound]
-filter = true
-
 [trial]
 recipients = ["bob@example.com", "group:it"]
 domains = ["pilot.example.com", "*.lab.example.com"]
@@ -58,7 +55,6 @@ then = { defer = "Not now" }
 fn a_full_file_is_read_without_faults() {
     let (settings, faults) = load(GOOD);
     assert_eq!(faults, [""; 0]);
-    assert!(settings.filter_outbound);
     assert_eq!(settings.trial.expect("a trial").acting.len(), 4);
     assert_eq!(settings.mixed_refusal, MixedRefusal::Hold);
     assert_eq!(settings.differing_edits, DifferingEdits::DeferRecipient);
@@ -76,7 +72,7 @@ fn a_full_file_is_read_without_faults() {
 #[test]
 fn the_empty_file_has_no_policy_and_acts_for_all() {
     let (settings, faults) = load("");
-    assert!(faults.is_empty() && settings.policies.is_empty() && settings.trial.is_none() && !settings.filter_outbound);
+    assert!(faults.is_empty() && settings.policies.is_empty() && settings.trial.is_none());
 }
 
 /// Each policy alone, with the fault that it must give.

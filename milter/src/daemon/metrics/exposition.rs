@@ -71,7 +71,10 @@ impl Exposition {
         page.counters("mailward_findings", "Findings of messages and refused commands", findings)?;
         let blocks = [false, true]
             .map(|enforced| ([("mode", if enforced { "enforce" } else { "observe" })], meter.blocks(enforced)));
-        page.counters("mailward_harvest_blocks", "Networks blocked for directory harvesting", blocks)
+        page.counters("mailward_harvest_blocks", "Networks blocked for directory harvesting", blocks)?;
+        let alarms =
+            [false, true].map(|defers| ([("mode", if defers { "defer" } else { "observe" })], meter.alarms(defers)));
+        page.counters("mailward_account_alarms", "Accounts that somebody else seems to use", alarms)
     }
 
     fn lookups(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
