@@ -16,6 +16,7 @@ mod lifecycle;
 mod limits;
 mod mail_flow;
 mod metrics;
+mod outbound;
 mod policy;
 mod recipients;
 mod recording;

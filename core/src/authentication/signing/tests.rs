@@ -104,11 +104,12 @@ async fn a_signature_expires_when_it_should() {
     let long = KeySettings { expire: Some(Duration::from_secs(86_400)), ..settings("x.test", "s1") };
     let signer = signer(long, &ed25519());
     let message = signed(&signer, MESSAGE);
+    let tags: String = message.chars().filter(|c| !c.is_whitespace()).collect();
     let tag = |name: &str| -> i64 {
-        let rest = message.split(&format!("{name}=")).nth(1).expect("a tag");
-        rest.split(';').next().and_then(|number| number.trim().parse().ok()).expect("a number")
+        let tag = tags.split(';').find_map(|tag| tag.strip_prefix(name)).expect("a tag");
+        tag.parse().expect("a number")
     };
-    assert_eq!(tag(" x") - tag(" t"), 86_400);
+    assert_eq!(tag("x=") - tag("t="), 86_400);
     assert!(passes(&signer, &message).await);
 }
 

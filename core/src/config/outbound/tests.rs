@@ -66,7 +66,7 @@ fn a_full_section_is_read_without_faults() {
     let expected = AlarmSettings { mode: AlarmMode::Defer, recipients: 50, factor: 2, refused: 5, networks: 0, block };
     assert_eq!(alarm, expected);
     let [rsa, ed] = outbound.dkim_keys.as_slice() else { panic!("two keys") };
-    assert_eq!((rsa.record_name().as_str(), rsa.place.as_str()), ("2026a._domainkey.example.com", "test.toml:30:7"));
+    assert_eq!((rsa.record_name().as_str(), rsa.place.as_str()), ("2026a._domainkey.example.com", "test.toml:29:7"));
     assert_eq!((rsa.headers.len(), rsa.expire, rsa.from, rsa.until), (SIGNED.len(), None, None, None));
     assert_eq!(rsa.canonicalization, (Canonicalization::Relaxed, Canonicalization::Relaxed));
     assert_eq!(ed.domains, ["xn--bcher-kva.example"]);
