@@ -482,6 +482,10 @@ impl Session {
         let Judgement { findings, reply: rights } = self.judge_authors(&facts, deadline).await;
         judgement.findings.extend(findings);
 
+        let to_seal = match whole {
+            true => self.results_to_seal(time, open, &raw, &facts, authenticated, deadline).await,
+            false => None,
+        };
         let card = score::add_up(judgement.findings, &engine.score.overrides);
         let message = &facts;
         let facts = Facts {
@@ -503,7 +507,10 @@ impl Session {
             Some(banner) => content::add_banner(engine, &raw, banner, &mut decision).await,
             None => {}
         }
-        let signatures = self.sign(time, open, &raw, message, whole, &mut decision).await;
+        let mut signatures = self.sign(time, open, &raw, message, whole, &mut decision).await;
+        if let Some(results) = to_seal {
+            signatures = self.seal(&raw, results, &mut decision, deadline).await;
+        }
         let mut explanation = Explanation::of_message(&facts, &decision);
         explanation.signed.clone_from(&signatures.labels);
         self.learn(time, open, message, &card, &decision, &sender).await;

@@ -73,6 +73,8 @@ pub struct Config {
     pub outbound: crate::outbound::Settings,
     /// `[[outbound.dkim]]`.
     pub dkim_keys: Vec<crate::authentication::signing::KeySettings>,
+    /// `[outbound.arc]`.
+    pub arc: Option<crate::authentication::signing::SealSettings>,
     /// `[malware]`.
     pub malware: crate::malware::Settings,
     /// `[spam]`.
@@ -188,6 +190,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         authentication: authentication::read(&mut root, &mut faults),
         outbound: outbound.settings,
         dkim_keys: outbound.dkim_keys,
+        arc: outbound.arc,
         malware: malware::read(&mut root, &mut faults),
         spam: spam::read(&mut root, &mut faults),
         score,

@@ -2,7 +2,10 @@
 
 use super::{Engine, Session, open::Open};
 use crate::{
-    authentication::signing::FIELD,
+    authentication::{
+        Dmarc, Results, SpfResults,
+        signing::{FIELD, Sealed, is_signed},
+    },
     lookup::Deadline,
     message::{self, MessageFacts},
     outbound::{self, Account, AlarmMode, Books, Mode, Named, Settings, Usage},
@@ -193,12 +196,93 @@ impl Session {
     }
 }
 
-/// Signatures of one message.
+// Mail of others that the site passes on.
+impl Session {
+    /// What a seal is to say of a message that is passed on, if it is to get one: mail of others that leaves the site, and
+    /// inbound mail if the site wants that.
+    pub(super) async fn results_to_seal(
+        &mut self,
+        time: i64,
+        open: &Open,
+        raw: &Bytes,
+        message: &MessageFacts,
+        found: (Option<&SpfResults>, Option<&Results>),
+        deadline: Deadline,
+    ) -> Option<String> {
+        let engine = Arc::clone(&self.engine);
+        let passed_on = match open.transaction.direction {
+            Direction::Inbound => engine.sealer.as_ref()?.settings().inbound,
+            // What users write is not passed on, nor is what we sign ourselves.
+            Direction::Outbound => {
+                let ours = |domain: String| !engine.signers.of_author(&domain, time).is_empty();
+                self.connection.login.is_none() && !author_domain(message).is_ok_and(ours)
+            }
+        };
+        let (host, names) = (self.options.host, message.headers.iter().map(|(name, _)| name.as_str()));
+        if engine.sealer.is_none() || !passed_on || !host.edit_header || !is_signed(names) {
+            return None;
+        }
+        let verified;
+        let results = match found.1 {
+            Some(results) => results,
+            None => {
+                // Of outbound mail only its signatures can be judged: whoever brought it here is unknown.
+                let unasked = SpfResults::default();
+                let live = engine.authenticator.verify(raw, &unasked, deadline);
+                let results = self.journal.ask("outbound.verified", Box::pin(live)).await;
+                verified = Results { dmarc: Dmarc::default(), ..results };
+                &verified
+            }
+        };
+        match self.results_header(found.0, results).await {
+            Edit::AddHeader { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Seals a message that is taken, as it will be with the decision's edits. `results` are those of
+    /// [`Session::results_to_seal`].
+    pub(super) async fn seal(
+        &self,
+        raw: &Bytes,
+        results: String,
+        decision: &mut Decision,
+        deadline: Deadline,
+    ) -> Signatures {
+        if decision.verdict.action != Action::Accept {
+            return Signatures::default();
+        }
+        let (engine, raw, edits) = (Arc::clone(&self.engine), raw.clone(), decision.verdict.edits.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let work = move || {
+            let leaving = message::edited(&raw, &edits);
+            let sealer = engine.sealer.as_ref().ok_or("no key")?;
+            runtime.block_on(engine.authenticator.seal(sealer, &raw, &leaving, &results, deadline))
+        };
+        let live = async {
+            match tokio::task::spawn_blocking(work).await {
+                Ok(sealed) => sealed,
+                // A panic goes on here, where it becomes a deferral.
+                Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
+            }
+        };
+        match self.journal.ask("outbound.seal", live).await {
+            Ok(Sealed { label, fields }) => Signatures { labels: vec![label], fields },
+            Err(why) => {
+                decision.not_applied.push(format!("ARC seal: {why}"));
+                Signatures::default()
+            }
+        }
+    }
+}
+
+/// Signatures of one message, or a seal.
 #[derive(Debug, Default)]
 pub(super) struct Signatures {
     /// What signed, as explanations name it.
     pub(super) labels: Vec<String>,
-    fields: Vec<String>,
+    /// Names and bodies.
+    fields: Vec<(String, String)>,
 }
 
 impl Signatures {
@@ -206,7 +290,7 @@ impl Signatures {
     pub(super) fn add_to(self, edits: &mut Vec<Edit>) {
         let of_envelope = |edit: &Edit| edit.header().is_none() && !matches!(edit, Edit::ReplaceBody { .. });
         let place = edits.iter().position(of_envelope).unwrap_or(edits.len());
-        let fields = self.fields.into_iter().map(|value| Edit::AddHeader { name: FIELD.to_owned(), value });
+        let fields = self.fields.into_iter().map(|(name, value)| Edit::AddHeader { name, value });
         edits.splice(place..place, fields);
     }
 }
@@ -234,7 +318,7 @@ async fn run(
                 match result {
                     Ok(field) => {
                         signed.labels.push(label);
-                        signed.fields.push(field);
+                        signed.fields.push((FIELD.to_owned(), field));
                     }
                     Err(why) => failed.push(format!("DKIM signature {label}: {why}")),
                 }
@@ -256,3 +340,6 @@ fn author_domain(message: &MessageFacts) -> Result<String, &'static str> {
     let author = message.from.first().and_then(|author| Address::parse(author.as_bytes()).ok());
     author.map(|author| author.domain).filter(|domain| !domain.is_empty()).ok_or("From names no address")
 }
+
+#[cfg(test)]
+mod tests;

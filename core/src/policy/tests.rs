@@ -310,6 +310,28 @@ fn outbound_mail_is_only_recorded_unless_it_is_filtered() {
 }
 
 #[test]
+fn a_refusal_for_the_rights_of_a_user_acts_on_outbound_mail_that_is_not_filtered() {
+    let reply = Some(Reply::fixed(550, (5, 7, 1), "not as this author"));
+    let case = |early_of_outbound| Case {
+        direction: Direction::Outbound,
+        early: reply.clone(),
+        early_of_outbound,
+        findings: vec![("malware.yara.x", 0)],
+        ..Case::default()
+    };
+    assert_eq!(case(false).decide(&site(Vec::new())).verdict.action, Action::Accept);
+    let refused = case(true).decide(&site(Vec::new())).verdict;
+    assert_eq!(Some(refused.action), reply.clone().map(Action::Reply));
+    let mut pass = policy("pass", Then::Deliver);
+    pass.direction = None;
+    assert_eq!(
+        case(true).decide(&site(vec![pass])).verdict.action,
+        Action::Accept,
+        "policies of the site decide first"
+    );
+}
+
+#[test]
 fn outside_the_trial_verdicts_are_only_recorded() {
     let trial = Trial { acting: vec![AddressPattern::parse("*@pilot.test").expect("a pattern")] };
     let settings = Settings { trial: Some(trial), ..Settings::default() };

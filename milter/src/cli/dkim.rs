@@ -2,10 +2,11 @@
 
 use super::{exit, fail, load};
 use mailward_core::authentication::signing::{
-    KeySettings, PrivateKey, RsaBits, Signers, generate_ed25519, generate_rsa,
+    KeySettings, PrivateKey, RsaBits, Sealer, Signers, generate_ed25519, generate_rsa,
 };
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
     fs::OpenOptions,
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -82,21 +83,30 @@ fn record(path: Option<&Path>, domains: &[String], json: bool) -> ExitCode {
         Ok(signers) => signers,
         Err(faults) => return fail(exit::USAGE, faults.join("\n")),
     };
-    let wanted = |settings: &KeySettings| {
-        domains.is_empty() || domains.iter().any(|domain| domain.eq_ignore_ascii_case(&settings.domain))
+    let sealer = match config.arc.map(Sealer::load).transpose() {
+        Ok(sealer) => sealer,
+        Err(faults) => return fail(exit::USAGE, faults.join("\n")),
     };
-    let mut printed = 0;
-    for signer in signers.all().iter().filter(|signer| wanted(signer.settings())) {
-        let (name, value) = (signer.settings().record_name(), signer.key().record());
+    let wanted = |domain: &str| domains.is_empty() || domains.iter().any(|wanted| wanted.eq_ignore_ascii_case(domain));
+    let signing = signers.all().iter().map(|signer| {
+        let settings = signer.settings();
+        (settings.domain.as_str(), settings.record_name(), signer.key().record())
+    });
+    let sealing = sealer.iter().map(|sealer| {
+        let settings = sealer.settings();
+        (settings.domain.as_str(), settings.record_name(), sealer.key().record())
+    });
+    let records: BTreeMap<String, String> =
+        signing.chain(sealing).filter(|(domain, ..)| wanted(domain)).map(|(_, name, value)| (name, value)).collect();
+    for (name, value) in &records {
         match json {
             true => println!("{}", json!({ "schema": 1, "name": name, "type": "TXT", "value": value })),
-            false => println!("{}", zone_line(&name, &value)),
+            false => println!("{}", zone_line(name, value)),
         }
-        printed += 1;
     }
-    match printed {
-        0 if domains.is_empty() => fail(exit::USAGE, "no [[outbound.dkim]] is configured"),
-        0 => fail(exit::USAGE, format!("no [[outbound.dkim]] has the domain {}", domains.join(" or "))),
+    match records.len() {
+        0 if domains.is_empty() => fail(exit::USAGE, "neither [[outbound.dkim]] nor [outbound.arc] is configured"),
+        0 => fail(exit::USAGE, format!("no key has the domain {}", domains.join(" or "))),
         _ => ExitCode::SUCCESS,
     }
 }

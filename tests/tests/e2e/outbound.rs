@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use mailward_tests::dkim::Signer;
 use mailward_tests::dns::Dns;
 use mailward_tests::mailward;
 use mailward_tests::postfix::{HOST, PASSWORD, USER};
@@ -50,10 +51,7 @@ fn records(scratch: &Scratch, config: &str) -> Vec<(String, String)> {
 
 /// What dkimpy, which knows nothing of us, says of each signature from the top.
 fn dkimpy(raw: &[u8], records: &[(String, String)]) -> String {
-    const SCRIPT: &str = "import sys, json, dkim\n\
-        records = json.loads(sys.argv[1])\n\
-        txt = lambda name, timeout=5: records.get(name.decode().rstrip('.').lower(), '').encode()\n\
-        message = dkim.DKIM(sys.stdin.buffer.read())\n\
+    const SCRIPT: &str = "message = dkim.DKIM(sys.stdin.buffer.read())\n\
         count = sum(1 for name, _ in message.headers if name.lower() == b'dkim-signature')\n\
         def verdict(number):\n\
         \x20   try:\n\
@@ -61,12 +59,27 @@ fn dkimpy(raw: &[u8], records: &[(String, String)]) -> String {
         \x20   except Exception as error:\n\
         \x20       return type(error).__name__\n\
         print(' '.join(verdict(number) for number in range(count)))\n";
+    python(SCRIPT, raw, records)
+}
+
+/// What dkimpy says of the chain of seals.
+fn dkimpy_chain(raw: &[u8], records: &[(String, String)]) -> String {
+    python(
+        "message = sys.stdin.buffer.read()\nprint(dkim.arc_verify(message, dnsfunc=txt)[0].decode())\n",
+        raw,
+        records,
+    )
+}
+
+/// Runs a script of Debian's Python, which has dkimpy, with a lookup `txt` in these records and a message as input.
+fn python(script: &str, raw: &[u8], records: &[(String, String)]) -> String {
+    const BEGIN: &str = "import sys, json, dkim\nrecords = json.loads(sys.argv[1])\n\
+        txt = lambda name, timeout=5: records.get(name.decode().rstrip('.').lower(), '').encode()\n";
     let records: serde_json::Map<String, Value> =
         records.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-    // Debian's, which has the package.
     assert!(Path::new("/usr/lib/python3/dist-packages/dkim").exists(), "dkimpy: apt-get install python3-dkim");
     let mut child = Command::new("/usr/bin/python3")
-        .args(["-c", SCRIPT, &Value::Object(records).to_string()])
+        .args(["-c", &format!("{BEGIN}{script}"), &Value::Object(records).to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -167,6 +180,44 @@ fn only_our_authors_are_signed_and_only_mail_that_leaves() {
     assert_eq!(site.sink.wait_for_subject("two-authors").header("DKIM-Signature"), None);
     assert!(site.send(STRANGER, "x@example.net", &[ALICE], message(ALICE, "inbound", "Hello")).is_accepted());
     assert_eq!(site.sink.wait_for_subject("inbound").header("DKIM-Signature"), None);
+}
+
+#[test]
+fn mail_of_others_is_sealed_where_it_leaves_and_where_it_comes_in() {
+    let scratch = Scratch::new();
+    let author = Signer::new(&scratch, "outside.example", "s1");
+    let key = key(&scratch, "arc", &[]);
+    let config = key.entry.replace("[[outbound.dkim]]", "[outbound.arc]") + "inbound = true\n";
+    let published = records(&scratch, &config);
+    let dns = Dns::builder().txt(&author.record_name(), &author.record_value()).txt(&published[0].0, &published[0].1);
+    let (site, _authority) = start(&scratch, &config, dns);
+    let letter = |subject: &str| author.sign(&message("a@outside.example", subject, "Hello"));
+    assert!(site.send(STRANGER, "a@outside.example", &[ALICE], letter("came-in")).is_accepted());
+    let came = site.sink.wait_for_subject("came-in");
+    assert_eq!(dkimpy_chain(&came.raw, &published), "pass", "{}", String::from_utf8_lossy(&came.raw));
+    let results = came.header("ARC-Authentication-Results").expect("results");
+    assert!(
+        results.starts_with("i=1; mx.rig.test") && results.contains("dkim=pass header.d=outside.example"),
+        "{results}"
+    );
+    assert!(results.contains("dmarc=none") && results.contains("spf=none"), "{results}");
+
+    let list = String::from_utf8_lossy(&came.raw).replace("Subject: came-in", "Subject: went-on");
+    let mut inside = site.postfix.client();
+    assert!(inside.send("list@rig.test", &[OUTSIDE], list).is_accepted());
+    let went = site.sink.wait_for_subject("went-on");
+    assert_eq!(went.all_headers("ARC-Seal").len(), 2, "{:?}", went.headers());
+    assert!(went.header("ARC-Seal").is_some_and(|seal| seal.contains("i=2") && seal.contains("cv=fail")));
+    let same = String::from_utf8_lossy(&came.raw).replace("Received: ", "X-Trace: same\r\nReceived: ");
+    assert!(inside.send("list@rig.test", &["same@outside.example"], same).is_accepted());
+    let same = site.sink.wait_for(3).pop().expect("the third");
+    assert_eq!(dkimpy_chain(&same.raw, &published), "pass");
+    assert!(same.header("ARC-Seal").is_some_and(|seal| seal.contains("i=2") && seal.contains("cv=pass")));
+    let results = same.header("ARC-Authentication-Results").expect("results");
+    assert!(results.contains("arc=pass") && !results.contains("spf="), "{results}");
+    let plain = message("a@outside.example", "plain", "Hello");
+    assert!(site.send(STRANGER, "a@outside.example", &[ALICE], plain).is_accepted());
+    assert_eq!(site.sink.wait_for_subject("plain").header("ARC-Seal"), None, "nobody signed it");
 }
 
 #[test]

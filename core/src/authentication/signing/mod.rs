@@ -1,15 +1,16 @@
-//! Signatures of our own on mail that leaves the site: DKIM (RFC 6376), by RSA and Ed25519 (RFC 8463).
+//! Signatures of our own on mail that leaves the site: DKIM (RFC 6376), by RSA and Ed25519 (RFC 8463), and ARC seals.
 
+mod arc;
 mod base64;
 mod key;
 mod settings;
 
+pub use arc::{SealSettings, Sealed, Sealer, is_signed};
 pub use key::{KeyKind, PrivateKey, RsaBits, generate_ed25519, generate_rsa};
 pub use settings::{Canonicalization, KeySettings, SEALED, SIGNED};
 
 use crate::message;
 use mail_auth::{
-    Result,
     crypto::{Algorithm, Sha256, SigningKey},
     dkim::{self, DkimSigner},
     headers::{HeaderWriter, Writable},
@@ -35,7 +36,7 @@ impl Signers {
     /// # Errors
     ///
     /// What is wrong with their files, each with the place of its entry.
-    pub fn load(settings: Vec<KeySettings>) -> std::result::Result<Self, Vec<String>> {
+    pub fn load(settings: Vec<KeySettings>) -> Result<Self, Vec<String>> {
         let (mut signers, mut faults) = (Vec::new(), Vec::new());
         for settings in settings {
             match PrivateKey::read(&settings.key) {
@@ -93,7 +94,7 @@ impl Signer {
     /// # Errors
     ///
     /// If the library cannot sign.
-    pub fn sign(&self, raw: &[u8]) -> std::result::Result<String, String> {
+    pub fn sign(&self, raw: &[u8]) -> Result<String, String> {
         let settings = &self.settings;
         let canonicalization = |form| match form {
             Canonicalization::Simple => dkim::Canonicalization::Simple,
@@ -129,7 +130,7 @@ struct Borrowed<'k>(&'k PrivateKey);
 impl SigningKey for Borrowed<'_> {
     type Hasher = Sha256;
 
-    fn sign(&self, input: impl Writable) -> Result<Vec<u8>> {
+    fn sign(&self, input: impl Writable) -> mail_auth::Result<Vec<u8>> {
         self.0.key.sign(input)
     }
 

@@ -113,6 +113,68 @@ async fn a_signature_expires_when_it_should() {
     assert!(passes(&signer, &message).await);
 }
 
+fn sealer(pem: &str) -> Sealer {
+    let file = scratch("arc-key").join("key.pem");
+    fs::write(&file, pem).expect("written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("closed");
+    let (place, domain, selector) = ("mailward.toml:3:7".into(), "hop.test".into(), "arc".into());
+    Sealer::load(SealSettings { place, domain, selector, key: file, inbound: false }).expect("a key")
+}
+
+/// A room that knows the sealer's key.
+fn room(sealer: &Sealer) -> Authenticator {
+    let zone = format!("{} TXT {}\n", sealer.settings().record_name(), sealer.key().record());
+    let resolver = Resolver::scripted(Zone::parse(&zone).expect("a zone")).expect("a resolver");
+    Authenticator::new(Settings::default(), resolver)
+}
+
+async fn sealed(room: &Authenticator, sealer: &Sealer, raw: &str, leaving: &str) -> Result<(String, String), String> {
+    let deadline = Deadline::after(Duration::from_secs(20));
+    let results = "mx.hop.test;\n\tspf=pass smtp.mailfrom=a@x.test;\n\tdkim=pass\n\t header.d=x.test";
+    let Sealed { label, fields } = room.seal(sealer, raw.as_bytes(), leaving.as_bytes(), results, deadline).await?;
+    let on_top = fields.iter().rev().map(|(name, value)| format!("{name}: {}\r\n", value.replace('\n', "\r\n")));
+    Ok((label, format!("{}{leaving}", on_top.collect::<String>())))
+}
+
+async fn chain(room: &Authenticator, message: &str) -> crate::authentication::ArcResult {
+    let deadline = Deadline::after(Duration::from_secs(20));
+    room.verify(message.as_bytes(), &SpfResults::default(), deadline).await.arc.result
+}
+
+#[tokio::test]
+async fn seals_make_a_chain_that_holds_until_somebody_breaks_it() {
+    use crate::authentication::ArcResult;
+    for pem in [rsa(), &ed25519()] {
+        let sealer = sealer(pem);
+        let room = room(&sealer);
+        let (label, one) =
+            sealed(&room, &sealer, MESSAGE, &MESSAGE.replace("Dear", "Sent on: Dear")).await.expect("sealed");
+        assert_eq!(label, "ARC i=1 cv=none d=hop.test s=arc");
+        assert!(one.starts_with("ARC-Seal: i=1;") && one.contains(";\r\n\tspf=pass smtp.mailfrom=a@x.test"), "{one}");
+        assert_eq!(chain(&room, &one).await, ArcResult::Pass, "{one}");
+        let (label, two) = sealed(&room, &sealer, &one, &one).await.expect("sealed");
+        assert_eq!((label.as_str(), chain(&room, &two).await), ("ARC i=2 cv=pass d=hop.test s=arc", ArcResult::Pass));
+        let changed = one.replace("Dear", "Cheap");
+        assert_eq!(chain(&room, &changed).await, ArcResult::Fail);
+        let (label, three) = sealed(&room, &sealer, &changed, &changed).await.expect("sealed");
+        assert_eq!(label, "ARC i=2 cv=fail d=hop.test s=arc");
+        assert_eq!(sealed(&room, &sealer, &three, &three).await, Err("the chain of seals is broken".to_owned()));
+        let cut = two.replacen("ARC-Seal: i=2;", "X-Seal: i=2;", 1);
+        assert_eq!(sealed(&room, &sealer, &cut, &cut).await, Err("the chain of seals is broken".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn without_dns_a_chain_is_not_gone_on_with() {
+    let sealer = sealer(&ed25519());
+    let (_, one) = sealed(&room(&sealer), &sealer, MESSAGE, MESSAGE).await.expect("sealed");
+    let deaf = Resolver::scripted(Zone::parse("* SERVFAIL\n").expect("a zone")).expect("a resolver");
+    let deaf = Authenticator::new(Settings::default(), deaf);
+    assert_eq!(sealed(&deaf, &sealer, &one, &one).await, Err("DNS did not answer".to_owned()));
+    let (label, _) = sealed(&deaf, &sealer, MESSAGE, MESSAGE).await.expect("nothing need be asked");
+    assert!(label.starts_with("ARC i=1"), "{label}");
+}
+
 #[test]
 fn the_nearest_keys_in_force_sign_and_several_at_a_time() {
     let pem = ed25519();

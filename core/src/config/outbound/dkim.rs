@@ -1,7 +1,7 @@
-//! `[[outbound.dkim]]`: keys that sign.
+//! `[[outbound.dkim]]` and `[outbound.arc]`: keys that sign and seal.
 
 use super::super::{diagnostic::Faults, directory::domain, reader::Table};
-use crate::authentication::signing::{Canonicalization, KeySettings, SIGNED};
+use crate::authentication::signing::{Canonicalization, KeySettings, SIGNED, SealSettings};
 use std::time::Duration;
 use toml::Spanned;
 
@@ -47,16 +47,31 @@ pub(super) fn read(outbound: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<Key
     keys
 }
 
+/// Reads `[outbound.arc]`.
+pub(super) fn read_arc(outbound: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<SealSettings> {
+    let mut table = outbound.table("arc", faults)?;
+    let place = faults.place_of(&table.place("key").unwrap_or(table.span.clone()));
+    name_missing(&table, "[outbound.arc]", faults);
+    let domain = table.parsed("domain", "a domain such as \"example.com\"", domain, faults);
+    let selector = table.parsed("selector", "a selector such as \"2026a\"", selector, faults);
+    let key = table.parsed("key", "a path", |text| (!text.is_empty()).then(|| text.into()), faults);
+    let inbound = table.boolean("inbound", false, faults);
+    table.finish(faults);
+    Some(SealSettings { place, domain: domain?, selector: selector?, key: key?, inbound })
+}
+
+/// What every key needs.
+fn name_missing(table: &Table<'_>, section: &str, faults: &mut Faults<'_>) {
+    let needed = [("domain", "example.com"), ("selector", "2026a"), ("key", "/etc/mailward/dkim.pem")];
+    for (key, example) in needed.into_iter().filter(|(key, _)| !table.has(key)) {
+        faults.at(table.span.clone(), format!("{section} has no {key}; write {key} = \"{example}\""));
+    }
+}
+
 fn entry(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<KeySettings> {
     let span = table.span.clone();
     let place = faults.place_of(&table.place("key").unwrap_or(span.clone()));
-    for (key, example) in
-        [("domain", "\"example.com\""), ("selector", "\"2026a\""), ("key", "\"/etc/mailward/dkim.pem\"")]
-    {
-        if !table.has(key) {
-            faults.at(span.clone(), format!("this entry of [[outbound.dkim]] has no {key}; write {key} = {example}"));
-        }
-    }
+    name_missing(table, "[[outbound.dkim]]", faults);
     let a_domain = "a domain such as \"example.com\"";
     let from = date(table, "from", faults);
     let until = date(table, "until", faults);

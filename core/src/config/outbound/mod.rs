@@ -4,7 +4,7 @@ mod dkim;
 
 use super::{diagnostic::Faults, directory::domain, reader::Table};
 use crate::{
-    authentication::signing::KeySettings,
+    authentication::signing::{KeySettings, SealSettings},
     lookup::ldap::LdapSettings,
     outbound::{AlarmMode, AlarmSettings, Mode, RateSettings, RightsSettings, Settings},
 };
@@ -21,6 +21,7 @@ pub(super) struct Outbound {
     pub(super) filter: bool,
     pub(super) settings: Settings,
     pub(super) dkim_keys: Vec<KeySettings>,
+    pub(super) arc: Option<SealSettings>,
 }
 
 /// Reads `[outbound]`. `has_ldap`: whether there is a directory server to ask.
@@ -36,8 +37,9 @@ pub(super) fn read(root: &mut Table<'_>, has_ldap: bool, faults: &mut Faults<'_>
         alarm: alarm(table.section("alarm", faults), faults),
     };
     let dkim_keys = dkim::read(&mut table, faults);
+    let arc = dkim::read_arc(&mut table, faults);
     table.finish(faults);
-    Outbound { filter, settings, dkim_keys }
+    Outbound { filter, settings, dkim_keys, arc }
 }
 
 const MODES: &[&str] = &["off", "observe", "enforce"];

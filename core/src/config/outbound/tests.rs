@@ -34,6 +34,12 @@ refused = 5
 networks = 0
 block = "2h"
 
+[outbound.arc]
+domain = "example.com"
+selector = "arc"
+key = "/etc/mailward/rsa.pem"
+inbound = true
+
 [[outbound.dkim]]
 domain = "Example.com"
 selector = "2026A"
@@ -65,8 +71,10 @@ fn a_full_section_is_read_without_faults() {
     let block = Duration::from_secs(7_200);
     let expected = AlarmSettings { mode: AlarmMode::Defer, recipients: 50, factor: 2, refused: 5, networks: 0, block };
     assert_eq!(alarm, expected);
+    let arc = outbound.arc.expect("a sealer");
+    assert_eq!((arc.domain.as_str(), arc.selector.as_str(), arc.inbound), ("example.com", "arc", true));
     let [rsa, ed] = outbound.dkim_keys.as_slice() else { panic!("two keys") };
-    assert_eq!((rsa.record_name().as_str(), rsa.place.as_str()), ("2026a._domainkey.example.com", "test.toml:29:7"));
+    assert_eq!((rsa.record_name().as_str(), rsa.place.as_str()), ("2026a._domainkey.example.com", "test.toml:35:7"));
     assert_eq!((rsa.headers.len(), rsa.expire, rsa.from, rsa.until), (SIGNED.len(), None, None, None));
     assert_eq!(rsa.canonicalization, (Canonicalization::Relaxed, Canonicalization::Relaxed));
     assert_eq!(ed.domains, ["xn--bcher-kva.example"]);
@@ -123,15 +131,19 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[[outbound.dkim]]\nselector = \"a\"\nkey = \"/k\"",
-        "test.toml:1:1: this entry of [[outbound.dkim]] has no domain; write domain = \"example.com\"",
+        "test.toml:1:1: [[outbound.dkim]] has no domain; write domain = \"example.com\"",
     ),
     (
         "[[outbound.dkim]]\ndomain = \"x.test\"\nkey = \"/k\"",
-        "test.toml:1:1: this entry of [[outbound.dkim]] has no selector; write selector = \"2026a\"",
+        "test.toml:1:1: [[outbound.dkim]] has no selector; write selector = \"2026a\"",
     ),
     (
         "[[outbound.dkim]]\ndomain = \"x.test\"\nselector = \"a\"",
-        "test.toml:1:1: this entry of [[outbound.dkim]] has no key; write key = \"/etc/mailward/dkim.pem\"",
+        "test.toml:1:1: [[outbound.dkim]] has no key; write key = \"/etc/mailward/dkim.pem\"",
+    ),
+    (
+        "[outbound.arc]\ndomain = \"x.test\"\nselector = \"a\"",
+        "test.toml:1:1: [outbound.arc] has no key; write key = \"/etc/mailward/dkim.pem\"",
     ),
     (
         "[[outbound.dkim]]\ndomain = \"x.test\"\nselector = \"a b\"\nkey = \"/k\"",
@@ -192,4 +204,16 @@ fn a_filter_without_a_directory_server_is_a_fault() {
     let (_, faults) = read_text(text, |root, faults| read(root, false, faults));
     let expected = "test.toml:2:15: outbound.rights.ldap_filter needs a directory server; configure [directory.ldap]";
     assert_eq!(faults, [expected]);
+}
+
+#[test]
+fn the_examples_of_the_manual_are_read_without_faults() {
+    let manual = include_str!("../../../../docs/outbound.md");
+    let mut examples = 0;
+    for example in manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let (_, faults) = load(example);
+        assert_eq!(faults, [""; 0], "{example}");
+        examples += 1;
+    }
+    assert!(examples >= 6, "the manual has examples");
 }
