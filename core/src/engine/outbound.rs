@@ -20,15 +20,14 @@ use std::sync::Arc;
 const AUTHORS: usize = 10;
 
 impl Session {
-    fn account(&self) -> Option<Account> {
-        self.connection.login.as_ref().map(|login| Account::new(&login.name))
-    }
-
     /// The account if its mail is counted.
     fn counted_account(&self) -> Option<Account> {
         let Settings { bulk_users, rates, alarm, .. } = &self.engine.outbound;
-        let counts = rates.mode != Mode::Off || alarm.mode != AlarmMode::Off;
-        self.account().filter(|account| counts && !account.is_one_of(bulk_users))
+        if rates.mode == Mode::Off && alarm.mode == AlarmMode::Off {
+            return None;
+        }
+        let account = self.connection.login.as_ref().map(|login| Account::new(&login.name));
+        account.filter(|account| !account.is_one_of(bulk_users))
     }
 
     /// Judges MAIL of a user. With a trial the answer waits for a recipient for whom verdicts act.
@@ -51,6 +50,9 @@ impl Session {
 
     /// Whether the user may send from the address in MAIL. The null sender is everybody's: notifications have it.
     async fn judge_sender_right(&mut self) -> Option<(Reply, &'static str)> {
+        if self.connection.login.is_none() || self.engine.rights.settings().mode == Mode::Off {
+            return None;
+        }
         let sender = self.open.as_ref()?.transaction.sender.mailbox()?.clone();
         let (finding, reply) = self.judge_right(Named::Sender, &sender, self.reply_deadline()).await?;
         self.find(finding);
@@ -65,9 +67,6 @@ impl Session {
     ) -> Option<(Finding, Option<Reply>)> {
         let rights = &self.engine.rights;
         let login = &self.connection.login.as_ref()?.name;
-        if rights.settings().mode == Mode::Off {
-            return None;
-        }
         let live = rights.ask(&self.engine.directory, login, address, deadline);
         let allowed = self.journal.ask(&format!("outbound.rights {}", address.key()), live).await;
         rights.judge(what, login, &address.key(), &allowed)
@@ -87,7 +86,7 @@ impl Session {
             Some(usage) => usage.clone(),
             // Users' mail goes on while the counters cannot be asked.
             None => {
-                self.find(Finding::new("outbound.not-counted", Points::ZERO, "the counters did not answer"));
+                self.find_once(Finding::new("outbound.not-counted", Points::ZERO, "the counters did not answer"));
                 return None;
             }
         };
@@ -95,7 +94,7 @@ impl Session {
             return Some((reply, "alarm of the account"));
         }
         let excess = outbound::excess(rates, &usage, of_message)?;
-        self.find(excess.finding(&account.login));
+        self.find_once(excess.finding(&account.login));
         (rates.mode == Mode::Enforce).then(|| (excess.reply(), "rate of the account"))
     }
 
@@ -120,11 +119,15 @@ impl Session {
                 engine.shared.meter.alarmed(settings.mode == AlarmMode::Defer);
             }
         }
-        let is_known = |finding: &Finding| finding.id == "outbound.account-alarm";
-        if !self.open.as_ref().is_some_and(|open| open.findings.iter().any(is_known)) {
-            self.find(settings.finding(&account.login, &reasons));
-        }
+        self.find_once(settings.finding(&account.login, &reasons));
         settings.reply()
+    }
+
+    /// Notes what may be found at each of many recipients.
+    fn find_once(&mut self, finding: Finding) {
+        if !self.open.as_ref().is_some_and(|open| open.findings.iter().any(|known| known.id == finding.id)) {
+            self.find(finding);
+        }
     }
 
     /// Counts a recipient of a user that was taken.
@@ -210,16 +213,17 @@ impl Session {
         deadline: Deadline,
     ) -> Option<String> {
         let engine = Arc::clone(&self.engine);
+        let sealer = engine.sealer.as_ref()?;
         let passed_on = match open.transaction.direction {
-            Direction::Inbound => engine.sealer.as_ref()?.settings().inbound,
+            Direction::Inbound => sealer.settings().inbound,
             // What users write is not passed on, nor is what we sign ourselves.
             Direction::Outbound => {
                 let ours = |domain: String| !engine.signers.of_author(&domain, time).is_empty();
                 self.connection.login.is_none() && !author_domain(message).is_ok_and(ours)
             }
         };
-        let (host, names) = (self.options.host, message.headers.iter().map(|(name, _)| name.as_str()));
-        if engine.sealer.is_none() || !passed_on || !host.edit_header || !is_signed(names) {
+        let mut names = message.headers.iter().map(|(name, _)| name.as_str());
+        if !passed_on || !self.options.host.edit_header || !is_signed(&mut names) {
             return None;
         }
         let verified;

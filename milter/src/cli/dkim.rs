@@ -6,7 +6,6 @@ use mailward_core::authentication::signing::{
 };
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
     fs::OpenOptions,
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -96,15 +95,19 @@ fn record(path: Option<&Path>, domains: &[String], json: bool) -> ExitCode {
         let settings = sealer.settings();
         (settings.domain.as_str(), settings.record_name(), sealer.key().record())
     });
-    let records: BTreeMap<String, String> =
-        signing.chain(sealing).filter(|(domain, ..)| wanted(domain)).map(|(_, name, value)| (name, value)).collect();
-    for (name, value) in &records {
+    let mut printed: Vec<String> = Vec::new();
+    for (_, name, value) in signing.chain(sealing).filter(|(domain, ..)| wanted(domain)) {
+        // One key may sign and seal.
+        if printed.contains(&name) {
+            continue;
+        }
         match json {
             true => println!("{}", json!({ "schema": 1, "name": name, "type": "TXT", "value": value })),
-            false => println!("{}", zone_line(name, value)),
+            false => println!("{}", zone_line(&name, &value)),
         }
+        printed.push(name);
     }
-    match records.len() {
+    match printed.len() {
         0 if domains.is_empty() => fail(exit::USAGE, "neither [[outbound.dkim]] nor [outbound.arc] is configured"),
         0 => fail(exit::USAGE, format!("no key has the domain {}", domains.join(" or "))),
         _ => ExitCode::SUCCESS,

@@ -100,7 +100,7 @@ impl Ldap {
         }
     }
 
-    /// Whether an entry passes the filter that [`LdapSettings::filter_of_user`] fills in.
+    /// Whether an entry passes a filter that is filled in for a login and an address.
     pub async fn may_send_as(
         &self,
         template: &str,
