@@ -10,23 +10,25 @@ use mailward_tests::mailward;
 use mailward_tests::postfix::{HOST, PASSWORD, USER};
 use mailward_tests::process::Signal;
 use mailward_tests::scratch::Scratch;
+use mailward_tests::slapd::{Person, Slapd};
 use mailward_tests::smtp::{Client, Delivery, Reply, Xclient};
 use mailward_tests::tls::Authority;
 use serde_json::Value;
 
-use crate::site::{ALICE, BOB, STRANGER, Site, message};
+use crate::site::{ALICE, BOB, STRANGER, Site, directory, message};
 
 /// Where the user's laptop is.
 const LAPTOP: &str = "203.0.113.20";
 const OUTSIDE: &str = "friend@outside.example";
 
 /// A key as `mailward dkim generate` makes it.
-struct Key {
+pub(crate) struct Key {
     file: PathBuf,
-    entry: String,
+    /// Its `[[outbound.dkim]]`.
+    pub(crate) entry: String,
 }
 
-fn key(scratch: &Scratch, selector: &str, more: &[&str]) -> Key {
+pub(crate) fn key(scratch: &Scratch, selector: &str, more: &[&str]) -> Key {
     let file = scratch.path().join(format!("{selector}.pem"));
     let path = file.to_str().expect("scratch paths are UTF-8");
     let arguments = [&["dkim", "generate", "rig.test", "--selector", selector, "--file", path], more].concat();
@@ -38,7 +40,7 @@ fn key(scratch: &Scratch, selector: &str, more: &[&str]) -> Key {
 }
 
 /// Names and values of the records that publish the keys of a configuration.
-fn records(scratch: &Scratch, config: &str) -> Vec<(String, String)> {
+pub(crate) fn records(scratch: &Scratch, config: &str) -> Vec<(String, String)> {
     let file = scratch.file("keys.toml", config);
     let file = file.to_str().expect("scratch paths are UTF-8");
     let output = mailward::command(scratch.path(), &["dkim", "record", "--json", "--config", file]);
@@ -50,7 +52,7 @@ fn records(scratch: &Scratch, config: &str) -> Vec<(String, String)> {
 }
 
 /// What dkimpy, which knows nothing of us, says of each signature from the top.
-fn dkimpy(raw: &[u8], records: &[(String, String)]) -> String {
+pub(crate) fn dkimpy(raw: &[u8], records: &[(String, String)]) -> String {
     const SCRIPT: &str = "message = dkim.DKIM(sys.stdin.buffer.read())\n\
         count = sum(1 for name, _ in message.headers if name.lower() == b'dkim-signature')\n\
         def verdict(number):\n\
@@ -281,6 +283,30 @@ fn users_send_as_themselves_and_as_the_map_says() {
     assert!(user.send(BOB, &[OUTSIDE], message(BOB, "observed", "Hello")).is_accepted());
     let line = site.line_about(BOB);
     assert!(line.found("outbound.sender-not-allowed") && line.found("outbound.author-not-allowed"), "{line:?}");
+}
+
+#[test]
+fn the_directory_tells_what_users_may_send_as_and_its_silence_defers() {
+    let scratch = Scratch::new();
+    let people = Person::new("alice", "rig.test").alias("sales@rig.test");
+    let mut slapd = Slapd::builder()
+        .person(people)
+        .person(Person::new("bob", "rig.test"))
+        .start(&scratch, &Authority::new(&scratch));
+    let rights = "[outbound.rights]\nmode = \"enforce\"\nldap_filter = \"(&(uid={login})(|(mail={address})\
+                  (mailLocalAddress={address})))\"\n";
+    let (site, authority) =
+        start(&scratch, &format!("{}{rights}", directory(&scratch, &slapd, "timeout = \"1s\"")), Dns::builder());
+    let mut user = user(&site, &authority, LAPTOP);
+    for (from, allowed) in [(ALICE, true), ("sales+q3@rig.test", false), ("Sales@rig.test", true), (BOB, false)] {
+        let reply = user.mail(from);
+        assert_eq!(reply.code, if allowed { 250 } else { 550 }, "{from}: {reply}");
+        user.rset();
+    }
+    slapd.kill();
+    assert_eq!(code(&user.mail("sales@rig.test")), "451 4.3.0");
+    user.rset();
+    site.mailward.wait_for_text("outbound.rights-trouble");
 }
 
 #[test]
