@@ -21,6 +21,7 @@ mod rcpt;
 mod replay;
 mod report;
 mod session;
+mod signing;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};

@@ -1,12 +1,13 @@
 use super::super::{ConnectFacts, Judged, MailFacts, Replayed, SessionOptions, Shared};
 use super::*;
 use crate::{
-    authentication::signing::generate_ed25519,
+    authentication::signing::{FIELD, generate_ed25519},
     config,
+    engine::Engine,
     lookup::dns::Zone,
     session::Login,
     store::counters::scratch,
-    verdict::{Action, Host},
+    verdict::{Action, Edit, Host},
 };
 use std::os::unix::fs::PermissionsExt;
 
