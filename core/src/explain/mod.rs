@@ -6,6 +6,8 @@
 mod line;
 mod text;
 
+pub use text::edit_text;
+
 use crate::{
     policy::{Decision, Facts, RecipientNote},
     score::Thresholds,

@@ -156,7 +156,8 @@ fn weight(points: Points) -> String {
     format!("{:>7}", points.to_string())
 }
 
-fn edit_text(edit: &Edit) -> String {
+/// An edit in a few words, on one line.
+pub fn edit_text(edit: &Edit) -> String {
     let one_line = |value: &str| value.replace('\n', " ");
     match edit {
         Edit::AddHeader { name, value } => format!("add {name}: {}", one_line(value)),

@@ -63,7 +63,12 @@ pub fn edited<'m>(raw: &'m [u8], edits: &[Edit]) -> Cow<'m, [u8]> {
         let occurrence = seen.entry(name.clone()).or_default();
         *occurrence += 1;
         match changed.get(&(name, *occurrence)) {
-            None => out.extend_from_slice(field),
+            None => {
+                out.extend_from_slice(field);
+                if !field.ends_with(b"\n") {
+                    out.extend_from_slice(b"\r\n");
+                }
+            }
             Some(Some((name, value))) => push_field(&mut out, name, value),
             Some(None) => {}
         }
@@ -119,6 +124,12 @@ mod tests {
         let change = Edit::ChangeHeader { name: "Subject".into(), occurrence: 1, value: "a\n b".into() };
         let edited = text(&[remove(3), remove(1), change, add("X-B", "b"), add("X-C", "c")]);
         assert_eq!(edited, "X-C: c\r\nX-B: b\r\nSubject: a\r\n b\r\nx-a: 2\r\n\r\nbody\r\n\r\nend\r\n");
+    }
+
+    #[test]
+    fn an_edit_of_a_field_that_is_not_there_changes_nothing() {
+        assert_eq!(edited(RAW, &[remove(0), remove(4)]).as_ref(), RAW);
+        assert_eq!(edited(b"Subject: no end", &[remove(1)]).as_ref(), b"Subject: no end\r\n\r\n");
     }
 
     #[test]

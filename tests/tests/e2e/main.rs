@@ -26,4 +26,5 @@ mod rig;
 mod scanning;
 mod sendmail;
 mod service;
+mod shadow;
 mod site;
