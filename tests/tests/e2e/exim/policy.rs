@@ -5,6 +5,7 @@ use mailward_tests::clock::{PATIENCE, wait_until};
 use mailward_tests::scratch::Scratch;
 
 use super::{BY_ACL, BY_LOCAL_SCAN, Site, code, flat};
+use crate::pairs;
 use crate::site::{ALICE, BOB, CAROL, STRANGER, message, reference};
 
 /// A `[[policy]]`; `more` are its other keys.
@@ -135,5 +136,15 @@ fn subject_is_marked_once_and_the_body_stays() {
         assert_eq!(send("c@example.net", "Subject: =?utf-8?Q?caf=C3=A9?=").0, "[EXTERNAL] =?utf-8?Q?caf=C3=A9?=");
         assert_eq!(send("d@example.net", "Subject: 100% sure %s").0, "[EXTERNAL] 100% sure %s");
         assert_eq!(send("e@example.net", "X-None: x").0, "[EXTERNAL]");
+    }
+}
+
+#[test]
+fn every_pair_of_dispositions_ends_as_promised_in_exim() {
+    for way in [BY_LOCAL_SCAN, BY_ACL] {
+        let scratch = Scratch::new();
+        let site = Site::builder_by(&scratch, way, &pairs::policies()).start();
+        let frozen = || site.exim.queue().iter().filter(|message| message.frozen).count();
+        pairs::play(&site.sink, |from, to, message| site.send(STRANGER, from, to, message), frozen);
     }
 }

@@ -3,6 +3,7 @@
 use mailward_tests::scratch::Scratch;
 
 use super::{STRANGER, Site, sorted};
+use crate::pairs;
 use crate::site::{ALICE, BOB, CAROL, message, reference, with_attachment};
 
 /// A `[[policy]]`; `more` are its other keys.
@@ -125,4 +126,15 @@ fn text_of_a_refusal_arrives_intact_whatever_signs_are_in_it() {
         assert_eq!(end.to_string(), format!("{code} {text} [ref {}]", reference(&end)));
     }
     assert_eq!(site.sink.count(), 0);
+}
+
+#[test]
+fn every_pair_of_dispositions_ends_as_promised_in_sendmail() {
+    let scratch = Scratch::for_sendmail();
+    let site = Site::builder(&scratch, &pairs::policies()).start();
+    pairs::play(
+        &site.sink,
+        |from, to, message| site.send(STRANGER, from, to, message),
+        || site.sendmail.quarantined().len(),
+    );
 }
