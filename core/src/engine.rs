@@ -65,6 +65,8 @@ pub struct Session {
     local_submission: bool,
     command: Deadline,
     standing: Standing,
+    /// Of the client, if a policy asks for it.
+    country: Option<String>,
     reputation: Pending<reputation::Answers>,
     tally: Tally,
     /// Set when this network was blocked while the session was under way: the next command closes it.
@@ -98,6 +100,7 @@ impl Engine {
             local_submission: false,
             command: Deadline::after(self.deadlines.reply),
             standing: Standing::Unlisted,
+            country: None,
             reputation: Pending::Never,
             tally: Tally::default(),
             blocked: None,
@@ -140,6 +143,7 @@ impl Session {
             ..Connection::default()
         };
         self.enter(facts.time);
+        self.country = self.find_country().await;
         self.reputation = Pending::Never;
         // Under a flood, lookups for those who flood wait until one of their messages is admitted.
         let later = self.counted_network().is_some_and(|network| self.engine.shared.load.begins(network));
@@ -481,6 +485,8 @@ impl Session {
             direction: open.transaction.direction,
             sender: &open.transaction.sender,
             connection: &self.connection,
+            country: self.country.as_deref(),
+            time,
             recipients: &open.transaction.recipients,
             card: &card,
             message,
@@ -489,6 +495,9 @@ impl Session {
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
+        if self.options.tell_not_matched {
+            policy::add_not_matched(&engine.policy, engine.score.thresholds, &facts, &mut decision);
+        }
         match decision.banner.take() {
             // Another body in place of one of which only the beginning is here would lose the rest.
             Some(_) if !whole => decision.not_applied.push("banner: the message is too large".to_owned()),

@@ -116,7 +116,7 @@ pub fn show(path: Option<&Path>) -> Result<String, Vec<Diagnostic>> {
             None => unset.push(path),
         }
     }
-    unset.retain(|path| !path.starts_with("policy.") && !path.starts_with("settings."));
+    unset.retain(|path| !["policy.", "settings.", "list."].iter().any(|of_list| path.starts_with(of_list)));
     let text = toml::to_string(&table).unwrap_or_default();
     Ok(format!("# {}\n\n{text}\n# Not set: {}\n", source.name, unset.join(", ")))
 }
@@ -159,7 +159,8 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
     let mut root = Table::root(document);
     let reputation = reputation::read(&mut root, &mut faults);
     let score = score::read(&mut root, &mut faults);
-    let policy = policy::read(&mut root, score.thresholds, &mut faults);
+    let site = policy::Site { thresholds: score.thresholds, knows_countries: reputation.countries.is_some() };
+    let policy = policy::read(&mut root, &site, &mut faults);
     let config = Config {
         milter: sections::milter(&mut root, &mut faults),
         log: sections::log(&mut root, &mut faults),

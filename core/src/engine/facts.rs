@@ -19,6 +19,8 @@ pub struct SessionOptions {
     pub record: bool,
     /// Answers of a recording to use instead of asking.
     pub replay: Option<BTreeMap<String, Vec<Value>>>,
+    /// Whether explanations say which policies did not match, and why: for a person who looks at them at once.
+    pub tell_not_matched: bool,
 }
 
 /// A client has connected.

@@ -17,6 +17,7 @@ mod link;
 mod paced;
 mod parse;
 mod part;
+mod script;
 mod style;
 
 pub use attachment::Attachment;
@@ -24,12 +25,13 @@ pub use banner::{Field, Rewritten, with_banner};
 pub use bounds::Bounds;
 pub use content::{HtmlFacts, Text};
 pub use damage::Damage;
-pub use facts::{AttachmentFacts, MessageFacts, facts};
+pub use facts::{AttachmentFacts, MessageFacts, Wanted, facts};
 pub use file_kind::FileKind;
 pub use header::{Header, Headers, Mailbox};
 pub use link::{Link, LinkKind};
 pub use parse::parse;
 pub use part::{Disposition, Encoding, Part};
+pub use script::{SCRIPTS, Script};
 
 use std::collections::BTreeSet;
 

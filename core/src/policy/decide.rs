@@ -2,7 +2,9 @@
 
 use super::{
     Facts, Settings,
+    asked::Asked,
     edits::plan,
+    not_matched::NotMatched,
     reconcile::reconcile,
     wish::{Asker, Cause, LeftOut, Wish},
 };
@@ -47,6 +49,9 @@ pub struct RecipientNote {
     /// What would have changed the wanted disposition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_change: Vec<String>,
+    /// Policies that were asked before one decided, and did not match: the first twenty. Only where it is shown at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_matched: Vec<NotMatched>,
 }
 
 /// Where a policy stands.
@@ -62,8 +67,9 @@ pub struct PolicyPlace {
 /// Decides about a message: a plain function of its arguments. `organisation` are the thresholds of recipients that
 /// have none of their own.
 pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) -> Decision {
+    let asked = Asked::new(settings, facts);
     let askers: Vec<Asker<'_>> =
-        facts.recipients.iter().map(|r| Asker::new(settings, organisation, facts, r)).collect();
+        facts.recipients.iter().map(|r| Asker::new(settings, organisation, &asked, r)).collect();
     let wanted: Vec<Wish> = askers.iter().map(|asker| asker.wish(LeftOut::default())).collect();
     let acting: Vec<Acting> = askers.iter().zip(&wanted).map(|(asker, wish)| act(asker, wish)).collect();
     let effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
@@ -95,6 +101,7 @@ pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) 
                 .or_else(|| acting[i].on_trial.clone())
                 .or_else(|| acting[i].idle.clone()),
             would_change: would_change(settings, facts, asker, wish),
+            not_matched: Vec::new(),
         });
         not_applied
             .extend(outcome.cannot[i].map(|why| {
@@ -134,13 +141,16 @@ fn act(asker: &Asker<'_>, wanted: &Wish) -> Acting {
         };
         return Acting { wish, on_trial: Some("recipient is not in the trial: only recorded".to_owned()), idle: None };
     }
-    let wish = asker.wish(asker.idle());
+    let wish = match asker.idle() {
+        nothing if nothing == LeftOut::default() => wanted.clone(),
+        idle => asker.wish(idle),
+    };
     let idle = (wish.disposition != wanted.disposition)
         .then(|| "outbound mail is not filtered (outbound.filter = false): only recorded".to_owned());
     Acting { wish, on_trial: None, idle }
 }
 
-fn place(settings: &Settings, index: usize) -> PolicyPlace {
+pub(super) fn place(settings: &Settings, index: usize) -> PolicyPlace {
     settings
         .policies
         .get(index)
@@ -156,6 +166,8 @@ fn because(settings: &Settings, facts: &Facts<'_>, wish: &Wish) -> String {
             None => "malware".to_owned(),
         },
         Cause::Trouble => "a lookup is in trouble".to_owned(),
+        Cause::Allowed(index) => format!("allowed by {}", settings.scope(index)),
+        Cause::Blocked(index) => format!("blocked by {}", settings.scope(index)),
         Cause::Check => "a check refuses".to_owned(),
         Cause::ThresholdReject => "threshold reject".to_owned(),
         Cause::ThresholdTag => "threshold tag".to_owned(),
@@ -186,6 +198,9 @@ fn would_change(settings: &Settings, facts: &Facts<'_>, asker: &Asker<'_>, wish:
         }
         Cause::Trouble => {
             changes.extend(without("the trouble", LeftOut { early: true, ..LeftOut::default() }));
+        }
+        Cause::Allowed(_) | Cause::Blocked(_) => {
+            changes.extend(without("that list", LeftOut { lists: true, ..LeftOut::default() }));
         }
         Cause::Check => {
             changes.extend(without("that refusal", LeftOut { early: true, ..LeftOut::default() }));

@@ -4,26 +4,45 @@
 //! before the policies, refusals of the checks and the thresholds after them. Then recipients that differ are
 //! reconciled (`reconcile.rs`), because SMTP has one reply and one set of edits for all of them.
 
+mod address_list;
 mod address_pattern;
+mod address_set;
+mod asked;
+mod asks;
+mod attachment;
 mod class;
 mod condition;
 mod decide;
 mod edits;
 mod facts;
 mod glob;
+mod header;
+mod hours;
 mod marks;
+mod not_matched;
 mod reconcile;
+mod sender_lists;
 mod settings;
+mod tls;
 mod wish;
 
-pub use address_pattern::{AddressPattern, AddressPatternError, Nearness};
+pub use address_list::AddressList;
+pub use address_pattern::{AddressPattern, AddressPatternError};
+pub use address_set::{AddressSet, Nearness, Who};
+pub use asks::Asks;
+pub use attachment::AttachmentCondition;
 pub use class::PolicyClass;
-pub use condition::{AttachmentCondition, Conditions, HeaderCondition, HeaderTest};
+pub use condition::Conditions;
 pub use decide::{Decision, PolicyPlace, RecipientNote, decide};
 pub use facts::{AuthenticationResults, Facts};
 pub use glob::Glob;
+pub use header::{HeaderCondition, HeaderTest};
+pub use hours::{Hours, clock, days, zone};
 pub use marks::{MarkError, Marks};
+pub use not_matched::{NotMatched, add_not_matched};
+pub use sender_lists::Blocked;
 pub use settings::{DifferingEdits, Effective, MixedRefusal, Policy, ScopedSettings, Settings, Then, Trial};
+pub use tls::{TlsCondition, TlsVersion};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What one recipient's policies ask for, as if the message had no other recipient.
 
-use super::{Effective, Facts, Marks, Policy, Settings, Then};
+use super::{Blocked, Effective, Facts, Marks, Policy, Settings, Then, Who, asked::Asked};
 use crate::{
     score::{self, Level, Standing, Thresholds},
     session::{Direction, Recipient},
@@ -16,6 +16,10 @@ pub(super) enum Cause {
     Trouble,
     /// The policy of this index.
     Policy(usize),
+    /// The recipient's settings of this index allow the sender.
+    Allowed(usize),
+    /// The recipient's settings of this index block the sender.
+    Blocked(usize),
     /// A check refuses (DMARC).
     Check,
     /// The points reach the threshold of refusal.
@@ -43,6 +47,7 @@ pub(super) struct Wish {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct LeftOut {
     pub(super) malware: bool,
+    pub(super) lists: bool,
     pub(super) early: bool,
     pub(super) thresholds: bool,
     pub(super) policy: Option<usize>,
@@ -50,14 +55,17 @@ pub(super) struct LeftOut {
 
 impl LeftOut {
     /// All but the policies.
-    pub(super) const DEFAULTS: LeftOut = LeftOut { malware: true, early: true, thresholds: true, policy: None };
+    pub(super) const DEFAULTS: LeftOut =
+        LeftOut { malware: true, lists: true, early: true, thresholds: true, policy: None };
 }
 
 /// Everything that is asked for one recipient.
 pub(super) struct Asker<'a> {
     pub(super) settings: &'a Settings,
+    pub(super) asked: &'a Asked<'a>,
     pub(super) facts: &'a Facts<'a>,
     pub(super) recipient: &'a Recipient,
+    pub(super) who: Who,
     pub(super) effective: Effective,
     pub(super) standing: Standing,
 }
@@ -66,12 +74,13 @@ impl<'a> Asker<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         organisation: Thresholds,
-        facts: &'a Facts<'a>,
+        asked: &'a Asked<'a>,
         recipient: &'a Recipient,
     ) -> Self {
-        let effective = settings.effective(organisation, recipient);
-        let standing = score::standing(facts.card, &effective.skip);
-        Asker { settings, facts, recipient, effective, standing }
+        let who = Who::recipient(recipient);
+        let effective = settings.effective(organisation, &who);
+        let standing = score::standing(asked.facts.card, &effective.skip);
+        Asker { settings, asked, facts: asked.facts, recipient, who, effective, standing }
     }
 
     /// The wish, with some rules left out.
@@ -84,10 +93,10 @@ impl<'a> Asker<'a> {
             return self.defer(Cause::Trouble, reply.clone(), marks, passed);
         }
         for (index, policy) in self.settings.policies.iter().enumerate() {
-            if out.policy == Some(index) || !self.matches(policy) {
+            if out.policy == Some(index) || !self.matches(index, policy) {
                 continue;
             }
-            if malware && !policy.when.names_malware_found(self.facts) {
+            if malware && !policy.when.names_malware_found(self.asked, self.standing.total) {
                 continue;
             }
             let cause = Cause::Policy(index);
@@ -111,6 +120,22 @@ impl<'a> Asker<'a> {
         }
         if malware {
             return self.reject(Cause::Malware, self.malware_reply(), marks, passed);
+        }
+        match self.listed().filter(|_| !out.lists) {
+            Some(cause @ Cause::Allowed(_)) => {
+                let disposition = self.marked(&marks);
+                return Wish { cause, disposition, reply: None, marks_if_taken: marks, passed };
+            }
+            Some(cause) => {
+                return match self.effective.blocked {
+                    Blocked::Reject => self.reject(cause, sender_blocked(), marks, passed),
+                    Blocked::Discard => {
+                        let disposition = Disposition::Discard;
+                        Wish { cause, disposition, reply: None, marks_if_taken: marks, passed }
+                    }
+                };
+            }
+            None => {}
         }
         if let Some(reply) = early {
             return self.reject(Cause::Check, reply.clone(), marks, passed);
@@ -137,11 +162,8 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn matches(&self, policy: &Policy) -> bool {
-        policy.direction.is_none_or(|direction| direction == self.facts.direction)
-            && (policy.from.is_empty() || policy.from.iter().any(|p| p.matches_sender(self.facts.sender)))
-            && (policy.to.is_empty() || policy.to.iter().any(|p| p.matches_recipient(self.recipient)))
-            && policy.when.hold(self.facts, self.standing.total)
+    fn matches(&self, index: usize, policy: &Policy) -> bool {
+        (policy.to.is_empty() || policy.to.holds(&self.who)) && self.asked.fits(index, policy, self.standing.total)
     }
 
     fn marked(&self, marks: &Marks) -> Disposition {
@@ -167,6 +189,10 @@ impl<'a> Asker<'a> {
         marks.merge(&self.settings.marks);
         Wish { cause, disposition: Disposition::Defer, reply: Some(reply), marks_if_taken: marks, passed }
     }
+}
+
+fn sender_blocked() -> Reply {
+    Reply::fixed(550, (5, 7, 1), "Message refused: the recipient does not accept mail from this sender")
 }
 
 fn site_refuses() -> Reply {
