@@ -20,15 +20,17 @@ mod rcpt;
 mod replay;
 mod report;
 mod session;
+mod shadow;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
 pub use learning::{Learner, LearningError, Learnt, features, replace_model};
 pub use replay::Replayed;
 pub use report::{Refusal, Report};
+pub use shadow::{Again, Seen};
 
 use crate::{
-    authentication::{Results, SpfResults},
+    authentication::{self, Results, SpfResults},
     explain::{Explanation, Stage},
     lookup::{
         Deadline, Journal, Outcome,
@@ -80,6 +82,8 @@ pub struct Session {
     mail_seen: bool,
     /// Messages of this connection that have taught something about its client.
     experiences: u64,
+    /// Kept for [`Session::seen`].
+    witness: Option<shadow::Witness>,
 }
 
 impl Engine {
@@ -92,6 +96,7 @@ impl Engine {
         };
         Session {
             engine: Arc::clone(self),
+            witness: options.witness.then(shadow::Witness::default),
             options,
             journal: Arc::new(journal),
             events: Vec::new(),
@@ -118,7 +123,7 @@ impl Session {
     pub async fn connect(&mut self, facts: ConnectFacts) -> Answer {
         self.begin_command();
         let (refuse_at, host) = (self.options.refuse_at, self.options.host);
-        self.record(|| Event::Connect {
+        self.record_command(|| Event::Connect {
             time: facts.time,
             client_ip: facts.client_ip,
             client_name: facts.client_name.clone(),
@@ -162,7 +167,7 @@ impl Session {
 
     /// HELO or EHLO. A second one, after STARTTLS, replaces the first.
     pub fn helo(&mut self, name: &[u8], tls: Option<Tls>) {
-        self.record(|| Event::Helo { name: Bytes::from(name), tls: tls.clone() });
+        self.record_command(|| Event::Helo { name: Bytes::from(name), tls: tls.clone() });
         self.connection.helo = Some(String::from_utf8_lossy(name).into_owned());
         if tls.is_some() {
             self.connection.tls = tls;
@@ -171,7 +176,7 @@ impl Session {
 
     /// MAIL: a new transaction. What is known of the client may be answered here.
     pub async fn mail(&mut self, facts: MailFacts<'_>) -> Answer {
-        self.record(|| Event::Mail {
+        self.record_command(|| Event::Mail {
             time: facts.time,
             sender: Bytes::from(facts.sender),
             parameters: facts.parameters.iter().map(|p| Bytes::from(*p)).collect(),
@@ -184,7 +189,11 @@ impl Session {
 
     /// RCPT. `refused_by_mta` is set if the MTA has refused this recipient itself: then it is only counted.
     pub async fn rcpt(&mut self, time: i64, recipient: &[u8], refused_by_mta: Option<RefusedByMta>) -> Answer {
-        self.record(|| Event::Rcpt { time, recipient: Bytes::from(recipient), refused_by_mta: refused_by_mta.clone() });
+        self.record_command(|| Event::Rcpt {
+            time,
+            recipient: Bytes::from(recipient),
+            refused_by_mta: refused_by_mta.clone(),
+        });
         self.begin_command();
         self.guarded(|session| session.judge_rcpt(time, recipient, refused_by_mta).boxed()).await
     }
@@ -402,6 +411,9 @@ impl Session {
         let overflow = open.transaction.message.overflow();
         let (raw, _ticket) = open.transaction.message.take();
         let raw = bytes::Bytes::from(raw);
+        if let Some(witness) = &mut self.witness {
+            witness.raw = Some(raw.clone());
+        }
         if let Some(limit) = overflow.and_then(site_limit) {
             tracing::warn!(limit, "a limit is reached; deferring");
             return self.deferred(time, open, limit);
@@ -426,7 +438,7 @@ impl Session {
         let scan = engine.shared.meter.ask_if_any(Service::Scan, scan);
         // Where this process scans there is nothing to record: a replay scans anew.
         let scan = async { if served { self.journal.ask("scan", scan).await } else { None } };
-        let clamd = malware::ask(&engine.malware, &raw, deadline);
+        let clamd = malware::ask(&engine.malware, engine.shared.script(), &raw, deadline);
         let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
         // Without the end of the body nothing can be said about its signatures, nor by DMARC.
@@ -443,6 +455,9 @@ impl Session {
             }
         };
         let (content, scan, clamd, authentication) = tokio::join!(content, scan, clamd, authentication);
+        if let Some(witness) = &mut self.witness {
+            witness.clamd = clamd.as_ref().and_then(|answer| serde_json::to_value(answer).ok());
+        }
         let Content { facts, scan: seen, mut findings, learned, forged } = match content {
             Outcome::Done(Ok(content)) => content,
             Outcome::Done(Err(Unjudged::Panicked)) => return self.deferred(time, open, "internal.panic"),
@@ -456,6 +471,7 @@ impl Session {
 
         let mut judgement = Judgement { findings, reply: overflow.and_then(overflow_reply) };
         judgement.findings.append(&mut open.findings);
+        judgement.findings.extend(engine.shared.script().iter().flat_map(|script| script.findings.clone()));
         judgement.merge(Judgement { findings: Vec::new(), reply: open.refuse_message.take() });
         judgement.findings.extend(overflow.map(overflow_finding));
         let mut client = match open.client.take() {
@@ -495,16 +511,17 @@ impl Session {
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
+        if let Err(why) = content::rewrite(engine, &raw, whole, open.reference, &mut decision).await {
+            decision = policy::decide_unstripped(&engine.policy, engine.score.thresholds, &facts, why);
+            content::rewrite(engine, &raw, whole, open.reference, &mut decision).await.unwrap_or_default();
+        }
         if self.options.tell_not_matched {
             policy::add_not_matched(&engine.policy, engine.score.thresholds, &facts, &mut decision);
         }
-        match decision.banner.take() {
-            // Another body in place of one of which only the beginning is here would lose the rest.
-            Some(_) if !whole => decision.not_applied.push("banner: the message is too large".to_owned()),
-            Some(banner) => content::add_banner(engine, &raw, banner, &mut decision).await,
-            None => {}
+        let mut explanation = Explanation::of_message(&facts, &decision);
+        if let Some(results) = &authentication {
+            explanation.add_findings(authentication::broken_by(&decision.verdict.edits, message, results));
         }
-        let explanation = Explanation::of_message(&facts, &decision);
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {
             decision.verdict.edits.extend(

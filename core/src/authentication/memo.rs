@@ -1,6 +1,6 @@
 //! Answers that mail-auth finds before it asks: those of a script, and those fetched beforehand for one message.
 
-use crate::lookup::dns::{Entry, Pointer, Zone};
+use crate::lookup::dns::{Asked, Entry, Pointer, Zone};
 use mail_auth::{
     DnsCache, DnssecStatus, Error, Mx, Negative, RecordSet, ResolverCache, TxtRecord,
     dkim::{AtpsRecord, DkimReportRecord, DomainKey},
@@ -34,17 +34,19 @@ pub(super) struct Memo {
 pub(super) struct Table<K, V> {
     known: Mutex<HashMap<K, Option<V>>>,
     unlisted: Option<V>,
+    /// Where a script notes what was asked.
+    asked: Option<Asked>,
 }
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Table { known: Mutex::default(), unlisted: None }
+        Table { known: Mutex::default(), unlisted: None, asked: None }
     }
 }
 
 impl<K: Hash + Eq, V> Table<K, V> {
-    fn scripted(known: HashMap<K, Option<V>>, unlisted: Option<V>) -> Self {
-        Table { known: Mutex::new(known), unlisted }
+    fn scripted(unlisted: Option<V>, asked: &Asked) -> Self {
+        Table { known: Mutex::default(), unlisted, asked: Some(asked.clone()) }
     }
 }
 
@@ -53,12 +55,13 @@ impl Memo {
     pub(super) fn of(zone: &Zone) -> Self {
         let absent = negative(ResponseCode::NXDomain);
         let unlisted = zone.unlisted().is_none();
+        let asked = zone.asked();
         let mut memo = Memo {
-            txt: Table::scripted(HashMap::new(), unlisted.then(|| TxtRecord::Error(absent.into()))),
-            mx: Table::scripted(HashMap::new(), unlisted.then_some(Err(absent))),
-            ipv4: Table::scripted(HashMap::new(), unlisted.then_some(Err(absent))),
-            ipv6: Table::scripted(HashMap::new(), unlisted.then_some(Err(absent))),
-            ptr: Table::scripted(HashMap::new(), unlisted.then_some(Err(absent))),
+            txt: Table::scripted(unlisted.then(|| TxtRecord::Error(absent.into())), asked),
+            mx: Table::scripted(unlisted.then_some(Err(absent)), asked),
+            ipv4: Table::scripted(unlisted.then_some(Err(absent)), asked),
+            ipv6: Table::scripted(unlisted.then_some(Err(absent)), asked),
+            ptr: Table::scripted(unlisted.then_some(Err(absent)), asked),
         };
         for (name, _) in zone.names() {
             // Names above a listed one exist without records (RFC 8020).
@@ -100,14 +103,18 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V: Clone> ResolverCache<K, V> for Table<K, V> {
+impl<K: Hash + Eq + ToString, V: Clone> ResolverCache<K, V> for Table<K, V> {
     fn get<Q>(&self, name: &Q) -> Option<V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(name).cloned().unwrap_or_else(|| self.unlisted.clone())
+        let Some((key, value)) = known.get_key_value(name) else { return self.unlisted.clone() };
+        if let Some(asked) = &self.asked {
+            asked.note(key.to_string().trim_end_matches('.'));
+        }
+        value.clone()
     }
 
     fn remove<Q>(&self, name: &Q) -> Option<V>

@@ -6,7 +6,10 @@ use mail_auth::{
     MessageAuthenticator,
     hickory_resolver::config::{ResolverConfig, ResolverOpts},
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// Asks DNS for authentication, and gives the other rooms the same resolver with the same cache. Clones share it.
 ///
@@ -37,12 +40,8 @@ impl Resolver {
     ///
     /// If the resolver cannot be built, with the reason.
     pub fn scripted(zone: Zone) -> Result<Self, String> {
-        let nowhere = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
-        let mut options = ResolverOpts::default();
-        options.attempts = 0;
-        let inner = MessageAuthenticator::new(nowhere, options).map_err(|why| not_built(&why))?;
         let script = Some(Arc::new(Memo::of(&zone)));
-        Ok(Resolver { inner, dns: Dns::scripted(Arc::new(zone)), script })
+        Ok(Resolver { inner: nowhere()?, dns: Dns::scripted(Arc::new(zone)), script })
     }
 
     /// DNS for the other rooms, with the same cache.
@@ -54,6 +53,18 @@ impl Resolver {
     pub(super) fn memo(&self) -> Arc<Memo> {
         self.script.clone().unwrap_or_default()
     }
+}
+
+/// A resolver that has nobody to ask. One serves all scripts: making one reads the system's certificates.
+fn nowhere() -> Result<MessageAuthenticator, String> {
+    static MADE: OnceLock<Result<MessageAuthenticator, String>> = OnceLock::new();
+    let make = || {
+        let mut options = ResolverOpts::default();
+        options.attempts = 0;
+        let config = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+        MessageAuthenticator::new(config, options).map_err(|why| not_built(&why))
+    };
+    MADE.get_or_init(make).clone()
 }
 
 /// hickory-resolver, as mail-auth builds it, prepares DNS over TLS even where it is not used, and fails without trust

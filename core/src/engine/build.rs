@@ -5,7 +5,7 @@ use crate::{
     authentication::{Authenticator, Resolver},
     config::{Config, sections::Deadlines},
     lookup::{
-        Deadline, Meter,
+        Deadline, Meter, Script,
         dns::{Dns, DnsSettings, Zone},
     },
     malware::{self, Scanner},
@@ -88,6 +88,9 @@ pub struct Shared {
     pub(super) load: Arc<Load>,
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
+    script: Option<Arc<Script>>,
+    /// Nothing is written: see [`Shared::watching`].
+    observes: bool,
 }
 
 fn refresh(live: &LiveModel) {
@@ -155,7 +158,31 @@ impl Shared {
             load: Load::new(),
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
+            script: None,
+            observes: false,
         }
+    }
+
+    /// For an engine that watches beside the one that acts: the same state, of which it changes nothing, and the same
+    /// DNS cache, but measures of its own.
+    #[must_use]
+    pub fn watching(&self) -> Self {
+        let counters = self.counters.read_only();
+        Shared {
+            ledger: Ledger::new(counters.clone()),
+            counters,
+            in_flight: InFlight::default(),
+            meter: Meter::default(),
+            traffic: rates::Meter::default(),
+            load: Load::new(),
+            observes: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same for a policy case: directory and clamd answer from its script too.
+    pub fn scripted(script: Arc<Script>) -> Self {
+        Shared { script: Some(Arc::clone(&script)), ..Self::in_memory(Some(script.zone.clone())) }
     }
 
     /// Judges with the classifier's model of a state directory, read now and whenever [`Shared::refresh_model`] finds
@@ -182,6 +209,11 @@ impl Shared {
                 let _ = tokio::task::spawn_blocking(move || refresh(&model)).await;
             }
         });
+    }
+
+    /// What answers in place of services.
+    pub(super) fn script(&self) -> Option<&Script> {
+        self.script.as_deref()
     }
 
     /// The durable store; `None` in memory.
@@ -222,14 +254,14 @@ impl Shared {
 
     /// Puts a row on the way to the disk.
     pub(super) fn record(&self, row: HistoryRow) {
-        if let Some(store) = &self.store {
+        if let Some(store) = self.store.as_ref().filter(|_| !self.observes) {
             store.record(row);
         }
     }
 
     /// Returns when the row is on the disk.
     pub(super) async fn commit(&self, row: HistoryRow) -> Result<(), StoreError> {
-        match &self.store {
+        match self.store.as_ref().filter(|_| !self.observes) {
             Some(store) => store.commit(row).await,
             None => Ok(()),
         }
@@ -281,7 +313,10 @@ impl Engine {
             let batv = Batv::load(config.batv).map_err(&mut keep).ok();
             let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
             config.policy.lists.iter().for_each(|list| list.read().unwrap_or_else(&mut keep));
-            let directory = Directory::open(config.directory, shared.counters.clone(), shared.store.clone());
+            let directory = match shared.script.clone() {
+                Some(script) => Directory::scripted(config.directory, script, shared.counters.clone()),
+                None => Directory::open(config.directory, shared.counters.clone(), shared.store.clone()),
+            };
             let scanner = scanner.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(&mut keep).ok();
             (scanner, reputation, batv, resolver, directory)
         });

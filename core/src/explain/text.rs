@@ -158,7 +158,8 @@ fn weight(points: Points) -> String {
     format!("{:>7}", points.to_string())
 }
 
-fn edit_text(edit: &Edit) -> String {
+/// An edit in a few words, on one line.
+pub fn edit_text(edit: &Edit) -> String {
     let one_line = |value: &str| value.replace('\n', " ");
     match edit {
         Edit::AddHeader { name, value } => format!("add {name}: {}", one_line(value)),
@@ -167,6 +168,8 @@ fn edit_text(edit: &Edit) -> String {
         Edit::RemoveHeader { name, occurrence } => format!("remove {name} {occurrence}"),
         Edit::ReplaceBody { with, .. } => format!("replace body: with {with}"),
         Edit::RemoveRecipient { address } => format!("remove recipient {address}"),
+        Edit::AddRecipient { address, blind: false } => format!("add recipient {address}"),
+        Edit::AddRecipient { address, blind: true } => format!("add recipient {address}: blind copy"),
         Edit::Hold { reason } => format!("hold: {reason}"),
     }
 }
@@ -187,7 +190,7 @@ fn painted(word: &str, paint: bool) -> String {
     let colour = match word {
         _ if !paint => return word.to_owned(),
         "deliver" => "32",
-        "tag" | "hold" | "defer" => "33",
+        "tag" | "redirect" | "hold" | "defer" => "33",
         _ => "31",
     };
     format!("\u{1b}[{colour}m{word}\u{1b}[0m")

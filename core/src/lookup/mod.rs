@@ -6,9 +6,11 @@ mod journal;
 pub mod ldap;
 pub mod meter;
 pub mod scan;
+mod script;
 
 pub use journal::Journal;
 pub use meter::Meter;
+pub use script::{Listed, Script};
 
 use serde::{Deserialize, Serialize};
 use std::{future::Future, task::Poll, time::Duration};

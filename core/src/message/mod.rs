@@ -4,10 +4,10 @@
 
 mod archive;
 mod attachment;
-mod banner;
 mod bounds;
 mod content;
 mod damage;
+mod edited;
 mod elements;
 mod facts;
 mod file_kind;
@@ -17,20 +17,22 @@ mod link;
 mod paced;
 mod parse;
 mod part;
+mod rewrite;
 mod script;
 mod style;
 
 pub use attachment::Attachment;
-pub use banner::{Field, Rewritten, with_banner};
 pub use bounds::Bounds;
 pub use content::{HtmlFacts, Text};
 pub use damage::Damage;
+pub use edited::edited;
 pub use facts::{AttachmentFacts, MessageFacts, Wanted, facts};
 pub use file_kind::FileKind;
 pub use header::{Header, Headers, Mailbox};
 pub use link::{Link, LinkKind};
 pub use parse::parse;
 pub use part::{Disposition, Encoding, Part};
+pub use rewrite::{Changes, Field, Rewritten, rewrite};
 pub use script::{SCRIPTS, Script};
 
 use std::collections::BTreeSet;

@@ -57,6 +57,7 @@ impl<'a> Asked<'a> {
         }
         let fits = policy.direction.is_none_or(|direction| direction == self.facts.direction)
             && (policy.from.is_empty() || self.is_sent_by(&policy.from))
+            && policy.strip.as_ref().is_none_or(|strip| strip.finds(self.facts.message))
             && policy.when.hold(self, points);
         if let Some(place) = self.fitting.borrow_mut().get_mut(index) {
             *place = Some((points, fits));

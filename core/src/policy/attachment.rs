@@ -30,7 +30,8 @@ impl AttachmentCondition {
         fitting.nth(self.count_over.unwrap_or(0)).is_some()
     }
 
-    fn fits(&self, facts: &AttachmentFacts) -> bool {
+    /// Whether one attachment is like this.
+    pub(super) fn fits(&self, facts: &AttachmentFacts) -> bool {
         self.macros.is_none_or(|wanted| wanted == facts.macros)
             && self.executable.is_none_or(|wanted| wanted == facts.executable)
             && self.encrypted.is_none_or(|wanted| wanted == facts.encrypted)

@@ -3,6 +3,9 @@
 //! [`decide`] runs in two steps. First each recipient is asked alone (`wish.rs`): malware and trouble of a lookup come
 //! before the policies, refusals of the checks and the thresholds after them. Then recipients that differ are
 //! reconciled (`reconcile.rs`), because SMTP has one reply and one set of edits for all of them.
+//!
+//! Whether a body can be changed is known only once it was tried. What a decision wants is in [`Decision::changes`]; where files
+//! cannot be taken off, [`decide_unstripped`] decides anew.
 
 mod address_list;
 mod address_pattern;
@@ -23,6 +26,7 @@ mod not_matched;
 mod reconcile;
 mod sender_lists;
 mod settings;
+mod strip;
 mod tls;
 mod wish;
 
@@ -33,7 +37,7 @@ pub use asks::Asks;
 pub use attachment::AttachmentCondition;
 pub use class::PolicyClass;
 pub use condition::Conditions;
-pub use decide::{Decision, PolicyPlace, RecipientNote, decide};
+pub use decide::{Decision, PolicyPlace, RecipientNote, decide, decide_unstripped};
 pub use facts::{AuthenticationResults, Facts};
 pub use glob::Glob;
 pub use header::{HeaderCondition, HeaderTest};
@@ -42,6 +46,7 @@ pub use marks::{MarkError, Marks};
 pub use not_matched::{NotMatched, add_not_matched};
 pub use sender_lists::Blocked;
 pub use settings::{DifferingEdits, Effective, MixedRefusal, Policy, ScopedSettings, Settings, Then, Trial};
+pub use strip::{Otherwise, Strip};
 pub use tls::{TlsCondition, TlsVersion};
 
 #[cfg(test)]

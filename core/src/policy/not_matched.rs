@@ -1,12 +1,11 @@
 //! Why policies did not match: for people who look at one decision.
 
-use super::{
-    Decision, Facts, Policy, PolicyPlace, Settings,
-    asked::Asked,
-    decide::place,
-    wish::{Asker, Cause, LeftOut},
+use super::{Decision, Facts, Policy, PolicyPlace, Settings, asked::Asked, decide::place, wish::Asker};
+use crate::{
+    score::Thresholds,
+    session::Direction,
+    verdict::{Finding, Reply},
 };
-use crate::{score::Thresholds, session::Direction, verdict::Finding};
 use serde::{Deserialize, Serialize};
 
 /// A policy that was asked and did not match.
@@ -23,15 +22,15 @@ const POLICIES: usize = 20;
 
 /// Notes for each recipient which policies were asked before one decided, and why they did not match.
 pub fn add_not_matched(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>, decision: &mut Decision) {
+    let infected = facts.card.findings.iter().any(Finding::is_malware);
+    if facts.early.is_some_and(Reply::is_temporary) && !infected {
+        return; // Trouble comes before the policies: none was asked.
+    }
     let asked = Asked::new(settings, facts);
     for (recipient, note) in facts.recipients.iter().zip(&mut decision.notes) {
-        let asker = Asker::new(settings, organisation, &asked, recipient);
-        let until = match asker.wish(LeftOut::default()).cause {
-            Cause::Policy(index) => index,
-            Cause::Trouble => 0,
-            _ => settings.policies.len(),
-        };
-        let earlier = settings.policies.iter().enumerate().take(until);
+        let asker = Asker::new(settings, organisation, &asked, recipient, None);
+        let decided = note.policy.as_ref().map(|place| place.name.as_str());
+        let earlier = settings.policies.iter().enumerate().take_while(|(_, p)| decided != Some(p.name.as_str()));
         let not_matched = earlier.filter_map(|(index, policy)| {
             let why = asker.why_not(policy)?;
             Some(NotMatched { policy: place(settings, index), why })
@@ -55,6 +54,9 @@ impl Asker<'_> {
         }
         if !policy.to.is_empty() && !policy.to.holds(&self.who) {
             return Some("to: the recipient is not in the list".to_owned());
+        }
+        if policy.strip.as_ref().is_some_and(|strip| !strip.finds(self.facts.message)) {
+            return Some("then.strip: there is no file like this".to_owned());
         }
         if let Some(why) = policy.when.why_not(self.asked, total) {
             return Some(format!("when.{why}"));

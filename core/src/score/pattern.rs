@@ -1,6 +1,6 @@
 //! Names of findings as configuration writes them: a whole id, or a family with a star.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt};
 
 /// First parts of finding ids that the rooms use. A pattern outside these is a slip of the pen.
 pub const FAMILIES: &[&str] = &[
@@ -59,6 +59,15 @@ pub enum PatternError {
     /// No room reports such findings.
     #[error("names no known family of findings")]
     Family,
+}
+
+impl fmt::Display for FindingPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FindingPattern::Exact(id) => f.write_str(id),
+            FindingPattern::Under(prefix) => write!(f, "{prefix}*"),
+        }
+    }
 }
 
 impl FindingPattern {

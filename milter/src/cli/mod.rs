@@ -6,13 +6,18 @@ mod config;
 mod dha;
 mod directory;
 mod doctor;
+mod envelope;
 mod explain;
+mod input;
 mod learn;
 mod manual;
 mod milter;
 mod model;
+mod one_message;
+mod replay;
 mod reputation;
 mod rules;
+mod test;
 
 use clap::{Parser, Subcommand};
 use mailward_core::{
@@ -28,7 +33,7 @@ use std::{
 pub(crate) mod exit {
     /// Done; `check`: every message is delivered, perhaps with marks.
     pub(crate) const OK: u8 = 0;
-    /// `check`: a message is refused, deferred, discarded or held; `lookup`: the recipient is unknown; `batv check`: a tag is not
+    /// `check`: a message is refused, deferred, discarded or held; `test`: a case failed; `lookup`: the recipient is unknown; `batv check`: a tag is not
     /// valid.
     pub(crate) const NEGATIVE: u8 = 1;
     /// Wrong arguments, a faulty configuration, or a file that cannot be read.
@@ -38,7 +43,7 @@ pub(crate) mod exit {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done (check: delivered); 1 negative (check: a message is refused, deferred, \
-discarded or held; lookup: unknown recipient; batv check: no valid tag); 2 wrong arguments, faulty configuration or unreadable file; \
+discarded or held; test: a case failed; lookup: unknown recipient; batv check: no valid tag); 2 wrong arguments, faulty configuration or unreadable file; \
 3 a service is unreachable.";
 
 /// The configuration that is read when `--config` is not given.
@@ -62,6 +67,10 @@ enum Command {
     Milter(milter::Arguments),
     /// Judge messages and explain the verdict; nothing is delivered, stored or counted.
     Check(check::Arguments),
+    /// Play the cases of a policy, without network, and tell what came out otherwise than expected.
+    Test(test::Arguments),
+    /// Judge past mail by a configuration, or by two, and tell what changes and why.
+    Replay(replay::Arguments),
     /// Check, show or write the configuration.
     Config(config::Arguments),
     /// Import, synchronise or query the recipient directory.
@@ -96,6 +105,8 @@ pub(crate) fn run() -> ExitCode {
     match arguments.command {
         Command::Milter(command) => milter::run(command, path),
         Command::Check(command) => check::run(command, path),
+        Command::Test(command) => test::run(command, path),
+        Command::Replay(command) => replay::run(command, path),
         Command::Config(command) => config::run(command, path),
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),

@@ -13,25 +13,36 @@ use toml::{Spanned, de::DeValue};
 /// Largest compiled expression. Unit: bytes. Source: our own limit; the `regex` crate's default is ten times that.
 const REGEX_BYTES: usize = 1 << 20;
 
+/// What attachments must be, and how many of them.
+pub(super) fn attachments(mut table: Table<'_>, faults: &mut Faults<'_>) -> AttachmentCondition {
+    let one = read_attachment(&mut table, faults);
+    let counted = table.has("count_over");
+    let count = table.integer("count_over", 0..=ATTACHMENTS, 0, faults) as usize;
+    table.finish(faults);
+    AttachmentCondition { count_over: counted.then_some(count), ..one }
+}
+
+/// What one attachment must be.
 pub(super) fn attachment(mut table: Table<'_>, faults: &mut Faults<'_>) -> AttachmentCondition {
+    let one = read_attachment(&mut table, faults);
+    table.finish(faults);
+    one
+}
+
+fn read_attachment(table: &mut Table<'_>, faults: &mut Faults<'_>) -> AttachmentCondition {
     if table.is_empty() {
         faults.at(table.span.clone(), "attachment is empty; write { name = \"*\" } for any attachment");
     }
-    let condition = AttachmentCondition {
-        macros: boolean(&mut table, "macro", faults),
-        executable: boolean(&mut table, "executable", faults),
-        encrypted: boolean(&mut table, "encrypted", faults),
-        names: parsed(&mut table, "name", "a name with stars such as \"*.iso\"", Glob::parse, faults),
-        types: parsed(&mut table, "type", "a type such as \"application/*\"", Glob::parse, faults),
-        kinds: parsed(&mut table, "kind", "a kind of file such as \"zip\"", kind, faults),
-        size_over: size(&mut table, faults),
-        count_over: match table.has("count_over") {
-            true => Some(table.integer("count_over", 0..=ATTACHMENTS, 0, faults) as usize),
-            false => table.take("count_over").map(|_| 0),
-        },
-    };
-    table.finish(faults);
-    condition
+    AttachmentCondition {
+        macros: boolean(table, "macro", faults),
+        executable: boolean(table, "executable", faults),
+        encrypted: boolean(table, "encrypted", faults),
+        names: parsed(table, "name", "a name with stars such as \"*.iso\"", Glob::parse, faults),
+        types: parsed(table, "type", "a type such as \"application/*\"", Glob::parse, faults),
+        kinds: parsed(table, "kind", "a kind of file such as \"zip\"", kind, faults),
+        size_over: size(table, faults),
+        count_over: None,
+    }
 }
 
 /// Largest number of attachments that can be asked for. Unit: attachments. Source: no more parts are read of a message.

@@ -55,7 +55,7 @@ impl Reader<'_> {
             points_at_least: points(&mut table, "points_at_least", faults),
             points_below: points(&mut table, "points_below", faults),
             size_over: size(&mut table, faults),
-            attachment: attachment.map(|table| inner::attachment(table, faults)),
+            attachment: attachment.map(|table| inner::attachments(table, faults)),
             header: header.and_then(|table| inner::header(table, faults)),
             text: tables(&mut table, "text", faults).into_iter().filter_map(|text| inner::text(text, faults)).collect(),
             link: parsed(&mut table, "link", "a host such as \"example.com\" or \"*.example.com\"", host, faults),

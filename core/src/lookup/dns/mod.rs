@@ -3,7 +3,7 @@
 mod wire;
 mod zone;
 
-pub use zone::{Entry, Found, Pointer, Trouble, Zone};
+pub use zone::{Asked, Entry, Found, Pointer, Trouble, Zone};
 
 use super::{Deadline, Meter, Outcome, meter::Service};
 use hickory_resolver::{
@@ -37,6 +37,11 @@ impl Default for DnsSettings {
 }
 
 impl DnsSettings {
+    /// The servers that are asked: those set, else those of the system.
+    pub fn servers_in_force(&self) -> Vec<SocketAddr> {
+        wire::servers(self)
+    }
+
     /// The settings in the resolver library's own words. A host file, a search list and the system's options are not
     /// used: a name of a message is always a full name.
     pub fn resolver_parts(&self) -> (ResolverConfig, ResolverOpts) {

@@ -2,8 +2,9 @@
 
 use crate::lookup::Outcome;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Names with their records, read from text. One line is one record; `#` starts a comment line:
@@ -26,6 +27,34 @@ pub struct Zone {
     names: BTreeMap<String, Entry>,
     pointers: BTreeMap<IpAddr, Pointer>,
     unlisted: Option<Trouble>,
+    asked: Asked,
+}
+
+/// Which answers of a script were asked for. Clones note it in one place.
+#[derive(Debug, Clone, Default)]
+pub struct Asked(Arc<Mutex<BTreeSet<String>>>);
+
+impl PartialEq for Asked {
+    /// What was asked is no part of what a zone says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Asked {}
+
+impl Asked {
+    /// Notes the name of an answer: that in DNS stands without the final dot.
+    pub fn note(&self, name: &str) {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !asked.contains(name) {
+            asked.insert(name.to_owned());
+        }
+    }
+
+    pub(in crate::lookup) fn has(&self, name: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
 }
 
 /// The records of one name.
@@ -81,7 +110,7 @@ impl Trouble {
         }
     }
 
-    fn outcome<T>(self) -> Outcome<T> {
+    pub(in crate::lookup) fn outcome<T>(self) -> Outcome<T> {
         match self {
             Trouble::ServFail => Outcome::Unavailable { why: "scripted SERVFAIL".to_owned() },
             Trouble::Timeout => Outcome::TimedOut,
@@ -124,11 +153,14 @@ impl Zone {
     pub fn find(&self, name: &str) -> Found<'_> {
         let name = normal(name);
         if let Some(entry) = self.names.get(&name) {
+            self.asked.note(&name);
             return Found::Listed(entry);
         }
         let mut rest = name.as_str();
         while let Some((_, parent)) = rest.split_once('.') {
-            if let Some(entry) = self.names.get(&format!("*.{parent}")) {
+            let wildcard = format!("*.{parent}");
+            if let Some(entry) = self.names.get(&wildcard) {
+                self.asked.note(&wildcard);
                 return Found::Listed(entry);
             }
             rest = parent;
@@ -146,6 +178,17 @@ impl Zone {
         self.pointers.iter().map(|(&ip, pointer)| (ip, pointer))
     }
 
+    /// The names and addresses that have an entry for which nobody has asked.
+    pub fn unasked(&self) -> Vec<String> {
+        let names = self.names.keys().cloned();
+        names.chain(self.pointers.keys().map(IpAddr::to_string)).filter(|name| !self.asked.has(name)).collect()
+    }
+
+    /// Where it is noted what was asked.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
     /// What happens to questions for names that are not listed; `None`: they do not exist.
     pub fn unlisted(&self) -> Option<Trouble> {
         self.unlisted
@@ -153,7 +196,10 @@ impl Zone {
 
     pub(super) fn pointer(&self, ip: IpAddr) -> Outcome<Vec<String>> {
         match self.pointers.get(&ip) {
-            Some(pointer) => pointer.trouble.map_or_else(|| Outcome::Done(pointer.names.clone()), Trouble::outcome),
+            Some(pointer) => {
+                self.asked.note(&ip.to_string());
+                pointer.trouble.map_or_else(|| Outcome::Done(pointer.names.clone()), Trouble::outcome)
+            }
             None => self.unlisted.map_or(Outcome::Done(Vec::new()), Trouble::outcome),
         }
     }

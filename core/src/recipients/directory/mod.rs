@@ -13,7 +13,7 @@ pub use files::{FileFault, FileStats, Files};
 
 use crate::{
     lookup::{
-        Deadline, Meter, OnTrouble, Outcome,
+        Deadline, Meter, OnTrouble, Outcome, Script,
         ldap::{Entry, Ldap, LdapSettings},
     },
     session::Address,
@@ -184,6 +184,12 @@ impl Directory {
     pub fn open(settings: Settings, counters: Counters, store: Option<Arc<Store>>) -> (Self, Vec<FileFault>) {
         let ldap = settings.ldap.clone().map(Ldap::new);
         Self::with_ldap(settings, ldap, counters, store)
+    }
+
+    /// A directory that a script answers for, in place of files and server.
+    pub fn scripted(settings: Settings, script: Arc<Script>, counters: Counters) -> (Self, Vec<FileFault>) {
+        let ldap = Ldap::scripted(move |key| script.entry(key));
+        Self::with_ldap(Settings { files: Vec::new(), ..settings }, Some(ldap), counters, None)
     }
 
     /// The same with a directory server given, for tests.
