@@ -83,6 +83,7 @@ fn time(config: &Config, recipients: usize) -> f64 {
         message: &message,
         authentication: &AuthenticationResults { spf: "pass".to_owned(), ..AuthenticationResults::default() },
         early: None,
+        early_of_outbound: false,
         host: Host::default(),
     };
     let mut rounds = Vec::new();

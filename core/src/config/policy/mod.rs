@@ -1,4 +1,4 @@
-//! `[[policy]]`, `[[settings]]`, `[[list]]`, `[policy_defaults]`, `[trial]` and `[outbound]`.
+//! `[[policy]]`, `[[settings]]`, `[[list]]`, `[policy_defaults]` and `[trial]`.
 
 mod inner;
 mod then;
@@ -33,9 +33,6 @@ pub(super) struct Site {
 pub(super) fn read(root: &mut Table<'_>, site: &Site, faults: &mut Faults<'_>) -> Settings {
     let lists = who::lists(root, faults);
     let mut settings = Settings { trial: who::trial(root, &lists, faults), ..Settings::default() };
-    let mut outbound = root.section("outbound", faults);
-    settings.filter_outbound = outbound.boolean("filter", false, faults);
-    outbound.finish(faults);
     let mut defaults = root.section("policy_defaults", faults);
     settings.mixed_refusal = defaults.choice("mixed_refusal", &["tag", "hold"], MixedRefusal::default(), faults);
     let words = ["headers-only", "defer-recipient"];

@@ -122,9 +122,7 @@ fn scripted_services_answer_and_nobody_else_is_asked() {
         ),
         case(
             "unknown",
-            &format!(
-                "to = ['nobody@example.com', 'bob@example.com']\ndirectory = {{ 'bob@example.com' = [] }}\nexpect = {{ replies = {{ 'nobody@example.com' = '550 5.1.1 *' }}, recipients = {{ 'nobody@example.com' = 'reject', 'bob@example.com' = 'tag' }} }}"
-            ),
+            "to = ['nobody@example.com', 'bob@example.com']\ndirectory = { 'bob@example.com' = [] }\nexpect = { replies = { 'nobody@example.com' = '550 5.1.1 *' }, recipients = { 'nobody@example.com' = 'reject', 'bob@example.com' = 'tag' } }",
         ),
         case(
             "trouble",
