@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod directory;
 mod doctor;
+mod examples;
 mod manual;
 mod rules;
 
