@@ -16,6 +16,8 @@ IGNORE := $(shell [ "$(RUSTC_MINOR)" -lt 98 ] 2>/dev/null && echo --ignore-rust-
 
 # What the tests start: every one of these is the real component.
 TEST_PACKAGES := postfix slapd ldap-utils rbldnsd unbound bind9-dnsutils clamav-daemon openssl procps
+# Reads what arrives with a parser that is not ours.
+TEST_PACKAGES += python3
 # What Sendmail, which is unpacked and not installed, needs: m4, libraries and a tool for passwords.
 TEST_PACKAGES += m4 sasl2-bin libsasl2-modules libsasl2-modules-db libdb5.3 libldap-2.5-0 liblockfile1 libnsl2 libwrap0
 # What programs that use the C library are tested with.
@@ -133,7 +135,7 @@ accuracy: ## What the classifier alone reaches: MAILWARD_CORPUS=DIR with DIR/tra
 	@[ -d "$(MAILWARD_CORPUS)/train" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/classifier.md"; exit 2; }
 	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example classifier_accuracy -- "$(MAILWARD_CORPUS)"
 
-bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, exim, stages, connect, interface or open.
+bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, exim, shadow, stages, connect, interface or open.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward MAILWARD_CORPUS="$(MAILWARD_CORPUS)" \
 		$(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench stages --bench interface --bench speed -- $(PART)

@@ -27,4 +27,23 @@ head -5 "$work/err"
 ! grep -q panicked "$work/err" || { echo "FAILED: a check panicked"; exit 1; }
 [ "$(cat "$work/panics")" = 0 ] || { echo "FAILED: a check panicked inside the engine"; exit 1; }
 [ "$judged" -ge "$total" ] || { echo "FAILED: fewer verdicts than files"; exit 1; }
+
+echo "replaying with two configurations"
+cat >"$work/next.toml" <<TOML
+[score]
+tag = 3
+[[policy]]
+name = "no programs"
+when = { attachment = { executable = true } }
+then = "reject"
+TOML
+: >"$work/now.toml"
+[ -z "$timer" ] || timer="/usr/bin/time -v -o $work/replay-time"
+$timer "$bin" --config "$work/now.toml" replay "$dir" --offline --against "$work/next.toml" --html "$work/report.html" \
+    >"$work/replay" 2>"$work/replay-err" || status=$?
+grep -E "messages in|^changed:" "$work/replay"
+sed -n '/^changed:/,$p' "$work/replay" | head -20
+[ -z "$timer" ] || grep -E 'Maximum resident|Elapsed' "$work/replay-time"
+ls -l "$work/report.html" | awk '{ print "report, bytes: " $5 }'
+[ "$status" -le 1 ] || { head -5 "$work/replay-err"; echo "FAILED: exit status $status"; exit 1; }
 echo passed

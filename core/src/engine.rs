@@ -20,15 +20,17 @@ mod rcpt;
 mod replay;
 mod report;
 mod session;
+mod shadow;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
 pub use learning::{Learner, LearningError, Learnt, features, replace_model};
 pub use replay::Replayed;
 pub use report::{Refusal, Report};
+pub use shadow::{Again, Seen};
 
 use crate::{
-    authentication::{Results, SpfResults},
+    authentication::{self, Results, SpfResults},
     explain::{Explanation, Stage},
     lookup::{
         Deadline, Journal, Outcome,
@@ -78,6 +80,8 @@ pub struct Session {
     mail_seen: bool,
     /// Messages of this connection that have taught something about its client.
     experiences: u64,
+    /// Kept for [`Session::seen`].
+    witness: Option<shadow::Witness>,
 }
 
 impl Engine {
@@ -90,6 +94,7 @@ impl Engine {
         };
         Session {
             engine: Arc::clone(self),
+            witness: options.witness.then(shadow::Witness::default),
             options,
             journal: Arc::new(journal),
             events: Vec::new(),
@@ -115,7 +120,7 @@ impl Session {
     pub async fn connect(&mut self, facts: ConnectFacts) -> Answer {
         self.begin_command();
         let (refuse_at, host) = (self.options.refuse_at, self.options.host);
-        self.record(|| Event::Connect {
+        self.record_command(|| Event::Connect {
             time: facts.time,
             client_ip: facts.client_ip,
             client_name: facts.client_name.clone(),
@@ -158,7 +163,7 @@ impl Session {
 
     /// HELO or EHLO. A second one, after STARTTLS, replaces the first.
     pub fn helo(&mut self, name: &[u8], tls: Option<Tls>) {
-        self.record(|| Event::Helo { name: Bytes::from(name), tls: tls.clone() });
+        self.record_command(|| Event::Helo { name: Bytes::from(name), tls: tls.clone() });
         self.connection.helo = Some(String::from_utf8_lossy(name).into_owned());
         if tls.is_some() {
             self.connection.tls = tls;
@@ -167,7 +172,7 @@ impl Session {
 
     /// MAIL: a new transaction. What is known of the client may be answered here.
     pub async fn mail(&mut self, facts: MailFacts<'_>) -> Answer {
-        self.record(|| Event::Mail {
+        self.record_command(|| Event::Mail {
             time: facts.time,
             sender: Bytes::from(facts.sender),
             parameters: facts.parameters.iter().map(|p| Bytes::from(*p)).collect(),
@@ -180,7 +185,11 @@ impl Session {
 
     /// RCPT. `refused_by_mta` is set if the MTA has refused this recipient itself: then it is only counted.
     pub async fn rcpt(&mut self, time: i64, recipient: &[u8], refused_by_mta: Option<RefusedByMta>) -> Answer {
-        self.record(|| Event::Rcpt { time, recipient: Bytes::from(recipient), refused_by_mta: refused_by_mta.clone() });
+        self.record_command(|| Event::Rcpt {
+            time,
+            recipient: Bytes::from(recipient),
+            refused_by_mta: refused_by_mta.clone(),
+        });
         self.begin_command();
         self.guarded(|session| session.judge_rcpt(time, recipient, refused_by_mta).boxed()).await
     }
@@ -398,6 +407,9 @@ impl Session {
         let overflow = open.transaction.message.overflow();
         let (raw, _ticket) = open.transaction.message.take();
         let raw = bytes::Bytes::from(raw);
+        if let Some(witness) = &mut self.witness {
+            witness.raw = Some(raw.clone());
+        }
         if let Some(limit) = overflow.and_then(site_limit) {
             tracing::warn!(limit, "a limit is reached; deferring");
             return self.deferred(time, open, limit);
@@ -439,6 +451,9 @@ impl Session {
             }
         };
         let (content, scan, clamd, authentication) = tokio::join!(content, scan, clamd, authentication);
+        if let Some(witness) = &mut self.witness {
+            witness.clamd = clamd.as_ref().and_then(|answer| serde_json::to_value(answer).ok());
+        }
         let Content { facts, scan: seen, mut findings, learned, forged } = match content {
             Outcome::Done(Ok(content)) => content,
             Outcome::Done(Err(Unjudged::Panicked)) => return self.deferred(time, open, "internal.panic"),
@@ -490,13 +505,14 @@ impl Session {
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
-        match decision.banner.take() {
-            // Another body in place of one of which only the beginning is here would lose the rest.
-            Some(_) if !whole => decision.not_applied.push("banner: the message is too large".to_owned()),
-            Some(banner) => content::add_banner(engine, &raw, banner, &mut decision).await,
-            None => {}
+        if let Err(why) = content::rewrite(engine, &raw, whole, open.reference, &mut decision).await {
+            decision = policy::decide_unstripped(&engine.policy, engine.score.thresholds, &facts, why);
+            content::rewrite(engine, &raw, whole, open.reference, &mut decision).await.unwrap_or_default();
         }
-        let explanation = Explanation::of_message(&facts, &decision);
+        let mut explanation = Explanation::of_message(&facts, &decision);
+        if let Some(results) = &authentication {
+            explanation.add_findings(authentication::broken_by(&decision.verdict.edits, message, results));
+        }
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {
             decision.verdict.edits.extend(

@@ -2,7 +2,7 @@
 
 use mailward_core::{
     config,
-    policy::{self, MixedRefusal},
+    policy::{self, MixedRefusal, Otherwise, Then},
 };
 use std::{
     fs,
@@ -42,7 +42,7 @@ fn every_example_policy_loads_without_fault_and_stands_in_the_list() {
         }
         assert!(readme.contains(&format!("`{name}`")), "{name} is missing in examples/README.md");
     }
-    assert_eq!(names.len(), 16);
+    assert_eq!(names.len(), 17);
 }
 
 #[test]
@@ -52,5 +52,9 @@ fn example_policies_say_what_their_comments_promise() {
     assert_eq!(policies("spam.toml").mixed_refusal, MixedRefusal::Tag);
     assert_eq!(policies("people.toml").scoped.len(), 2);
     assert_eq!(policies("attachments.toml").policies.len(), 6);
+    let changes = policies("changes.toml").policies;
+    assert!(changes[2].strip.as_ref().is_some_and(|strip| strip.otherwise == Otherwise::Hold));
+    assert!(matches!(&changes[3].then, Then::Redirect(to) if to[0].raw == "security@example.com"));
+    assert!(matches!(&changes[4].then, Then::TagAndContinue(marks) if marks.disclaimer.is_some()));
     assert_eq!(policies("partners.toml").policies.len(), 4);
 }

@@ -108,7 +108,7 @@ std::string field(const std::string &name, const std::string &value) {
   return out + "\r\n";
 }
 
-// The message with the edits of the verdict made; `recipients` loses whom they take off.
+// The message with the edits of the verdict made; `recipients` loses whom they take off and gains whom they add.
 std::string edited(const std::string &message, const mailward::Verdict &verdict, std::vector<std::string> &recipients) {
   std::size_t end = message.compare(0, 2, "\r\n") == 0 ? 0 : message.find("\r\n\r\n");
   end = end == std::string::npos ? message.size() : end == 0 ? 0 : end + 2;
@@ -135,6 +135,8 @@ std::string edited(const std::string &message, const mailward::Verdict &verdict,
       body = "\r\n" + edit.value;
     } else if (edit.kind == MW_EDIT_REMOVE_RECIPIENT) {
       recipients.erase(std::remove(recipients.begin(), recipients.end(), edit.value), recipients.end());
+    } else if (edit.kind == MW_EDIT_ADD_RECIPIENT) {
+      recipients.push_back(edit.value);
     } else {
       unsigned seen = 0;
       for (std::size_t f = 0; f < came.size(); f++) {
@@ -347,7 +349,8 @@ int main(int argc, char **argv) {
   try {
     mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
     options.state_dir = argv[4];
-    options.host = MW_HOST_EDIT_HEADER | MW_HOST_REPLACE_BODY | MW_HOST_REMOVE_RECIPIENT;
+    options.host =
+        MW_HOST_EDIT_HEADER | MW_HOST_REPLACE_BODY | MW_HOST_REMOVE_RECIPIENT | MW_HOST_ADD_RECIPIENT;
     const mailward::Engine engine = mailward::Engine::open(argv[3], &options);
     int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
     sockaddr_in address = loopback(std::atoi(argv[1]));

@@ -139,7 +139,7 @@ static int open_engine(void) {
   }
   (void)went_well(mw_log_set(keep_line, NULL, MW_LOG_WARN, &error), &error, "the library's log");
   /* The body is in Exim's spool file, which is not the plugin's to write. */
-  options.host = MW_HOST_EDIT_HEADER | MW_HOST_REMOVE_RECIPIENT | MW_HOST_HOLD;
+  options.host = MW_HOST_EDIT_HEADER | MW_HOST_REMOVE_RECIPIENT | MW_HOST_ADD_RECIPIENT | MW_HOST_HOLD;
   options.state_dir = host_checking ? NULL : state_dir; /* "exim -bh" leaves no traces */
   options.record = record_dir && !host_checking;
   status = mw_engine_open(config_file, &options, &engine, &error);

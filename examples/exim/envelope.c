@@ -175,3 +175,11 @@ void remove_recipient(mw_text_t address) {
     memmove(told + at, told + at + 1, (size_t)(told_count - at) * sizeof *told);
   }
 }
+
+/* Adds a recipient: Exim wants it without its angle brackets. */
+void add_recipient(mw_text_t address) {
+  if (address.len > 2) {
+    mw_text_t bare = {address.data + 1, address.len - 2};
+    receive_add_recipient(copy(bare), -1);
+  }
+}

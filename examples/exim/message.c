@@ -153,6 +153,9 @@ static int make_edit(const mw_verdict_t *verdict, size_t index, enum fate *fate)
     case MW_EDIT_REMOVE_RECIPIENT:
       remove_recipient(value);
       return 1;
+    case MW_EDIT_ADD_RECIPIENT:
+      add_recipient(value);
+      return 1;
     case MW_EDIT_HOLD:
       log_write(0, LOG_MAIN, "mailward: frozen: %s", copy(value));
       *fate = FREEZE;

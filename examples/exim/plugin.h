@@ -49,6 +49,7 @@ int tell_rcpt(int place, const char *address, uschar **answer);
 int knows_envelope(void);
 int tell_envelope(uschar **answer);
 void remove_recipient(mw_text_t address);
+void add_recipient(mw_text_t address);
 
 /* message.c */
 int open_spool_file(void);

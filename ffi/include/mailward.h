@@ -65,6 +65,8 @@ typedef int32_t mw_status_t;
 #define MW_EDIT_REMOVE_RECIPIENT 4 /* the recipient in value, in angle brackets, gets no copy */
 #define MW_EDIT_HOLD 5             /* keep the message in the host's quarantine; value is a reason */
 #define MW_EDIT_REPLACE_BODY 6     /* value is the whole new body, name what is new in it, such as "banner" */
+#define MW_EDIT_ADD_RECIPIENT 7    /* the recipient in value, in angle brackets, gets a copy too; name says why: "redirect", or
+                                      "copy", of which the sender should hear nothing, not even that it failed */
 
 /* What becomes of the message for a recipient. */
 #define MW_DISPOSITION_DELIVER 1
@@ -73,15 +75,18 @@ typedef int32_t mw_status_t;
 #define MW_DISPOSITION_DISCARD 4 /* no copy, and nobody hears of it */
 #define MW_DISPOSITION_REJECT 5  /* refused for good */
 #define MW_DISPOSITION_DEFER 6   /* refused for now */
+#define MW_DISPOSITION_REDIRECT 7 /* no copy; others get it instead: see the edits */
 
 /* What the host can do with a message. A verdict asks for nothing else, and tells what it would have asked for
- * (mw_verdict_not_applied). A banner needs MW_HOST_EDIT_HEADER and MW_HOST_REPLACE_BODY: the edits of fields that come with
- * another body belong to it, make all or none. */
+ * (mw_verdict_not_applied). A banner, a disclaimer and files taken off need MW_HOST_EDIT_HEADER and MW_HOST_REPLACE_BODY: the
+ * edits of fields that come with another body belong to it, make all or none. A redirect needs MW_HOST_REMOVE_RECIPIENT and
+ * MW_HOST_ADD_RECIPIENT. Edits stand in an order that is safe: recipients are taken off before others are added. */
 #define MW_HOST_EDIT_HEADER 1u        /* add, change and remove header fields */
 #define MW_HOST_REMOVE_RECIPIENT 2u   /* take a recipient off a message that others get */
 #define MW_HOST_HOLD 4u               /* keep a message in a quarantine of its own */
 #define MW_HOST_REPLY_BY_RECIPIENT 8u /* answer for each recipient at the end of the message (LMTP, PRDR) */
 #define MW_HOST_REPLACE_BODY 16u      /* put another body in place of the one that came */
+#define MW_HOST_ADD_RECIPIENT 32u     /* add a recipient */
 
 /* Classes that are learned, and what became of a message that was. */
 #define MW_CLASS_HAM 1
@@ -300,7 +305,7 @@ mw_text_t mw_verdict_explanation(const mw_verdict_t *verdict); /* JSON, as "mail
  * and ends with it. */
 size_t mw_verdict_edit_count(const mw_verdict_t *verdict);
 int32_t mw_verdict_edit_kind(const mw_verdict_t *verdict, size_t index);        /* MW_EDIT_... */
-mw_text_t mw_verdict_edit_name(const mw_verdict_t *verdict, size_t index);      /* field name, what is new in a body, or empty */
+mw_text_t mw_verdict_edit_name(const mw_verdict_t *verdict, size_t index);      /* field name, see the kinds, or empty */
 mw_text_t mw_verdict_edit_value(const mw_verdict_t *verdict, size_t index);     /* see the kinds */
 uint32_t mw_verdict_edit_occurrence(const mw_verdict_t *verdict, size_t index); /* from 1; 0 where there is none */
 

@@ -31,6 +31,7 @@ const REMOVE_RECIPIENT: u32 = 2;
 const HOLD: u32 = 4;
 const REPLY_BY_RECIPIENT: u32 = 8;
 const REPLACE_BODY: u32 = 16;
+const ADD_RECIPIENT: u32 = 32;
 
 /// `mw_engine_options_t`.
 #[repr(C)]
@@ -222,10 +223,10 @@ fn open(config: Config, file: Option<&Path>, opening: &Opening<'_>) -> Result<En
 
 fn host(flags: u32) -> Result<Host, Failure> {
     if flags == 0 {
-        // Who does not know of bodies must not get half of such an edit, its header fields.
-        return Ok(Host { replace_body: false, ..Host::default() });
+        // Who does not know of bodies must not get half of such an edit, its header fields; who knows no added recipients, none.
+        return Ok(Host { replace_body: false, add_recipient: false, ..Host::default() });
     }
-    if flags > EDIT_HEADER | REMOVE_RECIPIENT | HOLD | REPLY_BY_RECIPIENT | REPLACE_BODY {
+    if flags > EDIT_HEADER | REMOVE_RECIPIENT | HOLD | REPLY_BY_RECIPIENT | REPLACE_BODY | ADD_RECIPIENT {
         return Err(Failure::argument(format!(
             "host is {flags}: a flag is set that this version of the library lacks"
         )));
@@ -234,6 +235,7 @@ fn host(flags: u32) -> Result<Host, Failure> {
         edit_header: flags & EDIT_HEADER != 0,
         replace_body: flags & REPLACE_BODY != 0,
         remove_recipient: flags & REMOVE_RECIPIENT != 0,
+        add_recipient: flags & ADD_RECIPIENT != 0,
         hold: flags & HOLD != 0,
         reply_by_recipient: flags & REPLY_BY_RECIPIENT != 0,
     })

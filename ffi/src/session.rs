@@ -77,7 +77,7 @@ impl Session {
     fn open(engine: &Engine, facts: engine::ConnectFacts) -> Result<Self, Failure> {
         let runtime = engine.0.runtime()?;
         let (host, record) = (engine.0.host, engine.0.record);
-        let options = SessionOptions { refuse_at: RefuseAt::Rcpt, host, record, replay: None };
+        let options = SessionOptions { refuse_at: RefuseAt::Rcpt, host, record, ..SessionOptions::default() };
         let loaded = engine.0.loaded();
         let mut core = loaded.core.session(options);
         // With `RefuseAt::Rcpt` nothing is refused here.

@@ -21,6 +21,7 @@ fn number(disposition: &Disposition) -> i32 {
         Disposition::Discard => 4,
         Disposition::Reject => 5,
         Disposition::Defer => 6,
+        Disposition::Redirect { .. } => 7,
     }
 }
 
@@ -30,6 +31,7 @@ const REMOVE_HEADER: i32 = 3;
 const REMOVE_RECIPIENT: i32 = 4;
 const HOLD: i32 = 5;
 const REPLACE_BODY: i32 = 6;
+const ADD_RECIPIENT: i32 = 7;
 
 /// `mw_verdict_t`.
 #[derive(Debug)]
@@ -193,6 +195,9 @@ impl FlatEdit {
             Edit::RemoveHeader { name, occurrence } => (REMOVE_HEADER, name, Bytes::new(), occurrence),
             Edit::ReplaceBody { with, body } => (REPLACE_BODY, with, body, 0),
             Edit::RemoveRecipient { address } => (REMOVE_RECIPIENT, String::new(), address.into(), 0),
+            Edit::AddRecipient { address, blind } => {
+                (ADD_RECIPIENT, if blind { "copy" } else { "redirect" }.to_owned(), address.into(), 0)
+            }
             Edit::Hold { reason } => (HOLD, String::new(), reason.into(), 0),
         };
         FlatEdit { kind, name, value, occurrence }
@@ -245,7 +250,7 @@ accessor! {
     mw_verdict_edit_count(verdict) -> usize = 0, Some(verdict.edits.len());
     /// What an edit changes.
     mw_verdict_edit_kind(verdict, index) -> i32 = 0, verdict.edit(index).map(|edit| edit.kind);
-    /// Name of the header field, or of what is new in a body.
+    /// Name of the header field, of what is new in a body, or why a recipient is added.
     mw_verdict_edit_name(verdict, index) -> Text = Text::EMPTY, verdict.edit(index).map(|edit| Text::of(&edit.name));
     /// The new body of the field or message, a recipient, or a reason.
     mw_verdict_edit_value(verdict, index) -> Text = Text::EMPTY, verdict.edit(index).map(|edit| Text::of_bytes(&edit.value));

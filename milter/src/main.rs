@@ -1,6 +1,7 @@
 //! The command `mailward`: the milter daemon and the tools around it.
 
 mod cli;
+mod compared;
 mod daemon;
 
 /// A message costs hundreds of small allocations on one thread, many of them freed on another: what this allocator is for.

@@ -4,6 +4,7 @@
 //! are recorded and judged without it.
 
 mod arc_trust;
+mod broken;
 mod fields;
 mod forged;
 mod header;
@@ -15,6 +16,7 @@ mod settings;
 mod spf;
 mod verify;
 
+pub use broken::broken_by;
 pub use header::Facts;
 pub use resolver::Resolver;
 pub use results::{

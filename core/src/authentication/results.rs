@@ -83,6 +83,9 @@ pub struct Signature {
     pub reason: Option<String>,
     /// Whether the signing domain and that of From belong to one organisation by the public suffix list.
     pub aligned: bool,
+    /// Names of the fields that it covers (`h=`), each as often as it is covered, if the signature fits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<String>,
 }
 
 /// RFC 8601 §2.7.1.
@@ -112,6 +115,9 @@ pub struct Arc {
     pub reason: Option<String>,
     /// The sets of a chain that validates, the oldest first.
     pub sets: Vec<ArcSet>,
+    /// Names of the fields that the newest set covers, each as often as it is covered, if the chain validates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<String>,
 }
 
 /// RFC 8617 §4.4, and that DNS did not answer.

@@ -410,11 +410,13 @@ fn hostile_names_cannot_break_out_of_the_header() {
             result: DkimResult::Fail,
             reason: Some(bad.clone()),
             aligned: false,
+            signed: Vec::new(),
         };
         let arc = Arc {
             result: ArcResult::Pass,
             reason: None,
             sets: vec![ArcSet { sealer: bad.clone(), dmarc_passed: true }],
+            signed: Vec::new(),
         };
         let dmarc = Dmarc { domain: bad.clone(), result: DmarcResult::Fail, ..Dmarc::default() };
         let results = Results { signatures: vec![signature], arc, dmarc, ..Results::default() };
@@ -475,7 +477,7 @@ fn behind_a_seal_that_is_not_trusted_nothing_is_believed() {
         (vec![set("good.test", true), set("mx.good.test", false)], true),
         (vec![set("notgood.test", true)], false),
     ] {
-        let arc = Arc { result: ArcResult::Pass, reason: None, sets };
+        let arc = Arc { result: ArcResult::Pass, reason: None, sets, signed: Vec::new() };
         let results = Results { arc, ..Results::default() };
         assert_eq!(arc_trust::vouched_by(&settings, &results).is_some(), believed, "{:?}", results.arc);
     }

@@ -195,6 +195,7 @@ fn signature_of(signature: &dkim::Signature, result: &mail_auth::DkimResult, fro
         result,
         reason: error.map(Error::to_string),
         aligned: is_aligned(&signature.d, from),
+        signed: if result == DkimResult::Pass { signature.h.clone() } else { Vec::new() },
     }
 }
 
@@ -225,6 +226,7 @@ fn refused_of(value: &[u8], error: &Error, from: &From) -> Signature {
         b: start_of(&signature.b),
         result,
         reason: Some(reason),
+        signed: Vec::new(),
     }
 }
 
@@ -249,8 +251,11 @@ fn arc_of(output: &ArcOutput<'_>, from: &From) -> Arc {
         sealer: link.seal.header.d.to_ascii_lowercase(),
         dmarc_passed: says(&tokens(link.results.value), "dmarc", "pass", "header.from", author),
     });
-    let sets = if result == ArcResult::Pass { sets.collect() } else { Vec::new() };
-    Arc { result, reason: error.map(Error::to_string), sets }
+    let passed = result == ArcResult::Pass;
+    let sets = if passed { sets.collect() } else { Vec::new() };
+    let newest = output.chain().last().filter(|_| passed);
+    let signed = newest.map(|link| link.signature.header.h.clone()).unwrap_or_default();
+    Arc { result, reason: error.map(Error::to_string), sets, signed }
 }
 
 fn spf_output(spf: &SpfResults) -> SpfOutput {

@@ -18,6 +18,7 @@ pub mod reader;
 mod reputation;
 mod score;
 pub mod sections;
+mod shadow;
 mod spam;
 mod state;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use crate::session::Limits;
 use diagnostic::{Diagnostic, Faults, SourceText};
 use reader::Table;
 use sections::{Deadlines, LogSettings, MilterSettings};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 /// A commented configuration file to start from: what `mailward config init` writes. It changes no default.
@@ -76,6 +77,8 @@ pub struct Config {
     pub score: crate::score::Settings,
     /// `[[policy]]`, `[[settings]]`, `[trial]` and what belongs to them.
     pub policy: crate::policy::Settings,
+    /// `[shadow]`: the file of the configuration that judges beside this one.
+    pub shadow: Option<PathBuf>,
 }
 
 /// Reads and checks a configuration file.
@@ -181,6 +184,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         spam: spam::read(&mut root, &mut faults),
         score,
         policy,
+        shadow: shadow::read(&mut root, &mut faults),
     };
     root.finish(&mut faults);
     let effective = faults.take_effective();

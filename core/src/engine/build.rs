@@ -84,6 +84,8 @@ pub struct Shared {
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
     script: Option<Arc<Script>>,
+    /// Nothing is written: see [`Shared::watching`].
+    observes: bool,
 }
 
 fn refresh(live: &LiveModel) {
@@ -139,6 +141,24 @@ impl Shared {
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
             script: None,
+            observes: false,
+        }
+    }
+
+    /// For an engine that watches beside the one that acts: the same state, of which it changes nothing, and the same
+    /// DNS cache, but measures of its own.
+    #[must_use]
+    pub fn watching(&self) -> Self {
+        let counters = self.counters.read_only();
+        Shared {
+            ledger: Ledger::new(counters.clone()),
+            counters,
+            in_flight: InFlight::default(),
+            meter: Meter::default(),
+            traffic: rates::Meter::default(),
+            load: Load::new(),
+            observes: true,
+            ..self.clone()
         }
     }
 
@@ -216,14 +236,14 @@ impl Shared {
 
     /// Puts a row on the way to the disk.
     pub(super) fn record(&self, row: HistoryRow) {
-        if let Some(store) = &self.store {
+        if let Some(store) = self.store.as_ref().filter(|_| !self.observes) {
             store.record(row);
         }
     }
 
     /// Returns when the row is on the disk.
     pub(super) async fn commit(&self, row: HistoryRow) -> Result<(), StoreError> {
-        match &self.store {
+        match self.store.as_ref().filter(|_| !self.observes) {
             Some(store) => store.commit(row).await,
             None => Ok(()),
         }

@@ -9,10 +9,10 @@ use crate::{
     policy::Decision,
     session::{ClientNetwork, Connection, Direction, Transaction},
     spam::{self, AtEnd, classifier},
-    verdict::{Edit, Finding},
+    verdict::{Edit, Finding, Reference},
 };
 use bytes::Bytes;
-use std::{sync::Arc, time::Instant};
+use std::{fmt::Write as _, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 
 /// The outcome of one look at the message.
@@ -82,18 +82,46 @@ impl Session {
     }
 }
 
-/// Gives the message that is taken the banner that its policies ask for, or says why it does not get it.
-pub(super) async fn add_banner(engine: &Arc<Engine>, raw: &Bytes, banner: String, decision: &mut Decision) {
-    let (bounds, raw) = (engine.bounds.clone(), raw.clone());
-    let work = move |_: &mut WarmScanner<'_>| message::with_banner(&raw, &bounds, &banner);
-    let rewritten = engine.judges.run(false, work).await.unwrap_or(Err("an error inside Mailward"));
-    let Rewritten { body, fields } = match rewritten {
+/// Gives the message that is taken the body that its policies ask for, or says what it does not get. `whole`: whether all of
+/// it is here, or only its beginning.
+///
+/// # Errors
+///
+/// Why files stay that were to be taken off: then it must be decided anew.
+pub(super) async fn rewrite(
+    engine: &Arc<Engine>,
+    raw: &Bytes,
+    whole: bool,
+    reference: Reference,
+    decision: &mut Decision,
+) -> Result<(), &'static str> {
+    let mut changes = std::mem::take(&mut decision.changes);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    for notice in changes.notices.values_mut() {
+        let _ = writeln!(notice, "\nReference: {reference}");
+    }
+    let (texts, strips) = (changes.texts().collect::<Vec<_>>(), !changes.notices.is_empty());
+    let left_out = |why| texts.iter().map(move |text| format!("{text}: {why}"));
+    let rewritten = match whole {
+        true => {
+            let (bounds, raw) = (engine.bounds.clone(), raw.clone());
+            let work = move |_: &mut WarmScanner<'_>| message::rewrite(&raw, &bounds, &changes);
+            engine.judges.run(false, work).await.unwrap_or(Err("an error inside Mailward"))
+        }
+        // Another body in place of one of which only the beginning is here would lose the rest.
+        false => Err("the message is too large"),
+    };
+    let Rewritten { body, fields, with, without_texts } = match rewritten {
         Ok(rewritten) => rewritten,
+        Err(why) if strips => return Err(why),
         Err(why) => {
-            decision.not_applied.push(format!("banner: {why}"));
-            return;
+            decision.not_applied.extend(left_out(why));
+            return Ok(());
         }
     };
+    decision.not_applied.extend(without_texts.into_iter().flat_map(left_out));
     // Changes stand before additions, which would shift what they count.
     let fields = fields.into_iter().map(|field| {
         let (name, value) = (field.name.to_owned(), field.value);
@@ -102,14 +130,14 @@ pub(super) async fn add_banner(engine: &Arc<Engine>, raw: &Bytes, banner: String
             false => Edit::AddHeader { name, value },
         }
     });
-    let body = Edit::ReplaceBody { with: "banner".to_owned(), body: body.into() };
+    let body = Edit::ReplaceBody { with: with.join(", "), body: body.into() };
     let (changes, additions): (Vec<_>, Vec<_>) =
         fields.chain([body]).partition(|edit| !matches!(edit, Edit::AddHeader { .. }));
     let edits = &mut decision.verdict.edits;
     edits.splice(0..0, changes);
-    let of_envelope = |edit: &Edit| matches!(edit, Edit::RemoveRecipient { .. } | Edit::Hold { .. });
-    let place = edits.iter().position(of_envelope).unwrap_or(edits.len());
+    let place = edits.iter().position(Edit::is_of_envelope).unwrap_or(edits.len());
     edits.splice(place..place, additions);
+    Ok(())
 }
 
 /// Parses once and looks at everything. `network`: in whose turn; `None` if the client is exempt. `rules`: who

@@ -17,6 +17,8 @@ pub struct SessionOptions {
     pub host: Host,
     /// Whether events and answers are kept for [`super::Session::recording`].
     pub record: bool,
+    /// Whether each transaction is kept for [`super::Session::seen`].
+    pub witness: bool,
     /// Answers of a recording to use instead of asking.
     pub replay: Option<BTreeMap<String, Vec<Value>>>,
 }

@@ -221,7 +221,8 @@ mod tests {
             reply: None,
         };
         let verdict = Verdict { action, recipients: vec![recipient], edits: Vec::new() };
-        let decision = Decision { verdict, notes: Vec::new(), not_applied: Vec::new(), banner: None };
+        let changes = crate::message::Changes::default();
+        let decision = Decision { verdict, notes: Vec::new(), not_applied: Vec::new(), changes };
         experience(&Card { findings, total }, &decision, Thresholds::default())
     }
 
@@ -272,6 +273,7 @@ mod tests {
             result,
             reason: None,
             aligned,
+            signed: Vec::new(),
         };
         let claimed = Results { from: from.clone(), ..Results::default() };
         let spf = |domain: &str, result| SpfResults {

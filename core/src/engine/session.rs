@@ -44,6 +44,18 @@ impl Session {
         }
     }
 
+    /// Records a command, and keeps it for another engine.
+    pub(super) fn record_command(&mut self, event: impl FnOnce() -> Event) {
+        if !self.options.record && self.witness.is_none() {
+            return;
+        }
+        let event = event();
+        if let Some(witness) = &mut self.witness {
+            witness.command(event.clone());
+        }
+        self.record(|| event);
+    }
+
     pub(super) fn record_explanation(&mut self, report: &Report) {
         if self.options.record {
             self.explanations.push(report.explanation.json());

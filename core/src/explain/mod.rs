@@ -56,8 +56,8 @@ pub struct Explanation {
     pub schema: u32,
     /// Where the decision fell.
     pub stage: Stage,
-    /// One word for the whole: `deliver`, `tag`, `hold`, `discard`, `reject`, `defer`. Of a message that is taken: the
-    /// strictest disposition among the recipients who get it.
+    /// One word for the whole: `deliver`, `tag`, `redirect`, `hold`, `discard`, `reject`, `defer`. Of a message that is taken: the
+    /// strictest disposition among the recipients whose copy is delivered, to them or elsewhere.
     pub verdict: String,
     /// The SMTP reply without reference, if it is a refusal or deferral.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,6 +186,12 @@ impl Explanation {
             edits: verdict.edits.clone(),
             not_applied: decision.not_applied.clone(),
         }
+    }
+
+    /// Adds findings without points about what was decided.
+    pub fn add_findings(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
+        self.findings.sort_by(|a, b| (&a.id, &a.evidence).cmp(&(&b.id, &b.evidence)));
     }
 
     /// Explains a refusal or deferral before the message.

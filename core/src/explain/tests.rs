@@ -53,7 +53,7 @@ fn findings() -> Vec<Finding> {
 }
 
 fn site() -> Settings {
-    let marks = crate::policy::Marks { headers: Vec::new(), subject: Some("[SPAM]".into()), banner: None };
+    let marks = crate::policy::Marks { subject: Some("[SPAM]".into()), ..crate::policy::Marks::none() };
     let policy = |name: &str, line, to: &str, then| Policy {
         name: name.into(),
         line: Some(line),
@@ -62,6 +62,7 @@ fn site() -> Settings {
         to: vec![crate::policy::AddressPattern::parse(to).expect("a pattern")],
         when: Conditions::default(),
         then,
+        strip: None,
     };
     Settings {
         policies: vec![
@@ -172,7 +173,7 @@ findings
 
 #[test]
 fn logs_and_history_get_no_words_of_the_message() {
-    let marks = crate::policy::Marks { headers: Vec::new(), subject: Some("[SPAM]".into()), banner: None };
+    let marks = crate::policy::Marks { subject: Some("[SPAM]".into()), ..crate::policy::Marks::none() };
     let mut settings = site();
     settings.policies[0].then = Then::Tag(marks);
     let explanation = explain(&settings, &["<eve@example.com>"], findings());

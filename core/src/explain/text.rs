@@ -163,6 +163,8 @@ pub fn edit_text(edit: &Edit) -> String {
         Edit::RemoveHeader { name, occurrence } => format!("remove {name} {occurrence}"),
         Edit::ReplaceBody { with, .. } => format!("replace body: with {with}"),
         Edit::RemoveRecipient { address } => format!("remove recipient {address}"),
+        Edit::AddRecipient { address, blind: false } => format!("add recipient {address}"),
+        Edit::AddRecipient { address, blind: true } => format!("add recipient {address}: blind copy"),
         Edit::Hold { reason } => format!("hold: {reason}"),
     }
 }
@@ -183,7 +185,7 @@ fn painted(word: &str, paint: bool) -> String {
     let colour = match word {
         _ if !paint => return word.to_owned(),
         "deliver" => "32",
-        "tag" | "hold" | "defer" => "33",
+        "tag" | "redirect" | "hold" | "defer" => "33",
         _ => "31",
     };
     format!("\u{1b}[{colour}m{word}\u{1b}[0m")

@@ -25,7 +25,7 @@ pub fn edited(raw: &[u8], edits: &[Edit]) -> Vec<u8> {
                 }
             }
             Edit::ReplaceBody { body: other, .. } => body = other,
-            Edit::RemoveRecipient { .. } | Edit::Hold { .. } => {}
+            Edit::RemoveRecipient { .. } | Edit::AddRecipient { .. } | Edit::Hold { .. } => {}
         }
     }
     let mut out: Vec<u8> = above.into_iter().rev().chain(lines.into_iter().flatten()).flatten().collect();

@@ -21,6 +21,8 @@ pub struct MessageFacts {
 /// What policies may ask about an attachment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttachmentFacts {
+    /// Index in [`Message::parts`].
+    pub part: usize,
     /// File name, decoded; may be empty.
     pub name: String,
     /// Declared type, lower case: `application/pdf`.
@@ -50,6 +52,7 @@ pub fn facts(message: &Message<'_>) -> MessageFacts {
             .attachments
             .iter()
             .map(|a| AttachmentFacts {
+                part: a.part,
                 name: a.name.clone(),
                 content_type: a.content_type.clone(),
                 kind: a.kind.word().to_owned(),

@@ -4,7 +4,6 @@
 
 mod archive;
 mod attachment;
-mod banner;
 mod bounds;
 mod content;
 mod damage;
@@ -18,10 +17,10 @@ mod link;
 mod paced;
 mod parse;
 mod part;
+mod rewrite;
 mod style;
 
 pub use attachment::Attachment;
-pub use banner::{Field, Rewritten, with_banner};
 pub use bounds::Bounds;
 pub use content::{HtmlFacts, Text};
 pub use damage::Damage;
@@ -32,6 +31,7 @@ pub use header::{Header, Headers, Mailbox};
 pub use link::{Link, LinkKind};
 pub use parse::parse;
 pub use part::{Disposition, Encoding, Part};
+pub use rewrite::{Changes, Field, Rewritten, rewrite};
 
 use std::collections::BTreeSet;
 

@@ -92,12 +92,7 @@ fn parts<'a>(parsed: &mail_parser::Message<'a>, raw: &'a [u8], collector: &mut C
     for part in parsed.parts() {
         let path = path_of(&part, &mut paths);
         note_flags(&part, &mut collector.damage);
-        let is_container = match part.kind() {
-            PartKind::Multipart => part.children().next().is_some(),
-            PartKind::Message(_) => true,
-            _ => false,
-        };
-        if !is_container {
+        if !is_container(&part) {
             let leaf = leaf(&part, path, raw, &mut left, collector);
             if leaf.is_body && part.message().container().is_none() {
                 collect_text(&leaf, &part, collector);
@@ -106,6 +101,15 @@ fn parts<'a>(parsed: &mail_parser::Message<'a>, raw: &'a [u8], collector: &mut C
         }
     }
     out
+}
+
+/// Whether the part holds other parts instead of content.
+pub(super) fn is_container(part: &MessagePart<'_>) -> bool {
+    match part.kind() {
+        PartKind::Multipart => part.children().next().is_some(),
+        PartKind::Message(_) => true,
+        _ => false,
+    }
 }
 
 /// Number of the part below its parent; `paths` has path and number of children of each part so far.

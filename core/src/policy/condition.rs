@@ -130,7 +130,7 @@ impl Conditions {
 }
 
 impl AttachmentCondition {
-    fn holds(&self, facts: &AttachmentFacts) -> bool {
+    pub(super) fn holds(&self, facts: &AttachmentFacts) -> bool {
         self.macros.is_none_or(|wanted| wanted == facts.macros)
             && self.executable.is_none_or(|wanted| wanted == facts.executable)
             && self.encrypted.is_none_or(|wanted| wanted == facts.encrypted)

@@ -7,8 +7,9 @@ use super::{
     wish::{Asker, Cause, LeftOut, Wish},
 };
 use crate::{
+    message::Changes,
     score::{Level, Thresholds},
-    verdict::{Disposition, Edit, Points, RecipientVerdict, Verdict},
+    verdict::{Edit, Points, RecipientVerdict, Verdict},
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +24,9 @@ pub struct Decision {
     /// What the policies ask for and the host cannot do, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applied: Vec<String>,
-    /// The banner that the message is to get: its body is not the policies' to read.
+    /// What is to change in the body, which is not the policies' to read.
     #[serde(skip)]
-    pub banner: Option<String>,
+    pub changes: Changes,
 }
 
 /// Why a recipient's disposition is what it is, and what would have changed it.
@@ -62,12 +63,27 @@ pub struct PolicyPlace {
 /// Decides about a message: a plain function of its arguments. `organisation` are the thresholds of recipients that
 /// have none of their own.
 pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) -> Decision {
+    match facts.host.edit_header && facts.host.replace_body {
+        true => decide_within(settings, organisation, facts, None),
+        false => decide_unstripped(settings, organisation, facts, "the host cannot replace a body"),
+    }
+}
+
+/// Decides where no files can be taken off, and says why not.
+pub fn decide_unstripped(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>, why: &str) -> Decision {
+    decide_within(settings, organisation, facts, Some(why))
+}
+
+fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>, obstacle: Option<&str>) -> Decision {
     let askers: Vec<Asker<'_>> =
-        facts.recipients.iter().map(|r| Asker::new(settings, organisation, facts, r)).collect();
+        facts.recipients.iter().map(|r| Asker::new(settings, organisation, facts, r, obstacle)).collect();
     let wanted: Vec<Wish> = askers.iter().map(|asker| asker.wish(LeftOut::default())).collect();
     let acting: Vec<Acting> = askers.iter().zip(&wanted).map(|(asker, wish)| act(asker, wish)).collect();
     let effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
     let outcome = reconcile(&effective, settings.mixed_refusal, facts.card.total, facts.host);
+    if outcome.notices_differ {
+        return decide_unstripped(settings, organisation, facts, "not all recipients want it");
+    }
     let reason = outcome.held_for.map(|i| because(settings, facts, &effective[i])).unwrap_or_default();
     let mut edits = plan(settings, facts, &outcome, &reason, acting.iter().any(|a| a.on_trial.is_none()));
     let mut not_applied = Vec::new();
@@ -75,6 +91,14 @@ pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) 
         let of_header = |edit: &mut Edit| edit.header().is_some();
         let left_out = edits.extract_if(.., of_header).filter_map(|edit| edit.header().map(str::to_owned));
         not_applied.extend(left_out.map(|name| format!("header {name}: the host cannot edit headers")));
+    }
+    if !facts.host.add_recipient {
+        let added = |edit: &mut Edit| matches!(edit, Edit::AddRecipient { .. });
+        let left_out = edits.extract_if(.., added).filter_map(|edit| edit.recipient().map(str::to_owned));
+        not_applied.extend(left_out.map(|address| format!("copy to {address}: the host cannot add a recipient")));
+    }
+    if let Some(why) = obstacle.filter(|_| effective.iter().any(|wish| wish.unstripped)) {
+        not_applied.push(format!("strip: {why}"));
     }
     let mut recipients = Vec::new();
     let mut notes = Vec::new();
@@ -108,12 +132,13 @@ pub fn decide(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>) 
             reply: outcome.replies[i].clone(),
         });
     }
-    let mut banner = outcome.banner;
-    if banner.is_some() && !(facts.host.replace_body && facts.host.edit_header) {
-        banner = None;
-        not_applied.push("banner: the host cannot replace a body".to_owned());
+    let mut changes =
+        Changes { banner: outcome.tag.banner, disclaimer: outcome.tag.disclaimer, notices: outcome.notices };
+    if !(facts.host.replace_body && facts.host.edit_header) {
+        not_applied.extend(changes.texts().map(|text| format!("{text}: the host cannot replace a body")));
+        changes = Changes::default();
     }
-    Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes, not_applied, banner }
+    Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes, not_applied, changes }
 }
 
 /// What of a recipient's wish acts.
@@ -125,14 +150,11 @@ struct Acting {
 
 fn act(asker: &Asker<'_>, wanted: &Wish) -> Acting {
     if !asker.settings.acts_for(asker.recipient) {
-        let wish = Wish {
-            cause: Cause::Nothing,
-            disposition: Disposition::Deliver,
-            reply: None,
-            marks_if_taken: super::Marks::none(),
-            passed: Vec::new(),
+        return Acting {
+            wish: Wish::none(),
+            on_trial: Some("recipient is not in the trial: only recorded".to_owned()),
+            idle: None,
         };
-        return Acting { wish, on_trial: Some("recipient is not in the trial: only recorded".to_owned()), idle: None };
     }
     let wish = asker.wish(asker.idle());
     let idle = (wish.disposition != wanted.disposition)

@@ -2,16 +2,16 @@
 
 use super::{Facts, Settings, Then, reconcile::Reconciled};
 use crate::{
-    session::Direction,
+    session::{Address, Direction},
     verdict::{Action, Disposition, Edit},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 /// Longest reason of a hold. Unit: characters. Source: MTAs clip it near 100.
 const REASON_CHARS: usize = 100;
 
 /// The edits, in an order that is safe to carry out one by one: removals from the bottom up, so that no removal shifts
-/// what a later one counts; then changes; then additions; then recipients; the hold last.
+/// what a later one counts; then changes; then additions; then recipients, who are taken off before others are added; the hold last.
 pub(super) fn plan(
     settings: &Settings,
     facts: &Facts<'_>,
@@ -22,22 +22,30 @@ pub(super) fn plan(
     if outcome.action != Action::Accept {
         return Vec::new();
     }
-    let mut edits = Vec::new();
-    if facts.direction == Direction::Inbound && acts {
-        edits.extend(forged_marks(settings, facts));
-    }
-    if let Some(mark) = &outcome.subject {
-        edits.extend(subject(facts, mark));
-    }
-    edits.extend(
-        outcome.headers.iter().map(|(name, value)| Edit::AddHeader { name: name.clone(), value: value.clone() }),
-    );
-    let mut removed = BTreeSet::new();
-    for (recipient, disposition) in facts.recipients.iter().zip(&outcome.dispositions) {
-        if *disposition == Disposition::Discard && removed.insert(recipient.address.raw.as_str()) {
-            edits.push(Edit::RemoveRecipient { address: format!("<{}>", recipient.address.raw) });
+    let tag = &outcome.tag;
+    let forged = match facts.direction == Direction::Inbound && acts {
+        true => names_of_marks(settings),
+        false => BTreeSet::new(),
+    };
+    let removed = forged.iter().chain(&tag.removed).collect::<BTreeSet<_>>();
+    let mut edits: Vec<Edit> = removed.iter().flat_map(|name| remove_all(name, 1..=occurrences(facts, name))).collect();
+    let mut additions = Vec::new();
+    for (name, value) in &tag.set {
+        let (name, value) = (name.clone(), value.clone());
+        match occurrences(facts, &name) {
+            came if came > 0 && !removed.contains(&name.to_ascii_lowercase()) => {
+                edits.extend(remove_all(&name, 2..=came));
+                edits.push(Edit::ChangeHeader { name, occurrence: 1, value });
+            }
+            _ => additions.push(Edit::AddHeader { name, value }),
         }
     }
+    if let Some(mark) = &tag.subject {
+        edits.extend(subject(facts, mark));
+    }
+    edits.extend(additions);
+    edits.extend(tag.headers.iter().map(|(name, value)| Edit::AddHeader { name: name.clone(), value: value.clone() }));
+    edits.extend(recipients(facts, outcome));
     if outcome.held_for.is_some() {
         let ascii = reason.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' });
         edits.push(Edit::Hold { reason: ascii.take(REASON_CHARS).collect() });
@@ -45,24 +53,60 @@ pub(super) fn plan(
     edits
 }
 
-/// Headers that came in under the names of our marks: only this site may put them there.
-fn forged_marks(settings: &Settings, facts: &Facts<'_>) -> Vec<Edit> {
+/// Who is taken off, and who is added in their place or for a blind copy: nobody twice, and nobody who gets the message anyway.
+fn recipients(facts: &Facts<'_>, outcome: &Reconciled) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let (mut removed, mut served) = (BTreeSet::new(), BTreeSet::new());
+    for (recipient, disposition) in facts.recipients.iter().zip(&outcome.dispositions) {
+        if !disposition.takes_off() {
+            served.insert(recipient.address.key());
+        } else if removed.insert(recipient.address.raw.as_str()) {
+            edits.push(Edit::RemoveRecipient { address: bracketed(&recipient.address.raw) });
+        }
+    }
+    let redirected = outcome.dispositions.iter().flat_map(|disposition| match disposition {
+        Disposition::Redirect { to } => to.as_slice(),
+        _ => &[],
+    });
+    for address in redirected.filter_map(|raw| Address::parse(raw.as_bytes()).ok()) {
+        if served.insert(address.key()) {
+            edits.push(Edit::AddRecipient { address: bracketed(&address.raw), blind: false });
+        }
+    }
+    for address in &outcome.copies {
+        if served.insert(address.key()) {
+            edits.push(Edit::AddRecipient { address: bracketed(&address.raw), blind: true });
+        }
+    }
+    edits
+}
+
+fn bracketed(address: &str) -> String {
+    format!("<{address}>")
+}
+
+/// The headers by which only this site marks, in lower case: those that come in under such a name are forged.
+fn names_of_marks(settings: &Settings) -> BTreeSet<String> {
     let policies = settings.policies.iter().filter_map(|p| match &p.then {
         Then::Tag(marks) | Then::TagAndContinue(marks) => Some(marks),
         _ => None,
     });
-    let names: BTreeSet<String> = policies
+    policies
         .chain([&settings.marks])
         .flat_map(|marks| &marks.headers)
         .map(|(name, _)| name.to_ascii_lowercase())
-        .collect();
-    let mut edits = Vec::new();
-    for name in names {
-        let came = facts.message.headers.iter().filter(|(n, _)| n.trim_end().eq_ignore_ascii_case(&name));
-        let count = u32::try_from(came.count()).unwrap_or(u32::MAX);
-        edits.extend((1..=count).rev().map(|occurrence| Edit::RemoveHeader { name: name.clone(), occurrence }));
-    }
-    edits
+        .collect()
+}
+
+/// How many headers of this name came.
+fn occurrences(facts: &Facts<'_>, name: &str) -> u32 {
+    let came = facts.message.headers.iter().filter(|(n, _)| n.trim_end().eq_ignore_ascii_case(name));
+    u32::try_from(came.count()).unwrap_or(u32::MAX)
+}
+
+/// Removes them from the bottom up.
+fn remove_all(name: &str, occurrences: RangeInclusive<u32>) -> impl Iterator<Item = Edit> {
+    occurrences.rev().map(|occurrence| Edit::RemoveHeader { name: name.to_owned(), occurrence })
 }
 
 /// Puts the mark before the subject as it stands, encoded words untouched; nothing if it is there already. A subject

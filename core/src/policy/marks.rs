@@ -1,16 +1,27 @@
 //! The marks that a tagged message carries.
 
-use crate::verdict::{Points, Tag};
+use crate::{
+    session::Address,
+    verdict::{Points, Tag},
+};
 
 /// Marks as configuration describes them. `{points}` in a header value stands for the total of the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
     /// Headers to add: name and value.
     pub headers: Vec<(String, String)>,
+    /// Headers that get this value, whatever they had: name and value.
+    pub set: Vec<(String, String)>,
+    /// Names of headers to remove.
+    pub removed: Vec<String>,
     /// Text before the subject.
     pub subject: Option<String>,
     /// Text before what the message says.
     pub banner: Option<String>,
+    /// Text after it.
+    pub disclaimer: Option<String>,
+    /// Who gets a blind copy. It shows in no header.
+    pub copies: Vec<Address>,
 }
 
 impl Default for Marks {
@@ -36,15 +47,24 @@ pub enum MarkError {
     /// A header that the message has a right to.
     #[error("belongs to the message itself; choose a name of your own, as in \"X-Spam-Flag\"")]
     Owned,
+    /// A header that makes the message what it is, or its trace.
+    #[error("cannot be removed: the message needs it, or it tells where the message has been")]
+    Kept,
+    /// A header whose value is the sender's to choose.
+    #[error("cannot be set: it says who wrote what to whom, or where the message has been")]
+    NotSet,
+    /// The subject is marked, not replaced.
+    #[error("cannot be set; write subject = \"[MARK]\" to put a text before it")]
+    SubjectNotSet,
     /// The value would break the header.
     #[error("must be 1 to {VALUE_BYTES} printable ASCII characters")]
     Value,
     /// The subject mark would break the header or fill it.
     #[error("must be 1 to {SUBJECT_BYTES} printable ASCII characters")]
     Subject,
-    /// The banner would say nothing, or more than a banner.
-    #[error("must be 1 to {BANNER_BYTES} bytes of text without control characters but line feeds")]
-    Banner,
+    /// The text would say nothing, or more than a message bears.
+    #[error("must be 1 to {TEXT_BYTES} bytes of text without control characters but line feeds")]
+    Text,
 }
 
 /// Longest value of a mark. Unit: bytes. Source: RFC 5322 §2.1.1 grants 998 to a line; ours is far below, so that the
@@ -57,8 +77,8 @@ const NAME_BYTES: usize = 76;
 /// Longest subject mark. Unit: bytes. Source: our own limit; more would push the subject out of sight.
 const SUBJECT_BYTES: usize = 40;
 
-/// Longest banner. Unit: bytes. Source: our own limit, some ten lines.
-const BANNER_BYTES: usize = 1_000;
+/// Longest banner, disclaimer or note. Unit: bytes. Source: our own limit, some twenty lines.
+const TEXT_BYTES: usize = 2_000;
 
 /// Headers that no mark may add: a second one would change what the message says or break its trace.
 const OWNED: &[&str] = &[
@@ -85,37 +105,102 @@ const OWNED: &[&str] = &[
     "to",
 ];
 
+/// Headers that stay as they came: without them the message is none (RFC 5322 §3.6), cannot be read (RFC 2045 §3), or has lost
+/// its trace (RFC 5321 §4.4, RFC 6376, RFC 8617, RFC 8601 §4.1).
+const KEPT: &[&str] = &[
+    "arc-authentication-results",
+    "arc-message-signature",
+    "arc-seal",
+    "authentication-results",
+    "content-disposition",
+    "content-transfer-encoding",
+    "content-type",
+    "date",
+    "dkim-signature",
+    "from",
+    "mime-version",
+    "received",
+    "received-spf",
+    "return-path",
+];
+
+/// Headers that may be removed but not be given another value (RFC 5322 §3.6.3, §3.6.4).
+const NOT_SET: &[&str] = &["bcc", "cc", "message-id", "to"];
+
 impl Marks {
     /// No marks.
     pub fn none() -> Self {
-        Marks { headers: Vec::new(), subject: None, banner: None }
+        Marks {
+            headers: Vec::new(),
+            set: Vec::new(),
+            removed: Vec::new(),
+            subject: None,
+            banner: None,
+            disclaimer: None,
+            copies: Vec::new(),
+        }
     }
 
-    /// Adds what another set of marks has; the earlier subject and banner stand.
+    /// Adds what another set of marks has. What the earlier one does with subject, banner, disclaimer and a header of this
+    /// name stands.
     pub fn merge(&mut self, other: &Marks) {
         for header in &other.headers {
             if !self.headers.contains(header) {
                 self.headers.push(header.clone());
             }
         }
-        if self.subject.is_none() {
-            self.subject.clone_from(&other.subject);
+        for (name, value) in &other.set {
+            if !self.changes(name) {
+                self.set.push((name.clone(), value.clone()));
+            }
         }
-        if self.banner.is_none() {
-            self.banner.clone_from(&other.banner);
+        for name in &other.removed {
+            if !self.changes(name) {
+                self.removed.push(name.clone());
+            }
         }
+        for (own, other) in [
+            (&mut self.subject, &other.subject),
+            (&mut self.banner, &other.banner),
+            (&mut self.disclaimer, &other.disclaimer),
+        ] {
+            if own.is_none() {
+                own.clone_from(other);
+            }
+        }
+        for copy in &other.copies {
+            if !self.copies.contains(copy) {
+                self.copies.push(copy.clone());
+            }
+        }
+    }
+
+    /// Whether a header of this name is removed or set.
+    fn changes(&self, name: &str) -> bool {
+        let mut changed = self.set.iter().map(|(name, _)| name).chain(&self.removed);
+        changed.any(|changed| changed.eq_ignore_ascii_case(name))
     }
 
     /// The marks for a message of this total.
     pub(super) fn fill(&self, total: Points) -> Tag {
-        let mut headers: Vec<_> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.replace("{points}", &total.to_string())))
-            .collect();
-        headers.sort();
-        headers.dedup();
-        Tag { headers, subject: self.subject.clone(), banner: self.banner.clone() }
+        let filled = |pairs: &[(String, String)]| {
+            let value = |value: &String| value.replace("{points}", &total.to_string());
+            let mut filled: Vec<_> = pairs.iter().map(|(name, text)| (name.clone(), value(text))).collect();
+            filled.sort();
+            filled.dedup();
+            filled
+        };
+        let mut removed: Vec<String> = self.removed.iter().map(|name| name.to_ascii_lowercase()).collect();
+        removed.sort();
+        Tag {
+            headers: filled(&self.headers),
+            set: filled(&self.set),
+            removed,
+            subject: self.subject.clone(),
+            banner: self.banner.clone(),
+            disclaimer: self.disclaimer.clone(),
+            stripped: 0,
+        }
     }
 
     /// Checks a header for configuration.
@@ -124,11 +209,35 @@ impl Marks {
     ///
     /// If name or value would make a malformed or misleading header.
     pub fn check_header(name: &str, value: &str) -> Result<(), MarkError> {
-        if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-            return Err(MarkError::Name);
-        }
-        if OWNED.contains(&name.to_ascii_lowercase().as_str()) {
+        let lower = checked_name(name)?;
+        if OWNED.contains(&lower.as_str()) {
             return Err(MarkError::Owned);
+        }
+        if printable(value, VALUE_BYTES) { Ok(()) } else { Err(MarkError::Value) }
+    }
+
+    /// Checks a header that is to be removed.
+    ///
+    /// # Errors
+    ///
+    /// If the message needs it.
+    pub fn check_removed(name: &str) -> Result<(), MarkError> {
+        let lower = checked_name(name)?;
+        if KEPT.contains(&lower.as_str()) { Err(MarkError::Kept) } else { Ok(()) }
+    }
+
+    /// Checks a header that is to get a value.
+    ///
+    /// # Errors
+    ///
+    /// If it is the sender's or the trace, or the value would make a malformed header.
+    pub fn check_set(name: &str, value: &str) -> Result<(), MarkError> {
+        let lower = checked_name(name)?;
+        if lower == "subject" {
+            return Err(MarkError::SubjectNotSet);
+        }
+        if KEPT.contains(&lower.as_str()) || NOT_SET.contains(&lower.as_str()) {
+            return Err(MarkError::NotSet);
         }
         if printable(value, VALUE_BYTES) { Ok(()) } else { Err(MarkError::Value) }
     }
@@ -142,16 +251,22 @@ impl Marks {
         if printable(text, SUBJECT_BYTES) { Ok(()) } else { Err(MarkError::Subject) }
     }
 
-    /// Checks a banner for configuration.
+    /// Checks a banner, disclaimer or note for configuration.
     ///
     /// # Errors
     ///
     /// If it is empty, too long, or holds control characters.
-    pub fn check_banner(text: &str) -> Result<(), MarkError> {
+    pub fn check_text(text: &str) -> Result<(), MarkError> {
         let text = text.trim();
-        let good = !text.is_empty() && text.len() <= BANNER_BYTES && text.chars().all(|c| !c.is_control() || c == '\n');
-        if good { Ok(()) } else { Err(MarkError::Banner) }
+        let good = !text.is_empty() && text.len() <= TEXT_BYTES && text.chars().all(|c| !c.is_control() || c == '\n');
+        if good { Ok(()) } else { Err(MarkError::Text) }
     }
+}
+
+/// The name in lower case, if it is one.
+fn checked_name(name: &str) -> Result<String, MarkError> {
+    let good = !name.is_empty() && name.len() <= NAME_BYTES && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    if good { Ok(name.to_ascii_lowercase()) } else { Err(MarkError::Name) }
 }
 
 fn printable(text: &str, most: usize) -> bool {
@@ -170,8 +285,34 @@ mod tests {
         assert_eq!(Marks::check_header("FROM", "boss@x.test"), Err(MarkError::Owned));
         assert_eq!(Marks::check_header("X-Flag", "yes"), Ok(()));
         assert_eq!(Marks::check_subject("[SPAM]\n"), Err(MarkError::Subject));
-        assert_eq!(Marks::check_banner("two\nlines, ünïcode"), Ok(()));
-        assert_eq!(Marks::check_banner("bell\u{7}"), Err(MarkError::Banner));
+        assert_eq!(Marks::check_text("two\nlines, ünïcode"), Ok(()));
+        assert_eq!(Marks::check_text("bell\u{7}"), Err(MarkError::Text));
+    }
+
+    #[test]
+    fn what_a_message_is_and_where_it_has_been_is_neither_removed_nor_set() {
+        for name in ["From", "DATE", "Received", "DKIM-Signature", "ARC-Seal", "Return-Path", "Content-Type"] {
+            assert_eq!(Marks::check_removed(name), Err(MarkError::Kept), "{name}");
+            assert_eq!(Marks::check_set(name, "x"), Err(MarkError::NotSet), "{name}");
+        }
+        for name in ["To", "Message-ID"] {
+            assert_eq!((Marks::check_removed(name), Marks::check_set(name, "x")), (Ok(()), Err(MarkError::NotSet)));
+        }
+        assert_eq!(Marks::check_set("subject", "x"), Err(MarkError::SubjectNotSet));
+        assert_eq!(Marks::check_set("Reply-To", "list@example.com"), Ok(()));
+        assert_eq!(Marks::check_set("Reply-To", "a\nBcc: b"), Err(MarkError::Value));
+    }
+
+    #[test]
+    fn what_the_earlier_marks_do_with_a_header_stands() {
+        let set = |value: &str| Marks { set: vec![("Reply-To".into(), value.into())], ..Marks::none() };
+        let mut marks = set("a@example.com");
+        marks.merge(&set("b@example.com"));
+        marks.merge(&Marks { removed: vec!["REPLY-TO".into(), "X-Ip".into()], ..Marks::none() });
+        assert_eq!(
+            (marks.set.len(), marks.set[0].1.as_str(), marks.removed),
+            (1, "a@example.com", vec!["X-Ip".into()])
+        );
     }
 
     #[test]

@@ -4,7 +4,11 @@ use super::{
     MixedRefusal,
     wish::{Cause, Wish},
 };
-use crate::verdict::{Action, Disposition, Host, Points, Reply, Tag};
+use crate::{
+    session::Address,
+    verdict::{Action, Disposition, Host, Points, Reply, Tag},
+};
+use std::collections::BTreeMap;
 
 /// What happens to the message and, in the order of the wishes, to each recipient.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,12 +19,14 @@ pub(super) struct Reconciled {
     pub(super) replies: Vec<Option<Reply>>,
     /// What the host cannot do for each.
     pub(super) cannot: Vec<Option<&'static str>>,
-    /// The marks that the message gets, filled in.
-    pub(super) headers: Vec<(String, String)>,
-    /// The subject mark, if every remaining recipient wants the same.
-    pub(super) subject: Option<String>,
-    /// The banner, by the same rule.
-    pub(super) banner: Option<String>,
+    /// What the message gets, filled in: headers that anyone wants; all else only if everybody wants the same.
+    pub(super) tag: Tag,
+    /// Notes in place of files, by the same rule.
+    pub(super) notices: BTreeMap<usize, String>,
+    /// Whether some want files taken off that others want to get.
+    pub(super) notices_differ: bool,
+    /// Who gets a blind copy.
+    pub(super) copies: Vec<Address>,
     /// Index of the wish for which the message is held.
     pub(super) held_for: Option<usize>,
 }
@@ -29,14 +35,16 @@ pub(super) struct Reconciled {
 ///
 /// 1. Malware that is refused for one recipient is refused for all: it is judged once.
 /// 2. Any deferral defers the message.
-/// 3. Recipients who discard get no copy. If nobody remains, the message is dropped.
+/// 3. Recipients who discard get no copy, nor do those who redirect: others do in their place. If no copy remains, the message
+///    is dropped.
 /// 4. A refusal of all who remain refuses the message (and so also for those who would have discarded it).
 /// 5. A refusal of some becomes what `mixed` says, for them.
 /// 6. The MTA's quarantine keeps a message for all its recipients: if one who remains holds, all wait.
-/// 7. Header marks are added if any who remains wants them, a subject mark and a banner only if all want the same.
+/// 7. Header marks are added if any copy that remains is to have them. Everything else is done to the message only if all of
+///    these want the same: subject, banner, disclaimer, headers that are set or removed, files that are taken off.
 ///
 /// A host that answers for each recipient refuses and defers for those alone who want it: of the rules 2, 4 and 5 only
-/// that is left. Where a host cannot hold a message, or not take a recipient off it, the recipient gets it, marked as far
+/// that is left. Where a host cannot hold a message, take a recipient off it or add one, the recipient gets it, marked as far
 /// as his policies mark it.
 pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points, host: Host) -> Reconciled {
     let refused_as_malware = |w: &&Wish| w.cause == Cause::Malware && w.disposition == Disposition::Reject;
@@ -75,9 +83,10 @@ fn taken(dispositions: Vec<Disposition>) -> Reconciled {
         dispositions,
         replies,
         cannot,
-        headers: Vec::new(),
-        subject: None,
-        banner: None,
+        tag: Tag::default(),
+        notices: BTreeMap::new(),
+        notices_differ: false,
+        copies: Vec::new(),
         held_for: None,
     }
 }
@@ -116,13 +125,14 @@ type Done = (Disposition, Option<&'static str>);
 
 const CANNOT_HOLD: &str = "the host cannot hold a message";
 const CANNOT_REMOVE: &str = "the host cannot take off a recipient";
+const CANNOT_REDIRECT: &str = "the host cannot take off a recipient and add another";
 
 /// A refusal that cannot be sent, because others take the message.
 fn take_refused(wish: &Wish, mixed: MixedRefusal, total: Points, host: Host) -> Done {
     match (&wish.disposition, mixed) {
         (Disposition::Reject, MixedRefusal::Hold) if host.hold => (Disposition::Hold, None),
-        (Disposition::Reject, MixedRefusal::Hold) => (marked(wish, total), Some(CANNOT_HOLD)),
-        (Disposition::Reject, MixedRefusal::Tag) => (Disposition::Tag(wish.marks_if_taken.fill(total)), None),
+        (Disposition::Reject, MixedRefusal::Hold) => (wish.delivered(total), Some(CANNOT_HOLD)),
+        (Disposition::Reject, MixedRefusal::Tag) => (Disposition::Tag(wish.tag(total)), None),
         _ => within(wish, total, host),
     }
 }
@@ -130,58 +140,71 @@ fn take_refused(wish: &Wish, mixed: MixedRefusal, total: Points, host: Host) -> 
 /// The wish, as far as the host can hold.
 fn within(wish: &Wish, total: Points, host: Host) -> Done {
     match &wish.disposition {
-        Disposition::Hold if !host.hold => (marked(wish, total), Some(CANNOT_HOLD)),
+        Disposition::Hold if !host.hold => (wish.delivered(total), Some(CANNOT_HOLD)),
         other => (other.clone(), None),
-    }
-}
-
-/// Delivered, with the marks that the policies so far have asked for.
-fn marked(wish: &Wish, total: Points) -> Disposition {
-    match wish.marks_if_taken.fill(total) {
-        none if none == Tag::default() => Disposition::Deliver,
-        tag => Disposition::Tag(tag),
     }
 }
 
 /// The message is taken. If one who remains is held, all are; the marks they would have got stay with it.
 fn accept(wishes: &[Wish], done: impl Fn(&Wish) -> Done, total: Points, host: Host) -> Reconciled {
     let (mut dispositions, mut cannot): (Vec<_>, Vec<_>) = wishes.iter().map(done).unzip();
-    if !host.remove_recipient {
-        for ((disposition, cannot), wish) in dispositions.iter_mut().zip(&mut cannot).zip(wishes) {
-            if *disposition == Disposition::Discard {
-                (*disposition, *cannot) = (marked(wish, total), Some(CANNOT_REMOVE));
-            }
-        }
+    for ((disposition, cannot), wish) in dispositions.iter_mut().zip(&mut cannot).zip(wishes) {
+        let missing = match disposition {
+            Disposition::Discard if !host.remove_recipient => CANNOT_REMOVE,
+            Disposition::Redirect { .. } if !(host.remove_recipient && host.add_recipient) => CANNOT_REDIRECT,
+            _ => continue,
+        };
+        (*disposition, *cannot) = (wish.delivered(total), Some(missing));
     }
     let held = wishes.iter().zip(&dispositions).enumerate().filter(|(_, (_, d))| **d == Disposition::Hold);
     let held_for = held.min_by_key(|(_, (wish, _))| wish.cause).map(|(index, _)| index);
-    let remaining = || dispositions.iter().filter(|d| **d != Disposition::Discard && !is_refusal(d));
-    let mut headers: Vec<(String, String)> = remaining()
-        .filter_map(|d| if let Disposition::Tag(tag) = d { Some(&tag.headers) } else { None })
-        .flatten()
-        .cloned()
+    // Each copy that remains, with what it would carry if it were alone.
+    let copies: Vec<(&Wish, Tag)> = wishes
+        .iter()
+        .zip(&dispositions)
+        .filter_map(|(wish, disposition)| match disposition {
+            Disposition::Tag(tag) => Some((wish, tag.clone())),
+            Disposition::Redirect { .. } => Some((wish, wish.tag(total))),
+            Disposition::Deliver | Disposition::Hold => Some((wish, Tag::default())),
+            Disposition::Discard | Disposition::Reject | Disposition::Defer => None,
+        })
         .collect();
-    headers.sort();
-    headers.dedup();
-    // What is changed for all must be what all want.
-    let by_all = |of: fn(&Tag) -> Option<&String>| {
-        let wanted = |d: &'_ Disposition| if let Disposition::Tag(tag) = d { of(tag).cloned() } else { None };
-        let first = remaining().next().and_then(wanted);
-        first.filter(|first| remaining().all(|d| wanted(d).as_ref() == Some(first)))
-    };
-    let (subject, banner) = (by_all(|tag| tag.subject.as_ref()), by_all(|tag| tag.banner.as_ref()));
+    let mut tag = in_common(copies.iter().map(|(_, tag)| tag));
+    // Notes may differ in their words; those of the strongest cause are taken.
+    let strongest =
+        copies.iter().map(|(wish, _)| *wish).min_by(|a, b| (a.cause, &a.notices).cmp(&(b.cause, &b.notices)));
+    let notices = strongest.map(|wish| wish.notices.clone()).unwrap_or_default();
+    let notices_differ = copies.iter().any(|(wish, _)| !wish.notices.keys().eq(notices.keys()));
+    let notices = if notices_differ { BTreeMap::new() } else { notices };
+    tag.stripped = notices.len();
+    let mut blind: Vec<Address> = copies.iter().flat_map(|(wish, _)| &wish.marks_if_taken.copies).cloned().collect();
+    blind.sort_by_key(|address| (address.key(), address.raw.clone()));
+    blind.dedup_by_key(|address| address.key());
     for disposition in &mut dispositions {
         match disposition {
-            Disposition::Discard | Disposition::Reject | Disposition::Defer => {}
+            Disposition::Discard | Disposition::Redirect { .. } | Disposition::Reject | Disposition::Defer => {}
             other if held_for.is_some() => *other = Disposition::Hold,
-            Disposition::Tag(tag) => {
-                tag.subject.clone_from(&subject);
-                tag.banner.clone_from(&banner);
-            }
+            Disposition::Tag(own) => *own = Tag { headers: std::mem::take(&mut own.headers), ..tag.clone() },
             _ => {}
         }
     }
-    Reconciled { cannot, headers, subject, banner, held_for, ..taken(dispositions) }
+    Reconciled { cannot, tag, notices, notices_differ, copies: blind, held_for, ..taken(dispositions) }
+}
+
+/// What one message can carry of what its copies would: headers that any has, and of the rest what all have.
+fn in_common<'t>(mut tags: impl Iterator<Item = &'t Tag>) -> Tag {
+    let Some(mut common) = tags.next().cloned() else { return Tag::default() };
+    for tag in tags {
+        common.headers.extend(tag.headers.iter().cloned());
+        common.set.retain(|set| tag.set.contains(set));
+        common.removed.retain(|name| tag.removed.contains(name));
+        common.subject = common.subject.filter(|subject| tag.subject.as_ref() == Some(subject));
+        common.banner = common.banner.filter(|banner| tag.banner.as_ref() == Some(banner));
+        common.disclaimer = common.disclaimer.filter(|disclaimer| tag.disclaimer.as_ref() == Some(disclaimer));
+    }
+    common.headers.sort();
+    common.headers.dedup();
+    common
 }
 
 #[cfg(test)]
@@ -189,21 +212,27 @@ mod tests {
     use super::*;
     use crate::policy::Marks;
 
-    const WORDS: [&str; 6] = ["deliver", "tag", "hold", "discard", "reject", "defer"];
+    const WORDS: [&str; 7] = ["deliver", "tag", "redirect", "hold", "discard", "reject", "defer"];
 
     fn wish(word: &str, policy: usize) -> Wish {
-        let tag = Tag { headers: vec![("X-Mark".into(), "yes".into())], subject: Some("[x]".into()), banner: None };
+        let mark = || vec![("X-Mark".to_owned(), "yes".to_owned())];
+        let tag = Tag { headers: mark(), subject: Some("[x]".into()), ..Tag::default() };
         let (disposition, reply) = match word {
             "deliver" => (Disposition::Deliver, None),
             "tag" => (Disposition::Tag(tag), None),
+            "redirect" => (Disposition::Redirect { to: vec!["else@x.test".into()] }, None),
             "hold" => (Disposition::Hold, None),
             "discard" => (Disposition::Discard, None),
             "reject" => (Disposition::Reject, Some(Reply::fixed(550, (5, 7, 1), &format!("no {policy}")))),
             "defer" => (Disposition::Defer, Some(Reply::fixed(451, (4, 7, 1), &format!("later {policy}")))),
             other => panic!("{other}"),
         };
-        let marks_if_taken = Marks { headers: vec![("X-Refused".into(), "yes".into())], ..Marks::none() };
-        Wish { cause: Cause::Policy(policy), disposition, reply, marks_if_taken, passed: Vec::new() }
+        let marks_if_taken = match word {
+            "reject" | "defer" => Marks { headers: vec![("X-Refused".into(), "yes".into())], ..Marks::none() },
+            "tag" | "redirect" => Marks { headers: mark(), subject: Some("[x]".into()), ..Marks::none() },
+            _ => Marks::none(),
+        };
+        Wish { cause: Cause::Policy(policy), disposition, reply, marks_if_taken, ..Wish::none() }
     }
 
     /// The outcome in words: action, dispositions, header marks, subject mark.
@@ -215,34 +244,41 @@ mod tests {
             Action::Reply(reply) => reply.to_string(),
         };
         let words: Vec<&str> = out.dispositions.iter().map(Disposition::word).collect();
-        let headers: Vec<&str> = out.headers.iter().map(|(name, _)| name.as_str()).collect();
-        format!("{action}: {} / {} / {}", words.join(" "), headers.join(" "), out.subject.unwrap_or_default())
+        let headers: Vec<&str> = out.tag.headers.iter().map(|(name, _)| name.as_str()).collect();
+        format!("{action}: {} / {} / {}", words.join(" "), headers.join(" "), out.tag.subject.unwrap_or_default())
     }
 
     /// What becomes of a pair: the first wishes with policy 0, the second with policy 1.
     #[rustfmt::skip]
-    const PAIRS: [(&str, &str, &str); 21] = [
-        ("deliver", "deliver", "accept: deliver deliver /  / "),
-        ("deliver", "tag",     "accept: deliver tag / X-Mark / "),
-        ("deliver", "hold",    "accept: hold hold /  / "),
-        ("deliver", "discard", "accept: deliver discard /  / "),
-        ("deliver", "reject",  "accept: deliver tag / X-Refused / "),
-        ("deliver", "defer",   "451 4.7.1 later 1: defer defer /  / "),
-        ("tag",     "tag",     "accept: tag tag / X-Mark / [x]"),
-        ("tag",     "hold",    "accept: hold hold / X-Mark / "),
-        ("tag",     "discard", "accept: tag discard / X-Mark / [x]"),
-        ("tag",     "reject",  "accept: tag tag / X-Mark X-Refused / "),
-        ("tag",     "defer",   "451 4.7.1 later 1: defer defer /  / "),
-        ("hold",    "hold",    "accept: hold hold /  / "),
-        ("hold",    "discard", "accept: hold discard /  / "),
-        ("hold",    "reject",  "accept: hold hold / X-Refused / "),
-        ("hold",    "defer",   "451 4.7.1 later 1: defer defer /  / "),
-        ("discard", "discard", "discard: discard discard /  / "),
-        ("discard", "reject",  "550 5.7.1 no 1: reject reject /  / "),
-        ("discard", "defer",   "451 4.7.1 later 1: defer defer /  / "),
-        ("reject",  "reject",  "550 5.7.1 no 0: reject reject /  / "),
-        ("reject",  "defer",   "451 4.7.1 later 1: defer defer /  / "),
-        ("defer",   "defer",   "451 4.7.1 later 0: defer defer /  / "),
+    const PAIRS: [(&str, &str, &str); 28] = [
+        ("deliver",  "deliver",  "accept: deliver deliver /  / "),
+        ("deliver",  "tag",      "accept: deliver tag / X-Mark / "),
+        ("deliver",  "redirect", "accept: deliver redirect / X-Mark / "),
+        ("deliver",  "hold",     "accept: hold hold /  / "),
+        ("deliver",  "discard",  "accept: deliver discard /  / "),
+        ("deliver",  "reject",   "accept: deliver tag / X-Refused / "),
+        ("deliver",  "defer",    "451 4.7.1 later 1: defer defer /  / "),
+        ("tag",      "tag",      "accept: tag tag / X-Mark / [x]"),
+        ("tag",      "redirect", "accept: tag redirect / X-Mark / [x]"),
+        ("tag",      "hold",     "accept: hold hold / X-Mark / "),
+        ("tag",      "discard",  "accept: tag discard / X-Mark / [x]"),
+        ("tag",      "reject",   "accept: tag tag / X-Mark X-Refused / "),
+        ("tag",      "defer",    "451 4.7.1 later 1: defer defer /  / "),
+        ("redirect", "redirect", "accept: redirect redirect / X-Mark / [x]"),
+        ("redirect", "hold",     "accept: redirect hold / X-Mark / "),
+        ("redirect", "discard",  "accept: redirect discard / X-Mark / [x]"),
+        ("redirect", "reject",   "accept: redirect tag / X-Mark X-Refused / "),
+        ("redirect", "defer",    "451 4.7.1 later 1: defer defer /  / "),
+        ("hold",     "hold",     "accept: hold hold /  / "),
+        ("hold",     "discard",  "accept: hold discard /  / "),
+        ("hold",     "reject",   "accept: hold hold / X-Refused / "),
+        ("hold",     "defer",    "451 4.7.1 later 1: defer defer /  / "),
+        ("discard",  "discard",  "discard: discard discard /  / "),
+        ("discard",  "reject",   "550 5.7.1 no 1: reject reject /  / "),
+        ("discard",  "defer",    "451 4.7.1 later 1: defer defer /  / "),
+        ("reject",   "reject",   "550 5.7.1 no 0: reject reject /  / "),
+        ("reject",   "defer",    "451 4.7.1 later 1: defer defer /  / "),
+        ("defer",    "defer",    "451 4.7.1 later 0: defer defer /  / "),
     ];
 
     #[test]
@@ -301,19 +337,27 @@ mod tests {
         };
         let no_hold = Host { hold: false, ..Host::default() };
         let hold = Some("the host cannot hold a message");
-        assert_eq!(told(["deliver", "hold"], no_hold, MixedRefusal::Tag), ("deliver tag".into(), vec![None, hold]));
+        assert_eq!(told(["deliver", "hold"], no_hold, MixedRefusal::Tag), ("deliver deliver".into(), vec![None, hold]));
         assert_eq!(told(["deliver", "reject"], no_hold, MixedRefusal::Hold), ("deliver tag".into(), vec![None, hold]));
         let no_removal = Host { remove_recipient: false, ..Host::default() };
         let remove = Some("the host cannot take off a recipient");
         assert_eq!(
             told(["deliver", "discard"], no_removal, MixedRefusal::Tag),
-            ("deliver tag".into(), vec![None, remove])
+            ("deliver deliver".into(), vec![None, remove])
         );
         assert_eq!(
             told(["discard", "discard"], no_removal, MixedRefusal::Tag),
             ("discard discard".into(), vec![None, None]),
             "the whole message goes"
         );
+        let no_addition = Host { add_recipient: false, ..Host::default() };
+        let redirect = Some("the host cannot take off a recipient and add another");
+        for host in [no_removal, no_addition] {
+            assert_eq!(
+                told(["deliver", "redirect"], host, MixedRefusal::Tag),
+                ("deliver tag".into(), vec![None, redirect])
+            );
+        }
     }
 
     #[test]
@@ -334,8 +378,8 @@ mod tests {
                         let turned: Vec<Wish> = order.iter().map(|&i| wishes[i].clone()).collect();
                         let other = reconcile(&turned, MixedRefusal::Tag, Points::ZERO, Host::default());
                         assert_eq!(
-                            (&other.action, &other.headers, &other.subject),
-                            (&straight.action, &straight.headers, &straight.subject)
+                            (&other.action, &other.tag, &other.copies),
+                            (&straight.action, &straight.tag, &straight.copies)
                         );
                         for (at, &i) in order.iter().enumerate() {
                             assert_eq!(other.dispositions[at], straight.dispositions[i], "{a} {b} {c}: {order:?}");
@@ -357,9 +401,57 @@ mod tests {
     }
 
     #[test]
-    fn subject_marks_that_differ_are_left_out() {
-        let mut other = wish("tag", 1);
-        other.disposition = Disposition::Tag(Tag { headers: Vec::new(), subject: Some("[y]".into()), banner: None });
-        assert_eq!(outcome(&[wish("tag", 0), other], MixedRefusal::Tag), "accept: tag tag / X-Mark / ");
+    fn what_changes_the_message_for_all_must_be_what_all_want() {
+        let tagged = |tag: Tag| Wish { disposition: Disposition::Tag(tag), ..wish("tag", 1) };
+        let full = |subject: &str| Tag {
+            set: vec![("Reply-To".into(), "a@x.test".into())],
+            removed: vec!["x-ip".into(), "x-other".into()],
+            subject: Some(subject.into()),
+            banner: Some("before".into()),
+            disclaimer: Some("after".into()),
+            ..Tag::default()
+        };
+        let common = |other: Tag| {
+            let out =
+                reconcile(&[tagged(full("[x]")), tagged(other)], MixedRefusal::Tag, Points::ZERO, Host::default());
+            out.tag
+        };
+        assert_eq!(common(full("[x]")), full("[x]"));
+        assert_eq!(common(full("[y]")), Tag { subject: None, ..full("") });
+        let fewer = Tag { removed: vec!["x-ip".into()], banner: None, ..full("[x]") };
+        assert_eq!(common(fewer.clone()), fewer);
+        assert_eq!(common(Tag::default()), Tag::default());
+    }
+
+    #[test]
+    fn files_are_taken_off_only_if_every_copy_wants_that() {
+        let strip =
+            |policy, note: &str| Wish { notices: BTreeMap::from([(2, note.to_owned())]), ..wish("tag", policy) };
+        let of = |wishes: &[Wish]| {
+            let out = reconcile(wishes, MixedRefusal::Tag, Points::ZERO, Host::default());
+            (out.notices.into_values().collect::<Vec<_>>(), out.notices_differ)
+        };
+        assert_eq!(of(&[strip(1, "b"), strip(0, "a")]), (vec!["a".to_owned()], false));
+        assert_eq!(of(&[strip(0, "a"), wish("discard", 1)]), (vec!["a".to_owned()], false));
+        for other in ["deliver", "redirect", "hold"] {
+            assert_eq!(of(&[strip(0, "a"), wish(other, 1)]), (Vec::new(), true), "{other}");
+        }
+    }
+
+    #[test]
+    fn copies_are_made_for_all_who_remain_and_each_once() {
+        let copied = |word: &str, policy, to: &[&str]| {
+            let mut wish = wish(word, policy);
+            wish.marks_if_taken.copies = to.iter().map(|a| Address::parse(a.as_bytes()).expect("an address")).collect();
+            wish
+        };
+        let wishes = [
+            copied("tag", 0, &["b@x.test", "A@x.test"]),
+            copied("redirect", 1, &["a@X.test"]),
+            copied("discard", 2, &["c@x.test"]),
+            copied("reject", 3, &["d@x.test"]),
+        ];
+        let out = reconcile(&wishes, MixedRefusal::Tag, Points::ZERO, Host::default());
+        assert_eq!(out.copies.iter().map(Address::key).collect::<Vec<_>>(), ["a@x.test", "b@x.test", "d@x.test"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The site's policies, checked.
 
-use super::{AddressPattern, Conditions, Nearness, marks::Marks};
+use super::{AddressPattern, Conditions, Nearness, Strip, marks::Marks};
 use crate::{
     score::{FindingPattern, Thresholds},
     session::{Address, Direction, Recipient},
@@ -46,6 +46,8 @@ pub struct Policy {
     pub when: Conditions,
     /// What then happens.
     pub then: Then,
+    /// Which files are taken off, where [`Policy::then`] delivers or goes on. Such a policy is for messages with such files only.
+    pub strip: Option<Strip>,
 }
 
 /// What a policy does.
@@ -53,10 +55,12 @@ pub struct Policy {
 pub enum Then {
     /// Delivers without marks, whatever the points.
     Deliver,
-    /// Delivers with marks.
+    /// Delivers with marks, if it has any.
     Tag(Marks),
     /// Adds marks and goes on to the next policy (`continue = true`).
     TagAndContinue(Marks),
+    /// Delivers to these addresses instead.
+    Redirect(Vec<Address>),
     /// Holds in the MTA's quarantine.
     Hold,
     /// Drops.
@@ -120,6 +124,24 @@ pub struct Effective {
 }
 
 impl Settings {
+    /// Whether a policy copies mail to this recipient: his own is not copied on, so that no copy makes another.
+    pub(super) fn copies_to(&self, recipient: &Address) -> bool {
+        let copies = self.policies.iter().flat_map(|policy| match &policy.then {
+            Then::Tag(marks) | Then::TagAndContinue(marks) => marks.copies.as_slice(),
+            _ => &[],
+        });
+        is_among(recipient, copies)
+    }
+
+    /// Whether a policy copies or redirects mail to this recipient: his own is not redirected.
+    pub(super) fn leads_to(&self, recipient: &Address) -> bool {
+        let redirected = self.policies.iter().flat_map(|policy| match &policy.then {
+            Then::Redirect(to) => to.as_slice(),
+            _ => &[],
+        });
+        is_among(recipient, redirected) || self.copies_to(recipient)
+    }
+
     /// Whether verdicts act for this recipient, or are only recorded.
     pub fn acts_for(&self, recipient: &Recipient) -> bool {
         self.trial.as_ref().is_none_or(|trial| trial.acting.iter().any(|p| p.matches_recipient(recipient)))
@@ -151,6 +173,16 @@ impl Settings {
             skip: settings().find_map(|s| s.skip.clone()).unwrap_or_default(),
         }
     }
+}
+
+/// Whether the recipient is one of these, with or without a detail.
+fn is_among<'a>(recipient: &Address, mut addresses: impl Iterator<Item = &'a Address>) -> bool {
+    let local = recipient.local.to_lowercase();
+    let bare = recipient.without_detail('+').map(|bare| bare.local.to_lowercase());
+    addresses.any(|address| {
+        let is_local = |other: String| other == local || bare.as_ref() == Some(&other);
+        address.domain == recipient.domain && is_local(address.local.to_lowercase())
+    })
 }
 
 #[cfg(test)]

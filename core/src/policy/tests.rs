@@ -86,6 +86,7 @@ fn policy(name: &str, then: Then) -> Policy {
         to: Vec::new(),
         when: Conditions::default(),
         then,
+        strip: None,
     }
 }
 
@@ -136,7 +137,7 @@ fn the_first_policy_that_matches_decides() {
 
 #[test]
 fn a_policy_that_continues_marks_and_leaves_the_decision_to_the_next() {
-    let marks = Marks { headers: vec![("X-List".into(), "yes".into())], subject: None, banner: None };
+    let marks = Marks { headers: vec![("X-List".into(), "yes".into())], ..Marks::none() };
     let settings = site(vec![policy("mark", Then::TagAndContinue(marks))]);
     let decision = Case::default().decide(&settings);
     assert_eq!(decision.verdict.recipients[0].because, "marks of policies");
@@ -324,7 +325,8 @@ fn outside_the_trial_verdicts_are_only_recorded() {
 
 #[test]
 fn three_recipients_with_three_outcomes_get_one_message_with_the_right_edits() {
-    let tag = Marks { headers: vec![("X-Mark".into(), "{points}".into())], subject: Some("[x]".into()), banner: None };
+    let tag =
+        Marks { headers: vec![("X-Mark".into(), "{points}".into())], subject: Some("[x]".into()), ..Marks::none() };
     let settings = site(vec![
         to(policy("drop", Then::Discard), "bob+news@example.com"),
         to(policy("mark", Then::Tag(tag)), "group:finance"),
@@ -350,7 +352,7 @@ fn three_recipients_with_three_outcomes_get_one_message_with_the_right_edits() {
 
 #[test]
 fn the_subject_is_marked_once_and_encoded_words_stay() {
-    let marks = Marks { headers: Vec::new(), subject: Some("[SPAM]".into()), banner: None };
+    let marks = Marks { subject: Some("[SPAM]".into()), ..Marks::none() };
     let settings = site(vec![policy("mark", Then::Tag(marks))]);
     let edits = |headers: &[(&str, &str)], subject: &str| {
         let message = MessageFacts {
@@ -441,4 +443,204 @@ fn a_host_that_cannot_edit_headers_is_told_what_is_missing() {
     assert_eq!(without.verdict.edits, []);
     assert_eq!(without.not_applied.len(), with.verdict.edits.len());
     assert_eq!(without.not_applied[0], "header X-Mailward-Flag: the host cannot edit headers");
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text.as_bytes()).expect("an address")
+}
+
+fn copy_to(addresses: &[&str]) -> Marks {
+    Marks { copies: addresses.iter().map(|text| address(text)).collect(), ..Marks::none() }
+}
+
+/// What is done to the envelope, in words.
+fn envelope(case: &Case, settings: &Settings) -> Vec<String> {
+    let edits = case.decide(settings).verdict.edits;
+    let word = |edit: &Edit| match edit {
+        Edit::RemoveRecipient { address } => Some(format!("-{address}")),
+        Edit::AddRecipient { address, blind } => Some(format!("{}{address}", if *blind { "copy " } else { "+" })),
+        _ => None,
+    };
+    edits.iter().filter_map(word).collect()
+}
+
+fn to_all(recipients: &[&'static str]) -> Case {
+    Case { recipients: recipients.to_vec(), ..Case::default() }
+}
+
+#[test]
+fn a_redirect_takes_the_recipient_off_and_adds_the_others_once() {
+    let there = Then::Redirect(vec![address("security@example.com"), address("eve@example.com")]);
+    let settings = site(vec![to(policy("look", there), "bob@example.com"), policy("others", Then::Deliver)]);
+    let case = to_all(&["<Bob@example.com>", "<eve@example.com>"]);
+    assert_eq!(envelope(&case, &settings), ["-<Bob@example.com>", "+<security@example.com>"], "eve has it anyway");
+    let verdict = case.decide(&settings).verdict;
+    assert_eq!(verdict.recipients[0].disposition.word(), "redirect");
+    assert_eq!(verdict.action, Action::Accept);
+    let swap = site(vec![
+        to(policy("bob to eve", Then::Redirect(vec![address("eve@example.com")])), "bob@example.com"),
+        to(policy("eve is dropped", Then::Discard), "eve@example.com"),
+    ]);
+    let expected = ["-<Bob@example.com>", "-<eve@example.com>", "+<eve@example.com>"];
+    assert_eq!(envelope(&case, &swap), expected, "first off, then on");
+}
+
+#[test]
+fn a_redirect_keeps_the_marks_of_policies_before_it() {
+    let mark = Marks { headers: vec![("X-Why".into(), "odd".into())], subject: Some("[look]".into()), ..Marks::none() };
+    let settings = site(vec![
+        policy("mark", Then::TagAndContinue(mark)),
+        policy("look", Then::Redirect(vec![address("security@example.com")])),
+    ]);
+    let edits = Case::default().decide(&settings).verdict.edits;
+    assert_eq!(edits[0], Edit::AddHeader { name: "Subject".into(), value: "[look]".into() });
+    assert_eq!(edits[1], Edit::AddHeader { name: "X-Why".into(), value: "odd".into() });
+}
+
+#[test]
+fn copies_go_to_each_once_and_to_nobody_who_has_it() {
+    let settings = site(vec![
+        policy("archive", Then::TagAndContinue(copy_to(&["archive@example.com", "eve@example.com"]))),
+        to(policy("drop", Then::Discard), "group:finance"),
+        policy("again", Then::Tag(copy_to(&["archive@EXAMPLE.com"]))),
+    ]);
+    assert_eq!(
+        envelope(&to_all(&["<bob@example.com>", "<eve@example.com>"]), &settings),
+        ["copy <archive@EXAMPLE.com>"]
+    );
+    assert_eq!(envelope(&to_all(&["<cfo@example.com>"]), &settings), [""; 0], "nothing is left to copy");
+    let decision = Case::default().decide(&settings);
+    assert_eq!(decision.verdict.recipients[0].disposition, Disposition::Deliver, "a copy is no mark");
+    assert_eq!(decision.notes[0].policy.as_ref().expect("it decides").name, "again");
+}
+
+#[test]
+fn copies_and_redirects_that_come_back_make_no_others() {
+    let settings = site(vec![
+        policy("first archive", Then::TagAndContinue(copy_to(&["a@example.com"]))),
+        policy("second archive", Then::TagAndContinue(copy_to(&["b@example.com"]))),
+        policy("look", Then::Redirect(vec![address("security@example.com")])),
+    ]);
+    let all = ["-<bob@example.com>", "+<security@example.com>", "copy <a@example.com>", "copy <b@example.com>"];
+    assert_eq!(envelope(&Case::default(), &settings), all);
+    for end in ["<a@example.com>", "<B+x@example.com>"] {
+        assert_eq!(envelope(&to_all(&[end]), &settings), [""; 0], "{end}");
+    }
+    let security = to_all(&["<security@example.com>"]);
+    assert_eq!(envelope(&security, &settings), ["copy <a@example.com>", "copy <b@example.com>"]);
+    assert_eq!(security.first(&settings), "deliver by policy \"look\"");
+}
+
+#[test]
+fn headers_are_removed_and_set_wherever_they_stand() {
+    let marks = Marks {
+        set: vec![("Reply-To".into(), "list@example.com".into()), ("X-New".into(), "{points}".into())],
+        removed: vec!["X-Original-IP".into()],
+        ..Marks::none()
+    };
+    let settings = site(vec![policy("tidy", Then::Tag(marks))]);
+    let names = ["x-original-ip", "REPLY-TO", "Subject", "Reply-To", "X-Original-IP"];
+    let headers = names.map(|name| (name.to_owned(), "x".to_owned())).to_vec();
+    let message = MessageFacts { headers, ..MessageFacts::default() };
+    let case = Case { message, ..Case::default() };
+    let remove = |name: &str, occurrence| Edit::RemoveHeader { name: name.into(), occurrence };
+    assert_eq!(
+        case.decide(&settings).verdict.edits,
+        [
+            remove("x-original-ip", 2),
+            remove("x-original-ip", 1),
+            remove("Reply-To", 2),
+            Edit::ChangeHeader { name: "Reply-To".into(), occurrence: 1, value: "list@example.com".into() },
+            Edit::AddHeader { name: "X-New".into(), value: "0.00".into() },
+        ]
+    );
+}
+
+fn macros() -> Strip {
+    Strip {
+        attachment: AttachmentCondition { macros: Some(true), ..AttachmentCondition::default() },
+        note: None,
+        otherwise: Otherwise::Reject,
+    }
+}
+
+fn with_macro() -> Case {
+    let file = |part, name: &str, macros| AttachmentFacts { part, name: name.into(), macros, ..Default::default() };
+    let attachments = vec![file(1, "a.pdf", false), file(2, "b.docm", true)];
+    Case { message: MessageFacts { attachments, ..MessageFacts::default() }, ..Case::default() }
+}
+
+fn strip(name: &str, then: Then, otherwise: Otherwise) -> Policy {
+    Policy { strip: Some(Strip { otherwise, ..macros() }), ..policy(name, then) }
+}
+
+#[test]
+fn files_are_taken_off_by_place_and_only_messages_with_such_files_are_meant() {
+    let settings = site(vec![strip("no macros", Then::Tag(Marks::none()), Otherwise::Reject)]);
+    let decision = with_macro().decide(&settings);
+    assert_eq!(decision.changes.notices.keys().collect::<Vec<_>>(), [&2]);
+    assert!(decision.changes.notices[&2].contains("b.docm"));
+    let stripped = Disposition::Tag(crate::verdict::Tag { stripped: 1, ..Default::default() });
+    assert_eq!(decision.verdict.recipients[0].disposition, stripped);
+    let spam = Case { findings: vec![("spam.x", 2000)], ..Case::default() };
+    assert_eq!(spam.first(&settings), "reject by threshold reject", "without such a file the policy is not asked");
+}
+
+#[test]
+fn where_files_cannot_be_taken_off_the_policy_says_what_happens() {
+    let decide = |otherwise, then: Then| {
+        let settings = site(vec![strip("no macros", then, otherwise)]);
+        let recipients = [recipient("<bob@example.com>")];
+        let (case, card) = (with_macro(), card(&[]));
+        let facts = Facts {
+            direction: case.direction,
+            sender: &ReversePath::Null,
+            connection: &case.connection,
+            recipients: &recipients,
+            card: &card,
+            message: &case.message,
+            authentication: &case.authentication,
+            early: None,
+            host: case.host,
+        };
+        let decision = decide_unstripped(&settings, Thresholds::default(), &facts, "it is signed");
+        assert_eq!(decision.not_applied, ["strip: it is signed"]);
+        assert!(decision.changes.is_empty());
+        decision.verdict.recipients[0].disposition.word()
+    };
+    let tag = || Then::Tag(Marks::none());
+    assert_eq!(decide(Otherwise::Reject, tag()), "reject");
+    assert_eq!(decide(Otherwise::Hold, tag()), "hold");
+    assert_eq!(decide(Otherwise::Deliver, tag()), "deliver");
+    assert_eq!(decide(Otherwise::Reject, Then::TagAndContinue(Marks::none())), "reject");
+    assert_eq!(decide(Otherwise::Deliver, Then::TagAndContinue(Marks::none())), "deliver");
+}
+
+#[test]
+fn a_host_that_cannot_strip_and_recipients_who_do_not_all_want_it_are_otherwise() {
+    let settings =
+        |otherwise| site(vec![to(strip("no macros", Then::Tag(Marks::none()), otherwise), "bob@example.com")]);
+    let mut case = with_macro();
+    case.host.replace_body = false;
+    let decision = case.decide(&settings(Otherwise::Hold));
+    assert_eq!(decision.verdict.recipients[0].disposition, Disposition::Hold);
+    assert_eq!(decision.not_applied, ["strip: the host cannot replace a body"]);
+    let both = Case { recipients: vec!["<bob@example.com>", "<eve@example.com>"], ..with_macro() };
+    let decision = both.decide(&settings(Otherwise::Reject));
+    let words: Vec<_> = decision.verdict.recipients.iter().map(|r| r.disposition.word()).collect();
+    assert_eq!(words, ["tag", "deliver"], "a refusal of some becomes a mark");
+    assert_eq!(decision.not_applied, ["strip: not all recipients want it"]);
+    assert!(decision.changes.is_empty());
+}
+
+#[test]
+fn a_host_that_cannot_add_recipients_is_told_what_is_missing() {
+    let mut case = Case::default();
+    case.host.add_recipient = false;
+    let decision = case.decide(&site(vec![policy("archive", Then::Tag(copy_to(&["archive@example.com"])))]));
+    assert_eq!(decision.verdict.edits, []);
+    assert_eq!(decision.not_applied, ["copy to <archive@example.com>: the host cannot add a recipient"]);
+    let decision = case.decide(&site(vec![policy("look", Then::Redirect(vec![address("s@example.com")]))]));
+    assert_eq!(decision.verdict.recipients[0].disposition, Disposition::Deliver);
+    assert!(decision.not_applied[0].starts_with("redirect for <bob@example.com>: the host cannot"));
 }

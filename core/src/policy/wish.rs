@@ -1,11 +1,12 @@
 //! What one recipient's policies ask for, as if the message had no other recipient.
 
-use super::{Effective, Facts, Marks, Policy, Settings, Then};
+use super::{Effective, Facts, Marks, Otherwise, Policy, Settings, Strip, Then};
 use crate::{
     score::{self, Level, Standing, Thresholds},
     session::{Direction, Recipient},
-    verdict::{Disposition, Finding, Reply},
+    verdict::{Disposition, Finding, Points, Reply, Tag},
 };
+use std::{cell::OnceCell, collections::BTreeMap};
 
 /// What decided. The order settles whose reply is sent where several recipients are refused: never who came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,10 +34,46 @@ pub(super) struct Wish {
     pub(super) disposition: Disposition,
     /// Set for rejections and deferrals.
     pub(super) reply: Option<Reply>,
-    /// Marks that apply if a refusal cannot be sent because others take the message.
+    /// Marks that apply to a copy that is delivered: also if a refusal cannot be sent because others take the message.
     pub(super) marks_if_taken: Marks,
+    /// Notes in place of the files that are taken off, by the place of the file.
+    pub(super) notices: BTreeMap<usize, String>,
+    /// Whether files should be taken off and cannot.
+    pub(super) unstripped: bool,
     /// Policies that marked and went on, by index.
     pub(super) passed: Vec<usize>,
+}
+
+impl Wish {
+    /// Nothing is asked for.
+    pub(super) fn none() -> Self {
+        Wish {
+            cause: Cause::Nothing,
+            disposition: Disposition::Deliver,
+            reply: None,
+            marks_if_taken: Marks::none(),
+            notices: BTreeMap::new(),
+            unstripped: false,
+            passed: Vec::new(),
+        }
+    }
+
+    /// What a copy carries that is delivered.
+    pub(super) fn tag(&self, total: Points) -> Tag {
+        Tag { stripped: self.notices.len(), ..self.marks_if_taken.fill(total) }
+    }
+
+    /// Delivered, marked as far as the policies ask for it.
+    pub(super) fn delivered(&self, total: Points) -> Disposition {
+        match self.tag(total) {
+            none if none == Tag::default() => Disposition::Deliver,
+            tag => Disposition::Tag(tag),
+        }
+    }
+
+    fn because(self, cause: Cause, disposition: Disposition) -> Self {
+        Wish { cause, disposition, ..self }
+    }
 }
 
 /// Which rules are left out: to say what would have changed a decision, or because they do not act.
@@ -60,6 +97,10 @@ pub(super) struct Asker<'a> {
     pub(super) recipient: &'a Recipient,
     pub(super) effective: Effective,
     pub(super) standing: Standing,
+    /// Why no files can be taken off.
+    pub(super) obstacle: Option<&'a str>,
+    /// Whether policies copy mail to this recipient, once that was asked.
+    gets_copies: OnceCell<bool>,
 }
 
 impl<'a> Asker<'a> {
@@ -68,20 +109,20 @@ impl<'a> Asker<'a> {
         organisation: Thresholds,
         facts: &'a Facts<'a>,
         recipient: &'a Recipient,
+        obstacle: Option<&'a str>,
     ) -> Self {
         let effective = settings.effective(organisation, recipient);
         let standing = score::standing(facts.card, &effective.skip);
-        Asker { settings, facts, recipient, effective, standing }
+        Asker { settings, facts, recipient, effective, standing, obstacle, gets_copies: OnceCell::new() }
     }
 
     /// The wish, with some rules left out.
     pub(super) fn wish(&self, out: LeftOut) -> Wish {
         let malware = !out.malware && self.facts.card.findings.iter().any(Finding::is_malware);
         let early = self.facts.early.filter(|_| !out.early);
-        let mut marks = Marks::none();
-        let mut passed = Vec::new();
+        let mut so_far = Wish::none();
         if let Some(reply) = early.filter(|reply| reply.is_temporary() && !malware) {
-            return self.defer(Cause::Trouble, reply.clone(), marks, passed);
+            return self.defer(so_far, Cause::Trouble, reply.clone());
         }
         for (index, policy) in self.settings.policies.iter().enumerate() {
             if out.policy == Some(index) || !self.matches(policy) {
@@ -91,41 +132,49 @@ impl<'a> Asker<'a> {
                 continue;
             }
             let cause = Cause::Policy(index);
-            let disposition = match &policy.then {
+            if let Some(strip) = &policy.strip
+                && let Some(otherwise) = self.strip(strip, &mut so_far)
+            {
+                return match otherwise {
+                    Otherwise::Reject => self.reject(so_far, cause, files_stay()),
+                    _ => so_far.because(cause, Disposition::Hold),
+                };
+            }
+            return match &policy.then {
                 Then::TagAndContinue(more) => {
-                    marks.merge(more);
-                    passed.push(index);
+                    self.mark(more, &mut so_far);
+                    so_far.passed.push(index);
                     continue;
                 }
-                Then::Deliver => self.marked(&marks),
                 Then::Tag(more) => {
-                    marks.merge(more);
-                    self.marked(&marks)
+                    self.mark(more, &mut so_far);
+                    self.deliver(so_far, cause)
                 }
-                Then::Hold => Disposition::Hold,
-                Then::Discard => Disposition::Discard,
-                Then::Reject(reply) => return self.reject(cause, reply.clone(), marks, passed),
-                Then::Defer(reply) => return self.defer(cause, reply.clone(), marks, passed),
+                Then::Deliver => self.deliver(so_far, cause),
+                Then::Redirect(_) if self.settings.leads_to(&self.recipient.address) => self.deliver(so_far, cause),
+                Then::Redirect(to) => {
+                    let to = to.iter().map(|address| address.raw.clone()).collect();
+                    so_far.because(cause, Disposition::Redirect { to })
+                }
+                Then::Hold => so_far.because(cause, Disposition::Hold),
+                Then::Discard => so_far.because(cause, Disposition::Discard),
+                Then::Reject(reply) => self.reject(so_far, cause, reply.clone()),
+                Then::Defer(reply) => self.defer(so_far, cause, reply.clone()),
             };
-            return Wish { cause, disposition, reply: None, marks_if_taken: marks, passed };
         }
         if malware {
-            return self.reject(Cause::Malware, self.malware_reply(), marks, passed);
+            return self.reject(so_far, Cause::Malware, self.malware_reply());
         }
         if let Some(reply) = early {
-            return self.reject(Cause::Check, reply.clone(), marks, passed);
+            return self.reject(so_far, Cause::Check, reply.clone());
         }
         match self.effective.thresholds.level(self.standing) {
-            Level::Reject if !out.thresholds => self.reject(Cause::ThresholdReject, site_refuses(), marks, passed),
+            Level::Reject if !out.thresholds => self.reject(so_far, Cause::ThresholdReject, site_refuses()),
             Level::Tag if !out.thresholds => {
-                marks.merge(&self.settings.marks);
-                let disposition = self.marked(&marks);
-                Wish { cause: Cause::ThresholdTag, disposition, reply: None, marks_if_taken: marks, passed }
+                so_far.marks_if_taken.merge(&self.settings.marks);
+                self.deliver(so_far, Cause::ThresholdTag)
             }
-            _ => {
-                let disposition = self.marked(&marks);
-                Wish { cause: Cause::Nothing, disposition, reply: None, marks_if_taken: marks, passed }
-            }
+            _ => self.deliver(so_far, Cause::Nothing),
         }
     }
 
@@ -142,13 +191,33 @@ impl<'a> Asker<'a> {
             && (policy.from.is_empty() || policy.from.iter().any(|p| p.matches_sender(self.facts.sender)))
             && (policy.to.is_empty() || policy.to.iter().any(|p| p.matches_recipient(self.recipient)))
             && policy.when.hold(self.facts, self.standing.total)
+            && policy.strip.as_ref().is_none_or(|strip| strip.finds(self.facts.message))
     }
 
-    fn marked(&self, marks: &Marks) -> Disposition {
-        match *marks == Marks::none() {
-            true => Disposition::Deliver,
-            false => Disposition::Tag(marks.fill(self.facts.card.total)),
+    /// Adds marks. The mail of who gets copies is not copied itself: a copy that comes back makes no other.
+    fn mark(&self, marks: &Marks, so_far: &mut Wish) {
+        so_far.marks_if_taken.merge(marks);
+        let gets_copies = || *self.gets_copies.get_or_init(|| self.settings.copies_to(&self.recipient.address));
+        if !marks.copies.is_empty() && gets_copies() {
+            so_far.marks_if_taken.copies.clear();
         }
+    }
+
+    /// Takes files off. Where that cannot be: what is to happen at once instead, if anything.
+    fn strip(&self, strip: &Strip, so_far: &mut Wish) -> Option<Otherwise> {
+        if self.obstacle.is_some() {
+            so_far.unstripped = true;
+            return Some(strip.otherwise).filter(|otherwise| *otherwise != Otherwise::Deliver);
+        }
+        for (part, notice) in strip.notices(self.facts.message) {
+            so_far.notices.entry(part).or_insert(notice);
+        }
+        None
+    }
+
+    fn deliver(&self, so_far: Wish, cause: Cause) -> Wish {
+        let disposition = so_far.delivered(self.facts.card.total);
+        so_far.because(cause, disposition)
     }
 
     fn malware_reply(&self) -> Reply {
@@ -158,17 +227,24 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn reject(&self, cause: Cause, reply: Reply, mut marks: Marks, passed: Vec<usize>) -> Wish {
-        marks.merge(&self.settings.marks);
-        Wish { cause, disposition: Disposition::Reject, reply: Some(reply), marks_if_taken: marks, passed }
+    fn reject(&self, so_far: Wish, cause: Cause, reply: Reply) -> Wish {
+        self.refuse(so_far, cause, Disposition::Reject, reply)
     }
 
-    fn defer(&self, cause: Cause, reply: Reply, mut marks: Marks, passed: Vec<usize>) -> Wish {
-        marks.merge(&self.settings.marks);
-        Wish { cause, disposition: Disposition::Defer, reply: Some(reply), marks_if_taken: marks, passed }
+    fn defer(&self, so_far: Wish, cause: Cause, reply: Reply) -> Wish {
+        self.refuse(so_far, cause, Disposition::Defer, reply)
+    }
+
+    fn refuse(&self, mut so_far: Wish, cause: Cause, disposition: Disposition, reply: Reply) -> Wish {
+        so_far.marks_if_taken.merge(&self.settings.marks);
+        Wish { reply: Some(reply), ..so_far.because(cause, disposition) }
     }
 }
 
 fn site_refuses() -> Reply {
     Reply::fixed(550, (5, 7, 1), "Message refused by the policy of this site")
+}
+
+fn files_stay() -> Reply {
+    Reply::fixed(550, (5, 7, 1), "Message refused: it carries a file that this site does not accept")
 }

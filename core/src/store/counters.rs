@@ -28,7 +28,15 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Handle of the shared counters; clones share one thread.
 #[derive(Debug, Clone)]
-pub struct Counters(Arc<Inner>, Meter);
+pub struct Counters(Arc<Inner>, Meter, Access);
+
+/// What a handle may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    /// What would change something is answered as done, and not done.
+    Read,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -235,18 +243,40 @@ impl Counters {
     }
 
     fn at(place: Place) -> Self {
-        Counters(Arc::new(Inner { place, memory: Arc::default(), thread: OnceLock::new() }), Meter::default())
+        Counters(
+            Arc::new(Inner { place, memory: Arc::default(), thread: OnceLock::new() }),
+            Meter::default(),
+            Access::Write,
+        )
+    }
+
+    /// The same counters for one who watches: what would change them is answered as done and left undone.
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        Counters(Arc::clone(&self.0), self.1.clone(), Access::Read)
     }
 
     /// Counts its calls there.
     #[must_use]
     pub fn metered(self, meter: &Meter) -> Self {
-        Counters(self.0, meter.clone())
+        Counters(self.0, meter.clone(), self.2)
     }
 
     /// Applies the operations in one transaction. The answers stand in the order of the operations, one for each.
     pub async fn apply(&self, now: i64, ops: Vec<Op>, deadline: Deadline) -> Outcome<Vec<Answer>> {
-        self.1.ask(Service::Counters, self.call(now, ops, deadline)).await
+        match self.2 {
+            Access::Write => self.1.ask(Service::Counters, self.call(now, ops, deadline)).await,
+            Access::Read => {
+                let reads: Vec<bool> = ops.iter().map(Op::only_reads).collect();
+                let asked = ops.into_iter().filter(Op::only_reads).collect();
+                let answers = self.1.ask(Service::Counters, self.call(now, asked, deadline)).await;
+                answers.map(|answers| {
+                    let mut answers = answers.into_iter();
+                    let answer = |read| if read { answers.next().unwrap_or(Answer::Done) } else { Answer::Done };
+                    reads.into_iter().map(answer).collect()
+                })
+            }
+        }
     }
 
     async fn call(&self, now: i64, ops: Vec<Op>, deadline: Deadline) -> Outcome<Vec<Answer>> {
@@ -303,7 +333,7 @@ impl Counters {
 
     /// Counts in memory at once, and in the file a moment later; never waits. Additions may be lost, as all counters.
     pub(in crate::store) fn add_later(&self, key: &str, amount: u64, window: Window, now: i64) {
-        if amount > 0 && self.memory().add(key, amount, window, now) {
+        if amount > 0 && self.2 == Access::Write && self.memory().add(key, amount, window, now) {
             // A full queue needs no sign: the thread looks for waiting additions after each round.
             let _ = self.send(Order::Waiting);
         }

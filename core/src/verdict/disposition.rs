@@ -12,6 +12,11 @@ pub enum Disposition {
     Deliver,
     /// Delivered with marks.
     Tag(Tag),
+    /// This recipient gets no copy; other addresses do in his place.
+    Redirect {
+        /// The addresses, without angle brackets.
+        to: Vec<String>,
+    },
     /// Kept in the MTA's own quarantine (Postfix: the hold queue). It keeps the message for all its recipients.
     Hold,
     /// Taken from the client and dropped for this recipient.
@@ -28,11 +33,17 @@ impl Disposition {
         match self {
             Disposition::Deliver => "deliver",
             Disposition::Tag(_) => "tag",
+            Disposition::Redirect { .. } => "redirect",
             Disposition::Hold => "hold",
             Disposition::Discard => "discard",
             Disposition::Reject => "reject",
             Disposition::Defer => "defer",
         }
+    }
+
+    /// Whether the recipient is taken off a message that others get.
+    pub fn takes_off(&self) -> bool {
+        matches!(self, Disposition::Discard | Disposition::Redirect { .. })
     }
 }
 
@@ -42,12 +53,28 @@ pub struct Tag {
     /// Headers to add: name and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// Headers that get this value, whatever they had: name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<(String, String)>,
+    /// Names of headers that are removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
     /// Text put before the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// Text put before what the message says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub banner: Option<String>,
+    /// Text put after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disclaimer: Option<String>,
+    /// Number of files that are taken off.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stripped: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The disposition of one recipient and what decided it.

@@ -32,7 +32,7 @@ pub enum Edit {
     },
     /// The message gets another body.
     ReplaceBody {
-        /// What is in it that was not, such as `banner`.
+        /// What is in it that was not: `banner`, `disclaimer`, `notice`, or several of them with commas.
         with: String,
         /// The whole body. Explanations go without it.
         #[serde(skip)]
@@ -42,6 +42,13 @@ pub enum Edit {
     RemoveRecipient {
         /// The address with its angle brackets, as the RCPT command had it.
         address: String,
+    },
+    /// This address gets a copy as well.
+    AddRecipient {
+        /// The address with its angle brackets.
+        address: String,
+        /// Nobody is to know: the sender hears of no failure to deliver to it.
+        blind: bool,
     },
     /// The MTA keeps the message in its own quarantine.
     Hold {
@@ -57,7 +64,22 @@ impl Edit {
             Edit::AddHeader { name, .. } | Edit::ChangeHeader { name, .. } | Edit::RemoveHeader { name, .. } => {
                 Some(name)
             }
-            Edit::ReplaceBody { .. } | Edit::RemoveRecipient { .. } | Edit::Hold { .. } => None,
+            Edit::ReplaceBody { .. } | Edit::RemoveRecipient { .. } | Edit::AddRecipient { .. } | Edit::Hold { .. } => {
+                None
+            }
         }
+    }
+
+    /// The recipient that it takes off or adds, in angle brackets, if it does.
+    pub fn recipient(&self) -> Option<&str> {
+        match self {
+            Edit::RemoveRecipient { address } | Edit::AddRecipient { address, .. } => Some(address),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes who gets the message, or when, and not the message.
+    pub fn is_of_envelope(&self) -> bool {
+        matches!(self, Edit::RemoveRecipient { .. } | Edit::AddRecipient { .. } | Edit::Hold { .. })
     }
 }

@@ -13,6 +13,8 @@ pub struct Host {
     pub replace_body: bool,
     /// Take a recipient off a message that others get.
     pub remove_recipient: bool,
+    /// Add a recipient.
+    pub add_recipient: bool,
     /// Keep a message in a quarantine of its own.
     pub hold: bool,
     /// Answer for each recipient at the end of the message (LMTP, RFC 2033 §4.2; PRDR).
@@ -21,7 +23,14 @@ pub struct Host {
 
 impl Default for Host {
     fn default() -> Self {
-        Host { edit_header: true, replace_body: true, remove_recipient: true, hold: true, reply_by_recipient: false }
+        Host {
+            edit_header: true,
+            replace_body: true,
+            remove_recipient: true,
+            add_recipient: true,
+            hold: true,
+            reply_by_recipient: false,
+        }
     }
 }
 

@@ -67,7 +67,9 @@ static const char CONFIG[] =
     "[[policy]]\nname = \"hold\"\nto = [\"hold@example.com\"]\nthen = \"hold\"\n"
     "[[policy]]\nname = \"drop\"\nto = [\"drop@example.com\"]\nthen = \"discard\"\n"
     "[[policy]]\nname = \"mark\"\nto = [\"mark@example.com\"]\nthen = { tag = { header = { X-Mark = \"yes\" } } }\n"
-    "[[policy]]\nname = \"warn\"\nto = [\"warn@example.com\"]\nthen = { tag = { banner = \"Careful.\" } }\n";
+    "[[policy]]\nname = \"warn\"\nto = [\"warn@example.com\"]\nthen = { tag = { banner = \"Careful.\" } }\n"
+    "[[policy]]\nname = \"look\"\nto = [\"look@example.com\"]\nthen = { redirect = \"desk@example.com\" }\n"
+    "[[policy]]\nname = \"copy\"\nto = [\"copy@example.com\"]\nthen = { copy = \"archive@example.com\" }\n";
 
 static mw_verdict_t *judge_with(uint32_t host, const char *first, const char *second) {
   mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
@@ -150,6 +152,26 @@ static void bodies_are_replaced_where_the_host_can(void) {
   EXPECT(find_edit(verdict, MW_EDIT_REPLACE_BODY) == mw_verdict_edit_count(verdict));
   EXPECT(mw_verdict_not_applied_count(verdict) == 1);
   EXPECT(is(mw_verdict_not_applied(verdict, 0), "banner: the host cannot replace a body"));
+  mw_verdict_free(verdict);
+}
+
+static void recipients_are_added_where_the_host_can(void) {
+  const uint32_t host = MW_HOST_REMOVE_RECIPIENT | MW_HOST_ADD_RECIPIENT;
+  mw_verdict_t *verdict = judge_with(host, "look@example.com", "copy@example.com");
+  size_t index = find_edit(verdict, MW_EDIT_ADD_RECIPIENT);
+  EXPECT(mw_verdict_recipient_disposition(verdict, 0) == MW_DISPOSITION_REDIRECT);
+  EXPECT(mw_verdict_recipient_disposition(verdict, 1) == MW_DISPOSITION_DELIVER);
+  EXPECT(mw_verdict_edit_count(verdict) == index + 2 && find_edit(verdict, MW_EDIT_REMOVE_RECIPIENT) < index);
+  EXPECT(is(mw_verdict_edit_name(verdict, index), "redirect"));
+  EXPECT(is(mw_verdict_edit_value(verdict, index), "<desk@example.com>"));
+  EXPECT(is(mw_verdict_edit_name(verdict, index + 1), "copy"));
+  EXPECT(is(mw_verdict_edit_value(verdict, index + 1), "<archive@example.com>"));
+  mw_verdict_free(verdict);
+
+  verdict = judge_with(0, "look@example.com", "copy@example.com"); /* a host that does not know of them */
+  EXPECT(find_edit(verdict, MW_EDIT_ADD_RECIPIENT) == mw_verdict_edit_count(verdict));
+  EXPECT(mw_verdict_recipient_disposition(verdict, 0) == MW_DISPOSITION_DELIVER);
+  EXPECT(mw_verdict_not_applied_count(verdict) == 2);
   mw_verdict_free(verdict);
 }
 
@@ -333,6 +355,7 @@ int main(int argc, char **argv) {
   EXPECT(mw_abi_version() == MW_ABI_VERSION && strcmp(mw_version(), MW_VERSION) == 0);
   hosts_that_can_more_and_less();
   bodies_are_replaced_where_the_host_can();
+  recipients_are_added_where_the_host_can();
   configurations_come_and_go(argv[1]);
   it_learns_and_says_so(argv[1]);
   sessions_are_recorded_and_replayed(argv[1]);

@@ -1,20 +1,21 @@
 //! `mailward check`: judge messages from files and explain.
 
-mod envelope;
-pub(super) mod input;
-
-use super::{exit, fail, load, runtime};
-use envelope::envelope;
-pub(super) use envelope::wire_form;
+use super::{
+    envelope::{envelope, wire_form},
+    exit, fail,
+    input::{self, Input, Kind},
+    load,
+    one_message::{self, Sent, finished},
+    runtime,
+};
 use indicatif::{ProgressBar, ProgressStyle};
-use input::{Input, Kind};
 use mailward_core::{
     config::Config,
-    engine::{ConnectFacts, Engine, Judged, MailFacts, Replayed, Report, SessionOptions, Shared},
+    engine::{Engine, Replayed, Report, Shared},
     explain::with_run,
     lookup::{Deadline, dns::Zone},
-    session::{Address, Login, Recording, ReversePath},
-    verdict::{Action, Reference},
+    session::Recording,
+    verdict::Reference,
 };
 use std::{
     io::IsTerminal,
@@ -163,50 +164,17 @@ async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals
 /// Plays a session with this one message.
 async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]) -> Vec<(Report, bool)> {
     let raw = wire_form(bytes);
-    let envelope = envelope(&raw);
-    let now = arguments.time.unwrap_or_else(crate::daemon::now);
-    let mut session = engine.session(SessionOptions::default());
-    let _ = session
-        .connect(ConnectFacts {
-            time: now,
-            client_ip: arguments.client_ip,
-            client_name: None,
-            mta_name: None,
-            local_submission: false,
-        })
-        .await;
-    if let Some(helo) = &arguments.helo {
-        session.helo(helo.as_bytes(), None);
-    }
-    let guessed = envelope.sender.filter(|path| ReversePath::parse(path.as_bytes()).is_ok());
-    let sender = arguments.from.clone().or(guessed).unwrap_or_default();
-    let login = arguments.login.clone().map(|name| Login { name, mechanism: "PLAIN".to_owned() });
-    let facts = MailFacts { time: now, sender: sender.as_bytes(), parameters: Vec::new(), login, tls: None };
-    let mut refused = session.mail(facts).await.reply.is_some();
-    let recipients = match arguments.to.is_empty() {
-        false => arguments.to.clone(),
-        true => envelope.recipient.filter(|r| Address::parse(r.as_bytes()).is_ok()).into_iter().collect(),
+    let guessed = envelope(&raw);
+    let sent = Sent {
+        time: arguments.time.unwrap_or_else(crate::daemon::now),
+        client_ip: arguments.client_ip,
+        client_name: None,
+        helo: arguments.helo.clone(),
+        login: arguments.login.clone(),
+        from: arguments.from.clone().or(guessed.sender).unwrap_or_default(),
+        to: if arguments.to.is_empty() { guessed.recipient.into_iter().collect() } else { arguments.to.clone() },
     };
-    let mut accepted = 0;
-    if !refused {
-        let fallback = ["postmaster".to_owned()];
-        let recipients = if recipients.is_empty() { &fallback[..] } else { &recipients[..] };
-        for recipient in recipients {
-            accepted += usize::from(session.rcpt(now, recipient.as_bytes(), None).await.reply.is_none());
-        }
-        refused = accepted == 0;
-    }
-    if refused {
-        return session.abort(now).await.map(|refusal| (refusal.report, true)).into_iter().collect();
-    }
-    session.whole_message(&raw);
-    vec![finished(session.end_of_message(now, None).await)]
-}
-
-fn finished(judged: Judged) -> (Report, bool) {
-    let held = judged.verdict.edits.iter().any(|e| matches!(e, mailward_core::verdict::Edit::Hold { .. }));
-    let negative = judged.verdict.action != Action::Accept || held;
-    (judged.report, negative)
+    one_message::judge(engine, &sent, &raw).await.into_iter().collect()
 }
 
 /// Prints the reports about one input; `then` is what a recording says was said about each.

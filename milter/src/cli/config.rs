@@ -55,6 +55,9 @@ fn check(path: Option<PathBuf>) -> ExitCode {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
+    if let Some(Err(faults)) = config.shadow.as_deref().map(config::load) {
+        return print_faults(&faults);
+    }
     match runtime.block_on(Engine::build(config, Shared::in_memory(None))) {
         Ok(_) => {
             println!("{}: good", path.display());

@@ -1,8 +1,9 @@
 //! `mailward learn`: messages into the classifier's model.
 
 use super::{
-    check::input::{self, Kind},
-    exit, fail, open_store, prepare,
+    exit, fail,
+    input::{self, Kind},
+    open_store, prepare,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use mailward_core::{

@@ -6,11 +6,15 @@ mod config;
 mod dha;
 mod directory;
 mod doctor;
+mod envelope;
 mod explain;
+mod input;
 mod learn;
 mod manual;
 mod milter;
 mod model;
+mod one_message;
+mod replay;
 mod reputation;
 mod rules;
 mod test;
@@ -65,6 +69,8 @@ enum Command {
     Check(check::Arguments),
     /// Play the cases of a policy, without network, and tell what came out otherwise than expected.
     Test(test::Arguments),
+    /// Judge past mail by a configuration, or by two, and tell what changes and why.
+    Replay(replay::Arguments),
     /// Check, show or write the configuration.
     Config(config::Arguments),
     /// Import, synchronise or query the recipient directory.
@@ -100,6 +106,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Milter(command) => milter::run(command, path),
         Command::Check(command) => check::run(command, path),
         Command::Test(command) => test::run(command, path),
+        Command::Replay(command) => replay::run(command, path),
         Command::Config(command) => config::run(command, path),
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),

@@ -11,7 +11,7 @@ use indymilter::{
     Status,
 };
 use mailward_core::{
-    engine::{Answer, ConnectFacts, MailFacts, Session, SessionOptions},
+    engine::{Answer, ConnectFacts, MailFacts, Report, Session, SessionOptions},
     session::{Login, RefuseAt, RefusedByMta, Tls},
     verdict::{Action, Reference, Reply},
 };
@@ -41,7 +41,8 @@ pub(super) struct Client {
 impl Client {
     fn new(daemon: Arc<Daemon>, refuse_at: RefuseAt, granted: Actions, options: ProtoOpts) -> Self {
         let record = daemon.record_dir.is_some();
-        let session = SessionOptions { refuse_at, record, host: host(granted), ..SessionOptions::default() };
+        let witness = daemon.shadow.load().is_some();
+        let session = SessionOptions { refuse_at, record, witness, host: host(granted), ..SessionOptions::default() };
         let session = daemon.engine.load().session(session);
         let counted = daemon.metrics.connection();
         Client { daemon, session, options, open: None, _counted: counted, received: 0 }
@@ -61,9 +62,17 @@ impl Client {
         if let Some(refusal) = self.session.abort(super::now()).await {
             report::log(&refusal.report, None);
             self.daemon.metrics.count(&refusal.report, None);
+            self.show_to_shadow(&refusal.report);
         }
         self.open = None;
         self.received = 0;
+    }
+
+    /// Has the shadow look at the transaction that has just ended.
+    fn show_to_shadow(&mut self, report: &Report) {
+        if let (Some(seen), Some(shadow)) = (self.session.seen(), &*self.daemon.shadow.load()) {
+            shadow.look(seen, report, &self.daemon.metrics);
+        }
     }
 
     fn save_recording(&self) {
@@ -233,6 +242,7 @@ async fn end_of_message(cx: &mut EomContext<Client>) -> Status {
     report::log(&judged.report, Some(took));
     client.daemon.metrics.received(std::mem::take(&mut client.received));
     client.daemon.metrics.count(&judged.report, Some(took));
+    client.show_to_shadow(&judged.report);
     let status = match &judged.verdict.action {
         Action::Discard => Status::Discard,
         Action::Reply(reply) => set_reply(&mut cx.reply, Some((reply, reply.text_with(judged.report.reference)))),

@@ -57,9 +57,24 @@ pub(super) async fn apply(actions: &EomActions, edits: &[Edit], leading_space: b
             }
             Edit::ReplaceBody { body, .. } => actions.replace_body(body).await?,
             Edit::RemoveRecipient { address } => actions.delete_recipient(CString::new(address.as_str())?).await?,
+            Edit::AddRecipient { address, blind } => {
+                add_recipient(actions, CString::new(address.as_str())?, *blind).await?
+            }
             Edit::Hold { reason } => actions.quarantine(CString::new(reason.as_str())?).await?,
             Edit::ChangeHeader { .. } | Edit::RemoveHeader { .. } => {}
         }
     }
     Ok(())
+}
+
+/// Adds a recipient. A failure to deliver a blind copy must not tell the sender of it, where the MTA can be asked for that
+/// (RFC 3461 §4.1).
+async fn add_recipient(actions: &EomActions, address: CString, blind: bool) -> Result<(), ActionError> {
+    if blind {
+        match actions.add_recipient_ext(address.clone(), Some(c"NOTIFY=NEVER")).await {
+            Err(ActionError::NotAvailable) => {}
+            done => return done,
+        }
+    }
+    actions.add_recipient(address).await
 }

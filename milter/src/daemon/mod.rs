@@ -10,9 +10,10 @@ mod negotiate;
 mod packets;
 mod report;
 mod service;
+mod shadow;
 mod stream;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use lanes::{End, Lanes, Pings};
 use listener::{Bound, Place};
 use mailward_core::{
@@ -41,6 +42,7 @@ use tokio::{
 /// What all connections share.
 pub(crate) struct Daemon {
     engine: ArcSwap<Engine>,
+    shadow: ArcSwapOption<shadow::Shadow>,
     metrics: Arc<metrics::Metrics>,
     record_dir: Option<PathBuf>,
     open: Arc<AtomicUsize>,
@@ -86,15 +88,18 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
         Ok(shared) => shared,
         Err(error) => return fail(&error),
     };
+    let kept = config.clone();
     let engine = match Engine::build(config, shared.clone()).await {
         Ok(engine) => engine,
         Err(problems) => return fail(&problems.join("\n")),
     };
+    let shadow = shadow::Shadow::start(&kept, &engine, &shared, &counts).await;
     engine.watch_lists();
     shared.watch_model();
     shared.watch_load();
     let daemon = Arc::new(Daemon {
         engine: ArcSwap::from(engine),
+        shadow: ArcSwapOption::from(shadow),
         metrics: counts,
         record_dir,
         open: Arc::default(),
@@ -263,6 +268,7 @@ async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &
     match Engine::build(config, shared.clone()).await {
         Ok(engine) => {
             engine.watch_lists();
+            daemon.shadow.store(shadow::Shadow::start(&kept, &engine, shared, &daemon.metrics).await);
             daemon.engine.store(engine);
             daemon.metrics.configured(&kept, path, now());
             tracing::info!("reloaded");

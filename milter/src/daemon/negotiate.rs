@@ -9,7 +9,11 @@ const ACTIONS: Actions = Actions::ADD_HEADER
     .union(Actions::CHANGE_HEADER)
     .union(Actions::REPLACE_BODY)
     .union(Actions::DELETE_RCPT)
+    .union(Actions::ADD_RCPT)
     .union(Actions::QUARANTINE);
+
+/// What makes edits better and is not missed where it is not offered: parameters of an added recipient.
+const WELCOME: Actions = Actions::ADD_RCPT_EXT;
 
 /// `REJECTED_RCPT`: see the recipients that the MTA itself refuses. `LEADING_SPACE`: headers come as they were sent, so
 /// that DKIM's simple canonicalisation can be checked. `SKIP`: stop the body past the size limit. No replies are wanted
@@ -39,6 +43,7 @@ pub(super) fn host(granted: Actions) -> Host {
         edit_header: granted.contains(Actions::ADD_HEADER | Actions::CHANGE_HEADER),
         replace_body: granted.contains(Actions::REPLACE_BODY),
         remove_recipient: granted.contains(Actions::DELETE_RCPT),
+        add_recipient: granted.contains(Actions::ADD_RCPT),
         hold: granted.contains(Actions::QUARANTINE),
         reply_by_recipient: false,
     }
@@ -55,7 +60,7 @@ pub(super) fn negotiate<T: Send>(
     if !missing.is_empty() {
         tracing::warn!(?missing, "the MTA does not offer every edit; verdicts are planned without them");
     }
-    cx.requested_actions = ACTIONS & offered;
+    cx.requested_actions = (ACTIONS | WELCOME) & offered;
     let mut wanted = OPTIONS;
     if refuse_at != RefuseAt::Connect {
         wanted |= ProtoOpts::NOREPLY_CONNECT;

@@ -3,7 +3,8 @@
 //! - `socket`: messages a second, waiting time, CPU time and memory through the milter socket;
 //! - `size`: cost against the size of a message;
 //! - `postfix`: a real Postfix with and without a filter;
-//! - `exim`: a real Exim, likewise.
+//! - `exim`: a real Exim, likewise;
+//! - `shadow`: what a second configuration beside costs.
 //!
 //!     make bench MAILWARD_CORPUS=DIR [PART=socket]
 //!
@@ -21,6 +22,7 @@ mod postfix;
 mod process;
 mod report;
 mod rspamd;
+mod shadow;
 mod size;
 mod socket;
 
@@ -36,6 +38,7 @@ fn main() {
         ("size", size::measure),
         ("postfix", postfix::measure),
         ("exim", exim::measure),
+        ("shadow", shadow::measure),
     ];
     let wanted: Vec<_> = measures.iter().filter(|(part, _)| parts.is_empty() || parts.contains(part)).collect();
     if wanted.is_empty() {

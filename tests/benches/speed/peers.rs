@@ -40,6 +40,11 @@ impl Peer {
         process::pss(&self.groups)
     }
 
+    /// Waits until it does nothing any more.
+    pub(crate) fn settle(&self) {
+        process::settle(&self.groups);
+    }
+
     /// The socket as Postfix writes it.
     pub(crate) fn inet(&self) -> String {
         format!("unix:{}", self.socket.display())
@@ -49,7 +54,7 @@ impl Peer {
 /// Ours, and rspamd where it is installed: with its rules, and with its classifier too if that is wanted and the sample
 /// can train it.
 pub(crate) fn start(scratch: &Scratch, dns: &NxDomain, sample: &Sample, with_bayes: bool) -> Vec<Peer> {
-    let mut peers = vec![ours(scratch, dns, sample)];
+    let mut peers = vec![ours(scratch, dns, sample, "")];
     if !rspamd::is_installed() {
         println!("rspamd is not installed (apt-get install rspamd redis-server): ours is measured alone");
         return peers;
@@ -64,9 +69,7 @@ pub(crate) fn start(scratch: &Scratch, dns: &NxDomain, sample: &Sample, with_bay
     } else if with_bayes {
         peers.push(theirs(BAYES, Rspamd::start(scratch, dns, Some(sample))));
     }
-    for peer in &peers {
-        process::settle(&peer.groups);
-    }
+    peers.iter().for_each(Peer::settle);
     peers
 }
 
@@ -77,11 +80,11 @@ fn theirs(name: &'static str, rspamd: Rspamd) -> Peer {
 
 /// Every layer is on, apart from clamd: a DNS list, SPF, DKIM, ARC and DMARC (of which DNS knows nothing), the
 /// directory, harvest protection, rates, learned reputation, YARA, rules, the classifier (trained like rspamd's),
-/// history.
-fn ours(scratch: &Scratch, dns: &NxDomain, sample: &Sample) -> Peer {
+/// history. `more` is added to its configuration.
+pub(crate) fn ours(scratch: &Scratch, dns: &NxDomain, sample: &Sample, more: &str) -> Peer {
     let socket = scratch.path().join("mailward.sock");
     let state = format!("[state]\ndir = \"{}\"\n", scratch.dir("state").display());
-    let configuration = configuration(scratch, dns) + &state;
+    let configuration = configuration(scratch, dns) + &state + more;
     let learned = learn(scratch, &configuration, sample);
     let mailward = Mailward::builder().config(configuration).milter("socket_mode = \"666\"").socket(&socket);
     let mailward = mailward.start(scratch);

@@ -6,7 +6,9 @@ mod directory;
 mod doctor;
 mod examples;
 mod manual;
+mod replay;
 mod rules;
+mod test;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -38,10 +40,12 @@ fn offline(scratch: &Scratch, more: &str) -> String {
     format!("{more}\n[dns]\nservers = [\"127.0.0.1:1\"]\n[state]\ndir = \"{}\"\n", state.display())
 }
 
-const SUBCOMMANDS: [&[&str]; 19] = [
+const SUBCOMMANDS: [&[&str]; 21] = [
     &[],
     &["milter"],
     &["check"],
+    &["test"],
+    &["replay"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

@@ -31,6 +31,10 @@ then = "hold"
 name = "mark"
 to = ["mark@rig.test"]
 then = { tag = { header = { X-Mark = "ours" }, subject = "[marked]", banner = "Be careful." } }
+[[policy]]
+name = "look"
+to = ["look@rig.test"]
+then = { redirect = "desk@rig.test" }
 "#;
 
 /// A relay in front of a sink.
@@ -46,8 +50,8 @@ impl Relay {
     fn start() -> Relay {
         let scratch = Scratch::new();
         let program = build(&scratch);
-        let members =
-            scratch.file("members.csv", "address\nann@rig.test\ndrop@rig.test\nhold@rig.test\nmark@rig.test\n");
+        let members = scratch
+            .file("members.csv", "address\nann@rig.test\ndrop@rig.test\nhold@rig.test\nmark@rig.test\nlook@rig.test\n");
         let config = POLICIES.replace("members.csv", &members.display().to_string());
         let (sink, port, log) = (Sink::start(), free_port(), scratch.path().join("relay.log"));
         let mut command = Command::new(program);
@@ -98,10 +102,14 @@ fn mail_passes_marked_and_without_those_who_get_no_copy() {
     assert!(arrived.header("Authentication-Results").is_some());
     assert_eq!(arrived.body(), "Be careful.\r\n\r\n.dots\r\n..\r\n");
 
+    let sent = client.send("ann@client.example", &["look@rig.test"], message("else", "hello"));
+    assert!(sent.is_accepted(), "{sent:?}");
+    assert_eq!(relay.sink.wait_for(2)[1].to, ["desk@rig.test"]);
+
     // What the host cannot do is told, and the mail is not lost.
     let sent = client.send("ann@client.example", &["hold@rig.test"], message("again", "hello"));
     assert!(sent.is_accepted(), "{sent:?}");
-    assert_eq!(relay.sink.wait_for(2)[1].to, ["hold@rig.test"]);
+    assert_eq!(relay.sink.wait_for(3)[2].to, ["hold@rig.test"]);
     let log = std::fs::read_to_string(&relay.log).expect("the log");
     assert!(log.contains("not done: hold for <hold@rig.test>: the host cannot hold a message"), "{log}");
 }

@@ -60,9 +60,9 @@ fn policy(
     let then = match table.take("continue") {
         None => then,
         Some((span, toml::de::DeValue::Boolean(go_on))) => match (go_on, then) {
-            (true, Some(Then::Tag(marks))) => Some(Then::TagAndContinue(marks)),
+            (true, Some((Then::Tag(marks), strip))) => Some((Then::TagAndContinue(marks), strip)),
             (true, Some(_)) => {
-                faults.at(span, "continue = true goes with then = { tag = … } only; every other action decides");
+                faults.at(span, "continue = true goes with tag, copy and strip only; every other action decides");
                 None
             }
             (_, then) => then,
@@ -73,7 +73,8 @@ fn policy(
         }
     };
     table.finish(faults);
-    Some(Policy { name: name?, line: Some(line), direction, from, to, when, then: then? })
+    let (then, strip) = then?;
+    Some(Policy { name: name?, line: Some(line), direction, from, to, when, then, strip })
 }
 
 /// Longest policy name. Unit: characters. Source: our own limit; names stand in log lines and hold reasons.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::diagnostic::SourceText;
+use crate::{config::diagnostic::SourceText, policy::Otherwise};
 use toml::de::DeTable;
 
 fn load(text: &str) -> (Settings, Vec<String>) {
@@ -52,6 +52,16 @@ then = { reject = "Talk to us encrypted" }
 name = "later"
 when = { header = { name = "Subject", matches = "(?i)^test" }, spf = ["fail", "softfail"], dkim = "none", arc = "pass" }
 then = { defer = "Not now" }
+
+[[policy]]
+name = "programs go to the desk"
+when = { attachment = { executable = true } }
+then = { redirect = ["desk@example.com", "DESK@example.com"] }
+
+[[policy]]
+name = "all edits at once"
+then = { tag = { set_header = { Reply-To = "list@example.com" }, remove_header = ["X-Ip"], disclaimer = "Ours." }, copy = "archive@example.com", strip = { attachment = { macro = true }, note = "Ask us.", otherwise = "hold" } }
+continue = true
 "#;
 
 #[test]
@@ -65,12 +75,21 @@ fn a_full_file_is_read_without_faults() {
     assert_eq!(settings.marks.subject.as_deref(), Some("[SPAM]"));
     assert_eq!(settings.scoped[0].reject, Some(Points::hundredths(2000)));
     let policies = settings.policies;
-    assert_eq!(policies.iter().map(|p| p.line).collect::<Vec<_>>(), [Some(19), Some(26), Some(32), Some(38)]);
+    assert_eq!(
+        policies.iter().map(|p| p.line).collect::<Vec<_>>(),
+        [Some(19), Some(26), Some(32), Some(38), Some(43), Some(48)]
+    );
     assert_eq!(policies[0].direction, Some(Direction::Inbound), "the default");
     assert_eq!(policies[2].direction, None);
     assert!(matches!(&policies[1].then, Then::TagAndContinue(marks) if marks.headers[0].0 == "X-List"));
     assert!(matches!(&policies[2].then, Then::Reject(reply) if reply.to_string() == "550 5.7.1 Talk to us encrypted"));
     assert!(matches!(&policies[3].then, Then::Defer(reply) if reply.to_string() == "451 4.7.1 Not now"));
+    assert!(matches!(&policies[4].then, Then::Redirect(to) if to.len() == 1 && to[0].raw == "desk@example.com"));
+    let Then::TagAndContinue(marks) = &policies[5].then else { panic!("{:?}", policies[5].then) };
+    assert_eq!((marks.set[0].1.as_str(), marks.removed[0].as_str()), ("list@example.com", "X-Ip"));
+    assert_eq!((marks.disclaimer.as_deref(), marks.copies[0].raw.as_str()), (Some("Ours."), "archive@example.com"));
+    let strip = policies[5].strip.as_ref().expect("files are taken off");
+    assert_eq!((strip.note.as_deref(), strip.otherwise), (Some("Ask us."), Otherwise::Hold));
 }
 
 #[test]
@@ -86,6 +105,48 @@ const BAD: &[(&str, &str)] = &[
     ("name = \"x\"\nthen = \"rejekt\"", "3:8: then is \"rejekt\", must be one of"),
     ("name = \"x\"\nthen = \"rejekt\"", "did you mean \"reject\"?"),
     ("name = \"x\"\nthen = \"quarantine\"", "3:8: then = \"quarantine\" is not available yet"),
+    ("name = \"x\"\nthen = { quarantine = \"30d\" }", "3:23: quarantine is not available yet"),
+    ("name = \"x\"\nthen = \"redirect\"", "3:8: then = \"redirect\" names no address; write then = { redirect ="),
+    ("name = \"x\"\nthen = \"strip\"", "3:8: then = \"strip\" says not which files"),
+    ("name = \"x\"\nthen = { redirect = \"desk\" }", "3:21: policy.then.redirect: \"desk\" is no address"),
+    ("name = \"x\"\nthen = { copy = [\"*@a.test\"] }", "3:18: policy.then.copy: \"*@a.test\" is no address"),
+    (
+        "name = \"x\"\nthen = { copy = \"gr\u{fc}n@a.test\" }",
+        "3:17: policy.then.copy: \"gr\u{fc}n@a.test\" is no address",
+    ),
+    ("name = \"x\"\nthen = { copy = [] }", "3:8: policy.then.copy must name 1 to 20 addresses"),
+    ("name = \"x\"\nthen = { copy = \"a@b.test\", discard = true }", "3:29: unknown key \"discard\""),
+    ("name = \"x\"\nthen = { copy = \"a@b.test\", reject = \"no\" }", "3:8: then names several actions"),
+    ("name = \"x\"\nthen = { redirect = \"a@b.test\" }\ncontinue = true", "4:12: continue = true goes with tag"),
+    ("name = \"x\"\nthen = { strip = { note = \"x\" } }", "3:18: strip says not which files"),
+    ("name = \"x\"\nthen = { strip = { attachment = {} } }", "3:33: attachment is empty"),
+    (
+        "name = \"x\"\nthen = { strip = { attachment = { macro = true }, otherwise = \"drop\" } }",
+        "3:63: policy.then.strip.otherwise is \"drop\", must be one of \"deliver\", \"hold\", \"reject\"",
+    ),
+    (
+        "name = \"x\"\nthen = { strip = { attachment = { macro = true }, note = \"\\u0007\" } }",
+        "3:58: note must be 1 to 2000 bytes of text",
+    ),
+    ("name = \"x\"\nthen = { tag = { disclaimer = \" \" } }", "3:31: disclaimer must be 1 to 2000 bytes of text"),
+    ("name = \"x\"\nthen = { tag = { banner = \"\" } }", "3:27: banner must be 1 to 2000 bytes of text"),
+    (
+        "name = \"x\"\nthen = { tag = { remove_header = \"Received\" } }",
+        "3:34: header \"Received\" cannot be removed: the message needs it",
+    ),
+    ("name = \"x\"\nthen = { tag = { remove_header = [\"a b\"] } }", "3:35: header \"a b\" is no header name"),
+    (
+        "name = \"x\"\nthen = { tag = { set_header = { To = \"a\" } } }",
+        "3:33: header \"To\" cannot be set: it says who wrote what to whom",
+    ),
+    (
+        "name = \"x\"\nthen = { tag = { set_header = { Subject = \"a\" } } }",
+        "3:33: header \"Subject\" cannot be set; write subject = \"[MARK]\"",
+    ),
+    (
+        "name = \"x\"\nthen = { tag = { set_header = { X-A = \"1\" }, remove_header = \"x-a\" } }",
+        "3:62: header \"x-a\" is named twice",
+    ),
     ("name = \"x\"\nthen = {}", "3:8: then names no action"),
     ("name = \"x\"\nthen = { reject = \"a\", defer = \"b\" }", "3:8: then names several actions"),
     ("name = \"x\"\nthen = { reject = \"schön\" }", "3:19: reply text must be 1 to 440 printable ASCII characters"),
@@ -93,7 +154,7 @@ const BAD: &[(&str, &str)] = &[
     ("name = \"x\"\nthen = { tag = { header = { From = \"a\" } } }", "3:29: header \"From\" belongs to the message"),
     ("name = \"x\"\nthen = { tag = { header = { X-A = \"a\\r\\nb\" } } }", "3:29: header \"X-A\" must be 1 to 200"),
     ("name = \"x\"\nthen = { tag = {} }", "3:16: tag has no marks"),
-    ("name = \"x\"\nthen = \"hold\"\ncontinue = true", "4:12: continue = true goes with then = { tag = … } only"),
+    ("name = \"x\"\nthen = \"hold\"\ncontinue = true", "4:12: continue = true goes with tag, copy and strip only"),
     (
         "name = \"x\"\nthen = \"hold\"\nto = \"example.com\"",
         "4:6: policy.to: \"example.com\" has no \"@\"; for a whole domain write \"*@example.com\"",

@@ -5,7 +5,8 @@ use crate::{
         diagnostic::{Faults, did_you_mean},
         reader::Table,
     },
-    policy::{Marks, Then},
+    policy::{MarkError, Marks, Otherwise, Strip, Then},
+    session::Address,
     verdict::Reply,
 };
 use std::ops::Range;
@@ -14,55 +15,88 @@ use toml::{Spanned, de::DeValue};
 /// The words that stand alone.
 const WORDS: &[&str] = &["deliver", "tag", "hold", "discard", "reject", "defer"];
 
+/// Most addresses of one copy or redirect. Unit: addresses. Source: our own limit; more are a mailing list.
+const ADDRESSES: usize = 20;
+
 /// Text of a refusal by policy that names none.
 const REFUSED: &str = "Message refused by the policy of this site";
 
 /// Text of a deferral by policy that names none.
 const DEFERRED: &str = "Message deferred by the policy of this site, please try again later";
 
-/// Reads `then = "word"` or `then = { tag|reject|defer = … }`. `default` are the marks of the site.
-pub(super) fn read(policy: &mut Table<'_>, default: &Marks, faults: &mut Faults<'_>) -> Option<Then> {
+/// What a policy does, and the files that it takes off.
+pub(super) type Action = (Then, Option<Strip>);
+
+/// Reads `then = "word"` or `then = { tag|copy|strip|redirect|reject|defer = … }`. `default` are the marks of the site.
+pub(super) fn read(policy: &mut Table<'_>, default: &Marks, faults: &mut Faults<'_>) -> Option<Action> {
     let Some((span, value)) = policy.take("then") else {
         faults.at(policy.span.clone(), format!("this policy does nothing; write then = one of {}", quoted()));
         return None;
     };
-    match value {
-        DeValue::String(word) => match word.as_ref() {
-            "deliver" => Some(Then::Deliver),
-            "tag" => Some(Then::Tag(default.clone())),
-            "hold" => Some(Then::Hold),
-            "discard" => Some(Then::Discard),
-            "reject" => Some(Then::Reject(Reply::fixed(550, (5, 7, 1), REFUSED))),
-            "defer" => Some(Then::Defer(Reply::fixed(451, (4, 7, 1), DEFERRED))),
-            "quarantine" | "redirect" | "copy" => {
-                faults
-                    .at(span, format!("then = \"{word}\" is not available yet; \"hold\" keeps it in the MTA's queue"));
-                None
-            }
-            other => {
-                let advice = did_you_mean(other, WORDS.iter().copied());
-                faults.at(span, format!("then is \"{other}\", must be one of {}{advice}", quoted()));
-                None
-            }
-        },
-        other => with_details(policy.table_of("then", span.clone(), other, faults)?, &span, faults),
-    }
+    let DeValue::String(word) = value else {
+        return with_details(policy.table_of("then", span.clone(), value, faults)?, &span, faults);
+    };
+    let then = match word.as_ref() {
+        "deliver" => Then::Deliver,
+        "tag" => Then::Tag(default.clone()),
+        "hold" => Then::Hold,
+        "discard" => Then::Discard,
+        "reject" => Then::Reject(Reply::fixed(550, (5, 7, 1), REFUSED)),
+        "defer" => Then::Defer(Reply::fixed(451, (4, 7, 1), DEFERRED)),
+        "quarantine" => {
+            faults.at(span, not_available(&format!("then = \"{word}\"")));
+            return None;
+        }
+        "redirect" | "copy" => {
+            faults
+                .at(span, format!("then = \"{word}\" names no address; write then = {{ {word} = \"x@example.com\" }}"));
+            return None;
+        }
+        "strip" => {
+            let advice = "write then = { strip = { attachment = { macro = true } } }";
+            faults.at(span, format!("then = \"strip\" says not which files; {advice}"));
+            return None;
+        }
+        other => {
+            let advice = did_you_mean(other, WORDS.iter().copied());
+            faults.at(span, format!("then is \"{other}\", must be one of {}{advice}", quoted()));
+            return None;
+        }
+    };
+    Some((then, None))
 }
 
-fn with_details(mut table: Table<'_>, span: &Range<usize>, faults: &mut Faults<'_>) -> Option<Then> {
-    let mut found: Vec<Option<Then>> = Vec::new();
-    if let Some(tag) = table.table("tag", faults) {
-        found.push(Some(Then::Tag(marks(tag, faults))));
+fn not_available(what: &str) -> String {
+    format!("{what} is not available yet; \"hold\" keeps it in the MTA's queue")
+}
+
+fn with_details(mut table: Table<'_>, span: &Range<usize>, faults: &mut Faults<'_>) -> Option<Action> {
+    let takes = table.has("tag") || table.has("copy") || table.has("strip");
+    let mut marks = table.table("tag", faults).map_or_else(Marks::none, |tag| self::marks(tag, faults));
+    marks.copies = addresses(&mut table, "copy", faults).unwrap_or_default();
+    let strip = table.table("strip", faults).map(|table| strip(table, faults));
+    let mut found: Vec<Option<Action>> = Vec::new();
+    if takes {
+        // A faulty strip must not leave a policy that delivers.
+        let is_sound = strip.as_ref().is_none_or(Option::is_some);
+        found.push(is_sound.then_some((Then::Tag(marks), strip.flatten())));
+    }
+    if let Some(to) = addresses(&mut table, "redirect", faults) {
+        found.push(Some((Then::Redirect(to), None)));
     }
     if let Some(text) = table.string("reject", faults) {
-        found.push(reply(550, (5, 7, 1), &text, faults).map(Then::Reject));
+        found.push(reply(550, (5, 7, 1), &text, faults).map(|reply| (Then::Reject(reply), None)));
     }
     if let Some(text) = table.string("defer", faults) {
-        found.push(reply(451, (4, 7, 1), &text, faults).map(Then::Defer));
+        found.push(reply(451, (4, 7, 1), &text, faults).map(|reply| (Then::Defer(reply), None)));
+    }
+    if let Some((span, _)) = table.take("quarantine") {
+        faults.at(span, not_available("quarantine"));
+        found.push(None);
     }
     table.finish(faults);
     if found.len() > 1 {
-        faults.at(span.clone(), "then names several actions; a policy does one");
+        faults.at(span.clone(), "then names several actions; a policy does one, but tag, copy and strip go together");
         return None;
     }
     let one = found.pop();
@@ -70,6 +104,43 @@ fn with_details(mut table: Table<'_>, span: &Range<usize>, faults: &mut Faults<'
         faults.at(span.clone(), "then names no action; write for instance then = { reject = \"text for the sender\" }");
     }
     one.flatten()
+}
+
+/// Whom a copy goes to, or mail instead.
+fn addresses(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -> Option<Vec<Address>> {
+    let span = table.span.clone();
+    let items = table.strings(key, faults)?;
+    let path = table.path_of(key);
+    if items.is_empty() || items.len() > ADDRESSES {
+        faults.at(span, format!("{path} must name 1 to {ADDRESSES} addresses"));
+    }
+    let mut found: Vec<Address> = Vec::new();
+    for item in &items {
+        let text = item.get_ref();
+        let plain = text.is_ascii() && !text.contains('*') && !text.starts_with('@');
+        match Address::parse(text.as_bytes()) {
+            Ok(address) if plain && !address.domain.is_empty() => {
+                if found.iter().all(|known| known.key() != address.key()) {
+                    found.push(address);
+                }
+            }
+            _ => faults.at(item.span(), format!("{path}: \"{text}\" is no address; write it as in \"x@example.com\"")),
+        }
+    }
+    Some(found)
+}
+
+/// `{ attachment = { … }, note = "text", otherwise = "reject" }`.
+fn strip(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Strip> {
+    let span = table.span.clone();
+    let attachment = table.table("attachment", faults).map(|table| super::when::read_attachment(table, faults));
+    if attachment.is_none() {
+        faults.at(span, "strip says not which files; write attachment = { macro = true }");
+    }
+    let note = text(&mut table, "note", faults);
+    let otherwise = table.choice("otherwise", &["deliver", "hold", "reject"], Otherwise::default(), faults);
+    table.finish(faults);
+    Some(Strip { attachment: attachment?, note, otherwise })
 }
 
 fn reply(code: u16, enhanced: (u8, u16, u16), text: &Spanned<String>, faults: &mut Faults<'_>) -> Option<Reply> {
@@ -91,35 +162,86 @@ fn reply(code: u16, enhanced: (u8, u16, u16), text: &Spanned<String>, faults: &m
 
 /// Marks: `{ header = { X-Spam = "yes" }, subject = "[SPAM]", banner = "Careful." }`. An empty table has none.
 pub(super) fn marks(mut table: Table<'_>, faults: &mut Faults<'_>) -> Marks {
-    let mut marks = Marks::none();
     let span = table.span.clone();
-    if let Some(mut headers) = table.table("header", faults) {
-        for (name, name_span, value_span, value) in headers.take_rest() {
-            let Some(value) = headers.string_of(&name, value_span, value, faults) else { continue };
-            match Marks::check_header(&name, value.get_ref()) {
-                Ok(()) => marks.headers.push((name, value.into_inner())),
-                Err(why) => faults.at(name_span, format!("header \"{name}\" {why}")),
+    let mut names = Vec::new();
+    let marks = Marks {
+        headers: headers(&mut table, "header", Marks::check_header, &mut names, faults),
+        set: headers(&mut table, "set_header", Marks::check_set, &mut names, faults),
+        removed: removed(&mut table, &mut names, faults),
+        subject: table.string("subject", faults).and_then(|subject| match Marks::check_subject(subject.get_ref()) {
+            Ok(()) => Some(subject.into_inner().trim().to_owned()),
+            Err(why) => {
+                faults.at(subject.span(), format!("subject mark {why}"));
+                None
             }
-        }
-    }
-    if let Some(subject) = table.string("subject", faults) {
-        match Marks::check_subject(subject.get_ref()) {
-            Ok(()) => marks.subject = Some(subject.into_inner().trim().to_owned()),
-            Err(why) => faults.at(subject.span(), format!("subject mark {why}")),
-        }
-    }
-    if let Some(banner) = table.string("banner", faults) {
-        match Marks::check_banner(banner.get_ref()) {
-            Ok(()) => marks.banner = Some(banner.into_inner().trim().replace("\r\n", "\n")),
-            Err(why) => faults.at(banner.span(), format!("banner {why}")),
-        }
-    }
+        }),
+        banner: text(&mut table, "banner", faults),
+        disclaimer: text(&mut table, "disclaimer", faults),
+        copies: Vec::new(),
+    };
     table.finish(faults);
     if marks == Marks::none() {
         let advice = "write header = { X-Spam-Flag = \"yes\" }, subject = \"[SPAM]\" or banner = \"text\"";
         faults.at(span, format!("tag has no marks; {advice}"));
     }
     marks
+}
+
+/// A table of headers and their values. `names`, in lower case, are those that were named before.
+fn headers(
+    table: &mut Table<'_>,
+    key: &'static str,
+    check: fn(&str, &str) -> Result<(), MarkError>,
+    names: &mut Vec<String>,
+    faults: &mut Faults<'_>,
+) -> Vec<(String, String)> {
+    let Some(mut table) = table.table(key, faults) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, name_span, value_span, value) in table.take_rest() {
+        let Some(value) = table.string_of(&name, value_span, value, faults) else { continue };
+        if let Err(why) = check(&name, value.get_ref()) {
+            faults.at(name_span, format!("header \"{name}\" {why}"));
+        } else if is_new(&name, name_span, names, faults) {
+            found.push((name, value.into_inner()));
+        }
+    }
+    found
+}
+
+fn removed(table: &mut Table<'_>, names: &mut Vec<String>, faults: &mut Faults<'_>) -> Vec<String> {
+    let items = super::list(table, "remove_header", faults);
+    let mut found = Vec::new();
+    for item in items {
+        let name = item.get_ref();
+        if let Err(why) = Marks::check_removed(name) {
+            faults.at(item.span(), format!("header \"{name}\" {why}"));
+        } else if is_new(name, item.span(), names, faults) {
+            found.push(name.clone());
+        }
+    }
+    found
+}
+
+fn is_new(name: &str, span: Range<usize>, names: &mut Vec<String>, faults: &mut Faults<'_>) -> bool {
+    let lower = name.to_ascii_lowercase();
+    if names.contains(&lower) {
+        faults.at(span, format!("header \"{name}\" is named twice; it is either added, set or removed"));
+        return false;
+    }
+    names.push(lower);
+    true
+}
+
+/// A text for readers.
+fn text(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -> Option<String> {
+    let text = table.string(key, faults)?;
+    match Marks::check_text(text.get_ref()) {
+        Ok(()) => Some(text.into_inner().trim().to_owned()),
+        Err(why) => {
+            faults.at(text.span(), format!("{key} {why}"));
+            None
+        }
+    }
 }
 
 fn quoted() -> String {

@@ -76,7 +76,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Conditions 
     conditions
 }
 
-fn read_attachment(mut table: Table<'_>, faults: &mut Faults<'_>) -> AttachmentCondition {
+pub(super) fn read_attachment(mut table: Table<'_>, faults: &mut Faults<'_>) -> AttachmentCondition {
     if table.is_empty() {
         faults.at(table.span.clone(), "attachment is empty; write { name = \"*\" } for any attachment");
     }

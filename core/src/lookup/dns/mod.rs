@@ -37,6 +37,11 @@ impl Default for DnsSettings {
 }
 
 impl DnsSettings {
+    /// The servers that are asked: those set, else those of the system.
+    pub fn servers_in_force(&self) -> Vec<SocketAddr> {
+        wire::servers(self)
+    }
+
     /// The settings in the resolver library's own words. A host file, a search list and the system's options are not
     /// used: a name of a message is always a full name.
     pub fn resolver_parts(&self) -> (ResolverConfig, ResolverOpts) {

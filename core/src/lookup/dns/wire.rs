@@ -43,6 +43,18 @@ pub(super) fn parts(settings: &DnsSettings) -> (ResolverConfig, ResolverOpts) {
     (ResolverConfig::from_parts(None, Vec::new(), servers), options)
 }
 
+/// Where these settings ask.
+pub(super) fn servers(settings: &DnsSettings) -> Vec<SocketAddr> {
+    if !settings.servers.is_empty() {
+        return settings.servers.clone();
+    }
+    let address = |server: NameServerConfig| {
+        let port = server.connections.first().map_or(53, |connection| connection.port);
+        SocketAddr::new(server.ip, port)
+    };
+    system_servers().into_iter().map(address).collect()
+}
+
 /// The servers of the system, or the local one if it names none, as resolv.conf(5) says.
 fn system_servers() -> Vec<NameServerConfig> {
     match hickory_resolver::system_conf::read_system_conf() {

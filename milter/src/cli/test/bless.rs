@@ -45,10 +45,10 @@ fn rewrite(path: &Path, failed: &[(&Result, &Outcome)]) -> std::result::Result<(
         };
         let table = table.ok_or("the case is not written as [[case]]")?;
         match table.get_mut("expect") {
-            Some(Item::Table(expect)) => result.differences.iter().for_each(|d| replace(expect, d, outcome)),
+            Some(Item::Table(expect)) => update(expect, result, outcome),
             Some(Item::Value(Value::InlineTable(inline))) => {
                 let mut expect = inline.clone().into_table();
-                result.differences.iter().for_each(|d| replace(&mut expect, d, outcome));
+                update(&mut expect, result, outcome);
                 *inline = expect.into_inline_table();
             }
             _ => {
@@ -57,6 +57,14 @@ fn rewrite(path: &Path, failed: &[(&Result, &Outcome)]) -> std::result::Result<(
         }
     }
     fs::write(path, document.to_string()).map_err(|error| error.to_string())
+}
+
+/// Writes each difference; a case of which nothing is left gets all.
+fn update(expect: &mut Table, result: &Result, outcome: &Outcome) {
+    result.differences.iter().for_each(|difference| replace(expect, difference, outcome));
+    if expect.iter().all(|(_, item)| item.as_array().is_some_and(Array::is_empty)) {
+        *expect = everything(outcome);
+    }
 }
 
 /// What a case without expectations gets.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use toml::{Spanned, de::DeValue};
 
 /// The words of verdicts and dispositions.
-const DISPOSITIONS: [&str; 6] = ["deliver", "tag", "hold", "discard", "reject", "defer"];
+const DISPOSITIONS: [&str; 7] = ["deliver", "tag", "redirect", "hold", "discard", "reject", "defer"];
 /// The words of stages.
 const STAGES: [&str; 5] = ["connect", "helo", "mail", "rcpt", "message"];
 

@@ -49,6 +49,11 @@ pub(super) fn find(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
+/// The folder that a file stands in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Reads the cases of a file.
 ///
 /// # Errors
@@ -75,7 +80,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Case>, Vec<Diagnostic>> {
 
 /// The cases of a parsed file. What stands before the first `[[case]]` holds for all.
 fn all(path: &Path, mut root: Table<'_>, editable: &toml_edit::DocumentMut, faults: &mut Faults<'_>) -> Vec<Case> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let file: Arc<Path> = path.into();
     let mut base = Given::default();
     let message = folder.join(FOLDER_MESSAGE);

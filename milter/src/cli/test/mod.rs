@@ -213,7 +213,7 @@ fn play_all(cases: Vec<Case>, config: Option<&Path>, arguments: &Arguments) -> V
 
 /// An answer of a case must be asked for by it; one of a file by at least one of its cases, if all were played.
 fn note_unasked(results: &mut [Result], all_played: bool) {
-    let mut of_files: BTreeMap<(Arc<Path>, &str), (usize, BTreeSet<String>)> = BTreeMap::new();
+    let mut of_files: BTreeMap<(Arc<Path>, &str), (usize, BTreeSet<_>)> = BTreeMap::new();
     for (at, result) in results.iter_mut().enumerate() {
         let Ok(outcome) = &result.outcome else { continue };
         for place in ANSWERS {
@@ -239,7 +239,7 @@ fn stamps(arguments: &Arguments, config: Option<&Path>) -> Vec<(PathBuf, Option<
     let mut files: BTreeSet<PathBuf> = config.map(Path::to_owned).into_iter().collect();
     for file in arguments.paths.iter().filter_map(|path| file::find(path).ok()).flatten() {
         files.extend(file::read(&file).unwrap_or_default().into_iter().filter_map(|case| case.config));
-        let beside = std::fs::read_dir(file.parent().unwrap_or(Path::new("."))).into_iter().flatten().flatten();
+        let beside = std::fs::read_dir(file::folder_of(&file)).into_iter().flatten().flatten();
         files.extend(beside.map(|entry| entry.path()).filter(|path| path.is_file()));
         files.insert(file);
     }

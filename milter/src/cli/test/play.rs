@@ -4,7 +4,7 @@ use super::{
     case::{Case, Given},
     configuration,
 };
-use crate::cli::check::wire_form;
+use crate::cli::envelope::wire_form;
 use mailward_core::{
     engine::{Answer, ConnectFacts, Engine, Judged, MailFacts, Replayed, SessionOptions, Shared},
     explain::Explanation,

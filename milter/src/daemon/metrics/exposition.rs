@@ -69,6 +69,21 @@ impl Exposition {
         let findings = metrics.findings.all();
         let findings = findings.iter().map(|([id], count)| ([("id", *id)], *count));
         page.counters("mailward_findings", "Findings of messages and refused commands", findings)?;
+        let differs = metrics.shadow_differs.all();
+        let differs =
+            differs.iter().map(|([acted, shadow], count)| ([("verdict", *acted), ("shadow", *shadow)], *count));
+        page.counters(
+            "mailward_shadow_differs",
+            "Transactions with which the shadow would have done otherwise",
+            differs,
+        )?;
+        page.counter(
+            "mailward_shadow_same",
+            "Those with which it would do the same",
+            metrics.shadow_same.load(Relaxed),
+        )?;
+        let skipped = metrics.shadow_skipped.load(Relaxed);
+        page.counter("mailward_shadow_skipped", "Those that it did not look at, as it was behind", skipped)?;
         let blocks = [false, true]
             .map(|enforced| ([("mode", if enforced { "enforce" } else { "observe" })], meter.blocks(enforced)));
         page.counters("mailward_harvest_blocks", "Networks blocked for directory harvesting", blocks)

@@ -5,6 +5,7 @@ mod labels;
 mod process;
 pub(super) mod server;
 
+use super::shadow::Shadowed;
 use labels::LabelCounts;
 use mailward_core::{
     config::Config,
@@ -41,6 +42,11 @@ pub(crate) struct Metrics {
     closed: AtomicU64,
     reloads: AtomicU64,
     refused_reloads: AtomicU64,
+    /// Transactions of which the shadow makes the same, and those that it did not look at.
+    shadow_same: AtomicU64,
+    shadow_skipped: AtomicU64,
+    /// By the verdict in force and that of the shadow.
+    shadow_differs: LabelCounts<2>,
     config: Mutex<LoadedConfig>,
 }
 
@@ -132,6 +138,15 @@ impl Metrics {
     /// A reload ended well, or was refused.
     pub(super) fn reloaded(&self, done: bool) {
         if done { &self.reloads } else { &self.refused_reloads }.fetch_add(1, Relaxed);
+    }
+
+    /// The shadow has looked at a transaction, or could not.
+    pub(super) fn shadowed(&self, outcome: Shadowed<'_>) {
+        match outcome {
+            Shadowed::Same => drop(self.shadow_same.fetch_add(1, Relaxed)),
+            Shadowed::Skipped => drop(self.shadow_skipped.fetch_add(1, Relaxed)),
+            Shadowed::Differs { acted, shadow } => self.shadow_differs.add([acted, shadow]),
+        }
     }
 
     /// Messages that were judged so far.

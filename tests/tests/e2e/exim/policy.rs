@@ -5,7 +5,8 @@ use mailward_tests::clock::{PATIENCE, wait_until};
 use mailward_tests::scratch::Scratch;
 
 use super::{BY_ACL, BY_LOCAL_SCAN, Site, code, flat};
-use crate::site::{ALICE, BOB, CAROL, STRANGER, message, reference};
+use crate::pairs;
+use crate::site::{ALICE, BOB, CAROL, STRANGER, message, reference, with_attachment};
 
 /// A `[[policy]]`; `more` are its other keys.
 fn policy(name: &str, more: &str) -> String {
@@ -86,6 +87,35 @@ fn banner_is_not_for_exim_and_the_explanation_says_so() {
 }
 
 #[test]
+fn mail_is_redirected_and_copied_and_files_are_not_for_exim_to_take_off() {
+    let config = policy("archive", "then = { copy = \"archive@rig.test\" }\ncontinue = true")
+        + &policy("look", &format!("to = [\"{CAROL}\"]\nthen = {{ redirect = \"desk@rig.test\" }}"))
+        + &policy("no files", "then = { strip = { attachment = { name = \"*.bin\" } } }");
+    for way in [BY_LOCAL_SCAN, BY_ACL] {
+        let scratch = Scratch::new();
+        let site = Site::builder_by(&scratch, way, &config).start();
+        for (n, carol) in [CAROL, "Carol@RIG.test"].into_iter().enumerate() {
+            let subject = format!("spelled-{n}");
+            let sent = message("a@example.net", &subject, "Hello");
+            assert!(site.send(STRANGER, "a@example.net", &[carol, ALICE], sent).is_accepted());
+            let mut to = site.sink.wait_for_subject(&subject).to;
+            to.sort_unstable();
+            assert_eq!(to, [ALICE, "archive@rig.test", "desk@rig.test"], "{carol}");
+        }
+        let alone = message("b@example.net", "alone", "Hello");
+        assert!(site.send(STRANGER, "b@example.net", &[CAROL], alone).is_accepted());
+        let mut to = site.sink.wait_for_subject("alone").to;
+        to.sort_unstable();
+        assert_eq!(to, ["archive@rig.test", "desk@rig.test"]);
+        let file = with_attachment("a@example.net", "file", "report.bin", &[7; 1000]);
+        let end = site.send_to_alice("a@example.net", &file).end.expect("judged at its end");
+        assert_eq!(code(&end), "550 5.7.1", "{end}");
+        let explained = site.ask(&["explain", &reference(&end)]);
+        assert!(explained.contains("strip: the host cannot replace a body"), "{explained}");
+    }
+}
+
+#[test]
 fn held_message_is_frozen_in_the_queue_until_its_release() {
     for way in [BY_LOCAL_SCAN, BY_ACL] {
         let scratch = Scratch::new();
@@ -135,5 +165,15 @@ fn subject_is_marked_once_and_the_body_stays() {
         assert_eq!(send("c@example.net", "Subject: =?utf-8?Q?caf=C3=A9?=").0, "[EXTERNAL] =?utf-8?Q?caf=C3=A9?=");
         assert_eq!(send("d@example.net", "Subject: 100% sure %s").0, "[EXTERNAL] 100% sure %s");
         assert_eq!(send("e@example.net", "X-None: x").0, "[EXTERNAL]");
+    }
+}
+
+#[test]
+fn every_pair_of_dispositions_ends_as_promised_in_exim() {
+    for way in [BY_LOCAL_SCAN, BY_ACL] {
+        let scratch = Scratch::new();
+        let site = Site::builder_by(&scratch, way, &pairs::policies()).start();
+        let frozen = || site.exim.queue().iter().filter(|message| message.frozen).count();
+        pairs::play(&site.sink, |from, to, message| site.send(STRANGER, from, to, message), frozen);
     }
 }

@@ -3,6 +3,7 @@
 use mailward_tests::scratch::Scratch;
 
 use super::{STRANGER, Site, sorted};
+use crate::pairs;
 use crate::site::{ALICE, BOB, CAROL, message, reference, with_attachment};
 
 /// A `[[policy]]`; `more` are its other keys.
@@ -68,6 +69,29 @@ fn banner_stands_before_what_a_message_says() {
 }
 
 #[test]
+fn mail_is_redirected_copied_and_stripped() {
+    let scratch = Scratch::for_sendmail();
+    let config = policy("archive", "then = { copy = \"archive@rig.test\" }\ncontinue = true")
+        + &policy("look", &format!("to = [\"{BOB}\"]\nthen = {{ redirect = \"desk@rig.test\" }}"))
+        + &policy("no files", "then = { strip = { attachment = { name = \"*.bin\" } } }");
+    let site = Site::builder(&scratch, &config).start();
+    for (n, bob) in ["bob@rig.test", "Bob@RIG.test", "\"bob\"@rig.test"].into_iter().enumerate() {
+        let subject = format!("spelled-{n}");
+        let sent = message("a@example.net", &subject, "Hello");
+        assert!(site.send(STRANGER, "a@example.net", &[bob, ALICE], sent).is_accepted());
+        let arrived = site.sink.wait_for_subject(&subject);
+        assert_eq!(sorted(&arrived), [ALICE, "archive@rig.test", "desk@rig.test"], "{bob}");
+    }
+    let alone = message("b@example.net", "alone", "Hello");
+    assert!(site.send(STRANGER, "b@example.net", &[BOB], alone).is_accepted());
+    assert_eq!(sorted(&site.sink.wait_for_subject("alone")), ["archive@rig.test", "desk@rig.test"]);
+    let file = with_attachment("a@example.net", "file", "report.bin", &[7; 1000]);
+    assert!(site.send_to_alice("a@example.net", &file).is_accepted());
+    let body = site.sink.wait_for_subject("file").body();
+    assert!(body.contains("Name: report.bin") && !body.contains("BwcHBwcH"), "{body}");
+}
+
+#[test]
 fn one_recipient_is_discarded_and_the_other_never_notices() {
     let scratch = Scratch::for_sendmail();
     let config = policy("quiet", &format!("to = [\"{BOB}\"]\nthen = \"discard\""));
@@ -125,4 +149,15 @@ fn text_of_a_refusal_arrives_intact_whatever_signs_are_in_it() {
         assert_eq!(end.to_string(), format!("{code} {text} [ref {}]", reference(&end)));
     }
     assert_eq!(site.sink.count(), 0);
+}
+
+#[test]
+fn every_pair_of_dispositions_ends_as_promised_in_sendmail() {
+    let scratch = Scratch::for_sendmail();
+    let site = Site::builder(&scratch, &pairs::policies()).start();
+    pairs::play(
+        &site.sink,
+        |from, to, message| site.send(STRANGER, from, to, message),
+        || site.sendmail.quarantined().len(),
+    );
 }

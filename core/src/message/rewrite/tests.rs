@@ -2,23 +2,43 @@ use super::*;
 
 const BANNER: &str = "From outside: be careful with <links> & files.";
 
+fn banner() -> Changes {
+    Changes { banner: Some(BANNER.to_owned()), ..Changes::default() }
+}
+
 fn rewritten(raw: &str) -> Result<Rewritten, &'static str> {
-    with_banner(raw.as_bytes(), &Bounds::default(), BANNER)
+    rewrite(raw.as_bytes(), &Bounds::default(), &banner())
+}
+
+fn whole(raw: &str) -> String {
+    whole_with(raw, &banner())
 }
 
 /// The message as it leaves: its header with the changes, and the new body.
-fn whole(raw: &str) -> String {
-    let new = rewritten(raw).unwrap_or_else(|why| panic!("{why}"));
-    let header = raw.split_once("\r\n\r\n").expect("a header").0;
-    let kept = header
-        .split_inclusive("\r\n")
-        .filter(|line| !new.fields.iter().any(|field| line.to_lowercase().starts_with(&field.name.to_lowercase())));
-    let mut out: String = kept.collect();
-    out.push_str(if out.ends_with("\r\n") { "" } else { "\r\n" });
-    for field in &new.fields {
-        out.push_str(&format!("{}: {}\r\n", field.name, field.value.replace('\n', "\r\n")));
+fn whole_with(raw: &str, changes: &Changes) -> String {
+    let new = rewrite(raw.as_bytes(), &Bounds::default(), changes).unwrap_or_else(|why| panic!("{why}"));
+    String::from_utf8(joined(raw.as_bytes(), &new)).expect("all of it is ASCII here")
+}
+
+/// Header and body put together, as a mail server does it.
+fn joined(raw: &[u8], new: &Rewritten) -> Vec<u8> {
+    let header = MessageParser::new().parse(raw).expect("it was read").root_part().offset_body() as usize;
+    let (mut whole, mut replaced) = (Vec::new(), false);
+    for line in raw[..header].split_inclusive(|&b| b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        if !matches!(line[0], b' ' | b'\t') {
+            let start = String::from_utf8_lossy(line).to_lowercase();
+            replaced = new.fields.iter().any(|field| start.starts_with(&field.name.to_lowercase()));
+        }
+        if !replaced {
+            whole.extend(line);
+        }
     }
-    out + "\r\n" + &String::from_utf8(new.body).expect("all of it is ASCII here")
+    for field in &new.fields {
+        whole.extend(format!("{}: {}\r\n", field.name, field.value.replace('\n', "\r\n")).bytes());
+    }
+    whole.extend(b"\r\n");
+    whole.extend(&new.body);
+    whole
 }
 
 /// What a mail program shows: each text, and the names of the files.
@@ -191,7 +211,7 @@ fn rest(raw: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(leaves.map(|part| part.decoded().into_owned()).collect())
 }
 
-/// Messages with wrong bytes, cut and doubled pieces: where there is a banner, nothing else is lost or moved.
+/// Messages with wrong bytes, cut and doubled pieces: where there are new words or notes, nothing else is lost or moved.
 #[test]
 fn whatever_the_bytes_are_the_rest_stays() {
     let mut state = 0x9e37_79b9_7f4a_7c17_u64;
@@ -214,7 +234,7 @@ fn whatever_the_bytes_are_the_rest_stays() {
         "\u{fc}",
         "\0",
     ];
-    let mut with_a_banner = 0;
+    let (mut with_words, mut with_notes) = (0, 0);
     for _ in 0..10_000 {
         let mut raw = MIXED.as_bytes().to_vec();
         for _ in 0..=random(3) {
@@ -225,23 +245,15 @@ fn whatever_the_bytes_are_the_rest_stays() {
                 _ => drop(raw.drain(at..raw.len().min(at + 1 + random(40)))),
             }
         }
-        let Ok(new) = with_banner(&raw, &Bounds::default(), BANNER) else { continue };
-        with_a_banner += 1;
-        let header = MessageParser::new().parse(&raw[..]).expect("it was read").root_part().offset_body() as usize;
-        let mut whole = Vec::new();
-        new.fields.iter().for_each(|field| whole.extend(format!("{}: {}\r\n", field.name, field.value).bytes()));
-        let kept = String::from_utf8_lossy(&raw[..header]).into_owned();
-        let replaced =
-            |line: &str| new.fields.iter().any(|field| line.to_lowercase().starts_with(&field.name.to_lowercase()));
-        kept.split_inclusive('\n').filter(|line| !replaced(line)).for_each(|line| whole.extend(line.bytes()));
-        whole.extend(&new.body);
+        with_notes += usize::from(notes_replace_only_files(&raw));
+        let changes = if random(2) == 0 { banner() } else { disclaimer() };
+        let Ok(new) = rewrite(&raw, &Bounds::default(), &changes) else { continue };
+        with_words += 1;
+        let whole = joined(&raw, &new);
         let (before, after) = (rest(&raw).expect("read"), rest(&whole).expect("read"));
-        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let said = || format!("{}\n->\n{}", shown(&raw), shown(&whole));
+        let said = || told(&raw, &whole);
         assert_eq!(before.len(), after.len(), "{}", said());
-        let parsed = MessageParser::new().parse(&whole[..]).expect("read");
-        let flags: Vec<_> = parsed.parts().flat_map(|part| part.flags().names()).collect();
-        assert_eq!(flags, [""; 0], "{}", said());
+        assert_eq!(flags(&whole), [""; 0], "{}", said());
         let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
         assert!((1..=5).contains(&changed.len()), "{} parts changed: {}", changed.len(), said());
         for (before, after) in changed {
@@ -255,5 +267,169 @@ fn whatever_the_bytes_are_the_rest_stays() {
             assert!(first + last >= before.chars().count() && after.len() > before.len(), "{}", said());
         }
     }
-    assert!(with_a_banner > 1_000, "{with_a_banner}");
+    assert!(with_words > 1_000 && with_notes > 1_000, "{with_words}, {with_notes}");
+}
+
+fn told(raw: &[u8], whole: &[u8]) -> String {
+    format!("{}\n->\n{}", String::from_utf8_lossy(raw), String::from_utf8_lossy(whole))
+}
+
+fn flags(raw: &[u8]) -> Vec<&'static str> {
+    let parsed = MessageParser::new().parse(raw).expect("read");
+    parsed.parts().flat_map(|part| part.flags().names().collect::<Vec<_>>()).collect()
+}
+
+/// Whether notes stand in place of all files; if so, every other part is as it was.
+fn notes_replace_only_files(raw: &[u8]) -> bool {
+    let message = crate::message::parse(raw, &Bounds::default());
+    let notices: BTreeMap<usize, String> = message.attachments.iter().map(|a| (a.part, "--o Gone.\n".into())).collect();
+    if notices.is_empty() {
+        return false;
+    }
+    let changes = Changes { notices, ..Changes::default() };
+    let Ok(new) = rewrite(raw, &Bounds::default(), &changes) else { return false };
+    let whole = joined(raw, &new);
+    assert_eq!(flags(&whole), [""; 0], "{}", told(raw, &whole));
+    let after = crate::message::parse(&whole, &Bounds::default());
+    assert_eq!(message.parts.len(), after.parts.len(), "{}", told(raw, &whole));
+    for (place, (before, after)) in message.parts.iter().zip(&after.parts).enumerate() {
+        let expected = if changes.notices.contains_key(&place) { &b"--o Gone."[..] } else { &before.content };
+        let got = if changes.notices.contains_key(&place) { after.content.trim_ascii_end() } else { &after.content };
+        assert_eq!(expected, got, "part {place}: {}", told(raw, &whole));
+    }
+    true
+}
+
+/// The places of all files of a message.
+fn notices(raw: &str, notice: &str) -> Changes {
+    let message = crate::message::parse(raw.as_bytes(), &Bounds::default());
+    Changes {
+        notices: message.attachments.iter().map(|file| (file.part, notice.to_owned())).collect(),
+        ..Changes::default()
+    }
+}
+
+fn disclaimer() -> Changes {
+    Changes { disclaimer: Some("Confidential & <ours>.".to_owned()), ..Changes::default() }
+}
+
+#[test]
+fn a_disclaimer_stands_behind_the_text_in_every_alternative() {
+    let (texts, names) = shown(&whole_with(MIXED, &disclaimer()));
+    assert_eq!(texts[0], "plain\r\n\r\nConfidential & <ours>.");
+    let html =
+        texts[1].strip_prefix("<!-- <body> --><html><body class=\"a>b\"><p>html</p><div style=\"").expect("behind");
+    assert!(html.ends_with("\">Confidential &amp; &lt;ours&gt;.</div></body>"), "{html}");
+    assert_eq!(names, ["a.txt", "b.zip"]);
+    let bare = "From: a@x.test\r\n\r\nGood day.\r\n";
+    assert_eq!(shown(&whole_with(bare, &disclaimer())).0, ["Good day.\r\n\r\nConfidential & <ours>.\r\n"]);
+    let both = Changes { banner: Some(BANNER.to_owned()), ..disclaimer() };
+    assert_eq!(shown(&whole_with(MIXED, &both)).0[0], format!("{BANNER}\r\n\r\nplain\r\n\r\nConfidential & <ours>."));
+    let new = rewrite(MIXED.as_bytes(), &Bounds::default(), &both).expect("both");
+    assert_eq!((new.with, new.without_texts), (vec!["banner", "disclaimer"], None));
+}
+
+#[test]
+fn a_disclaimer_stands_where_a_browser_shows_it_or_nowhere() {
+    let placed = |html: &str| {
+        let raw = format!("MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n{html}");
+        rewrite(raw.as_bytes(), &Bounds::default(), &disclaimer())?;
+        let text = shown(&whole_with(&raw, &disclaimer())).0.remove(0);
+        let (before, rest) = text.split_once("<div style=\"all:initial").expect("a disclaimer");
+        Ok(format!("{before}|{}", rest.split_once("</div>").expect("its end").1))
+    };
+    assert_eq!(placed("<p>x"), Ok("<p>x|".to_owned()));
+    assert_eq!(placed("<body><p>x</body></html>"), Ok("<body><p>x|</body></html>".to_owned()));
+    assert_eq!(placed("<p>x</html>"), Ok("<p>x|</html>".to_owned()));
+    assert_eq!(placed("a</body>b</body>c<!-- </body> -->"), Ok("a</body>b|</body>c<!-- </body> -->".to_owned()));
+    for open in ["x<!-- never closed", "x<script>1", "x<a href=\"y", "<title>x", "x<textarea>", "x<style>y </body>"] {
+        assert_eq!(placed(open), Err("the end of its HTML is not clear"), "{open}");
+    }
+}
+
+#[test]
+fn notes_stand_in_place_of_files_and_all_else_stays() {
+    let changes = Changes { banner: Some(BANNER.to_owned()), ..notices(MIXED, "Gone.\n") };
+    let new = rewrite(MIXED.as_bytes(), &Bounds::default(), &changes).expect("notes");
+    assert_eq!((new.with.join(", ").as_str(), new.fields.len()), ("banner, notice", 0));
+    let out = whole_with(MIXED, &changes);
+    assert!(!out.contains("UEsDBA") && !out.contains("filename") && !out.contains("a.txt"), "{out}");
+    let (texts, names) = shown(&out);
+    assert_eq!((texts.len(), names.len()), (4, 0));
+    assert_eq!(
+        (texts[0].as_str(), &texts[2..]),
+        (&*format!("{BANNER}\r\n\r\nplain"), &["Gone.\r\n".to_owned(), "Gone.\r\n".to_owned()][..])
+    );
+    assert!(out.contains("X-Own: kept\r\n") && out.ends_with("--o--\r\nepilogue\r\n"), "{out}");
+}
+
+#[test]
+fn a_message_that_is_one_file_becomes_a_note() {
+    let raw = "From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: application/zip;\r\n name=b.zip\r\n\
+               Content-Disposition: attachment; filename=b.zip\r\nContent-Transfer-Encoding: base64\r\n\r\nUEsDBA==\r\n";
+    let new = rewrite(raw.as_bytes(), &Bounds::default(), &notices(raw, "Gone.\n")).expect("a note");
+    let told: Vec<_> = new.fields.iter().map(|field| (field.name, field.value.as_str(), field.is_there)).collect();
+    assert_eq!(
+        told,
+        [
+            ("Content-Type", "text/plain; charset=utf-8", true),
+            ("Content-Transfer-Encoding", "quoted-printable", true),
+            ("Content-Disposition", "inline", true),
+        ]
+    );
+    assert_eq!(shown(&whole_with(raw, &notices(raw, "Gone.\n"))), (vec!["Gone.\r\n".to_owned()], Vec::new()));
+    // There is no text that a banner could stand before; the file goes all the same.
+    let changes = Changes { banner: Some(BANNER.to_owned()), ..notices(raw, "Gone.\n") };
+    let new = rewrite(raw.as_bytes(), &Bounds::default(), &changes).expect("a note");
+    assert_eq!((new.with, new.without_texts), (vec!["notice"], Some("it has no text")));
+}
+
+/// A mail that was forwarded as an attachment, with a file in it.
+fn forwarded(encoding: &str, inner: &str) -> String {
+    format!(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: text/plain\r\n\r\nSee this.\r\n\
+         --o\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{inner}\r\n--o--\r\n"
+    )
+}
+
+#[test]
+fn files_inside_a_forwarded_message_go_and_its_header_stays() {
+    let inner = "From: b@x.test\r\nSubject: inner\r\nContent-Type: application/zip; name=b.zip\r\n\r\nPK";
+    let raw = forwarded("7bit", inner);
+    let out = whole_with(&raw, &notices(&raw, "Gone.\n"));
+    assert!(out.contains("From: b@x.test\r\nSubject: inner\r\nContent-Type: text/plain; charset=utf-8"), "{out}");
+    assert!(!out.contains("PK") && !out.contains("b.zip"), "{out}");
+    let encoded = forwarded("base64", "RnJvbTogYkB4LnRlc3QNCkNvbnRlbnQtVHlwZTogYXBwbGljYXRpb24vemlwDQoNClBLDQo=");
+    let files = notices(&encoded, "Gone.\n");
+    assert_eq!(files.notices.len(), 1);
+    let of = |raw: &str| rewrite(raw.as_bytes(), &Bounds::default(), &notices(raw, "Gone.\n"));
+    assert_eq!(of(&encoded), Err("the file is inside an encoded message"));
+    let signed = "From: b@x.test\r\nContent-Type: multipart/signed; boundary=i\r\n\r\n--i\r\n\
+                  Content-Type: application/zip\r\n\r\nPK\r\n--i\r\nContent-Type: application/pgp-signature\r\n\r\ny\r\n--i--";
+    assert_eq!(of(&forwarded("7bit", signed)), Err("it is signed"));
+}
+
+#[test]
+fn files_that_cannot_be_taken_off_with_certainty_stay() {
+    let of = |header: &str, body: &str| {
+        let raw = format!("MIME-Version: 1.0\r\n{header}\r\n\r\n{body}\r\n");
+        let changes = notices(&raw, "Gone.\n");
+        assert!(!changes.notices.is_empty(), "{raw}");
+        rewrite(raw.as_bytes(), &Bounds::default(), &changes).expect_err("left alone")
+    };
+    let file = "--b\r\nContent-Type: application/zip\r\n\r\nPK\r\n--b--";
+    assert_eq!(of("Content-Type: multipart/signed; boundary=b", file), "it is signed");
+    assert_eq!(of("Content-Type: application/pkcs7-mime", "x"), "it is signed or encrypted");
+    let text = "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n";
+    assert_eq!(
+        of("Content-Type: multipart/alternative; boundary=b", &format!("{text}{file}")),
+        "the file stands for the text"
+    );
+    assert_eq!(of("Content-Type: multipart/mixed; boundary=b", &file[..file.len() - 5]), "its structure is damaged");
+    let twice = file.replace("application/zip", "text/html\r\nContent-Type: application/zip");
+    assert_eq!(of("Content-Type: multipart/mixed; boundary=b", &twice), "its structure is damaged");
+    let other = format!("{}{file}", text.replace("text/plain", "text/plain\r\nContent-Type: text/plain"));
+    assert_eq!(of("Content-Type: multipart/mixed; boundary=b", &other), "its structure is damaged");
+    let nowhere = Changes { notices: BTreeMap::from([(9, "x".to_owned())]), ..Changes::default() };
+    assert_eq!(rewrite(MIXED.as_bytes(), &Bounds::default(), &nowhere), Err("its structure is damaged"));
 }

@@ -8,15 +8,15 @@ use std::{
 };
 
 /// One thing to judge.
-pub(in crate::cli) struct Input {
+pub(super) struct Input {
     /// Shown beside the verdict: path, and the number of the message in a mailbox.
-    pub(in crate::cli) name: String,
-    pub(in crate::cli) bytes: Vec<u8>,
-    pub(in crate::cli) kind: Kind,
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) kind: Kind,
 }
 
 /// What the bytes are.
-pub(in crate::cli) enum Kind {
+pub(super) enum Kind {
     Message,
     Session,
 }
@@ -25,7 +25,7 @@ pub(in crate::cli) enum Kind {
 const FILE_BYTES: u64 = 4 << 30;
 
 /// All inputs below a path, directories in the order of their names.
-pub(in crate::cli) fn walk(path: &Path) -> Box<dyn Iterator<Item = Result<Input, String>>> {
+pub(super) fn walk(path: &Path) -> Box<dyn Iterator<Item = Result<Input, String>>> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         return match io::stdin().lock().take(FILE_BYTES).read_to_end(&mut bytes) {
