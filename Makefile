@@ -22,6 +22,8 @@ TEST_PACKAGES += python3
 TEST_PACKAGES += m4 sasl2-bin libsasl2-modules libsasl2-modules-db libdb5.3 libldap-2.5-0 liblockfile1 libnsl2 libwrap0
 # What programs that use the C library are tested with.
 TEST_PACKAGES += g++ valgrind pkg-config
+# Another verifier of our signatures.
+TEST_PACKAGES += python3-dkim python3-nacl
 SENDMAIL_FOLDER := /usr/local/lib/mailward-tests/sendmail
 # The libraries of Exim, which is unpacked too.
 TEST_PACKAGES += libgnutls-dane0 libidn12 libmariadb3 libpam0g libpcre2-8-0 libperl5.36 libpq5 libspf2-2

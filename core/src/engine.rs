@@ -15,12 +15,14 @@ mod learned;
 mod learning;
 mod load;
 mod open;
+mod outbound;
 mod pending;
 mod rcpt;
 mod replay;
 mod report;
 mod session;
 mod shadow;
+mod signing;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
@@ -336,12 +338,16 @@ impl Session {
         engine.shared.load.watch().follow(&transaction.message);
         let mut open = Open::new(transaction, engine.reference());
         open.findings.extend(finding);
-        open.flood = deferral;
+        open.refuse_recipients = deferral;
         if direction == Direction::Inbound && !self.is_relay() {
             open.spf = self.start_spf(&open.transaction.sender);
         }
         self.open = Some(open);
-        match self.early_refusal(facts.time, Stage::Mail, RefuseAt::Mail).await {
+        let refusal = match self.judge_user(facts.time).await {
+            Some(refusal) => Some(refusal),
+            None => self.early_refusal(facts.time, Stage::Mail, RefuseAt::Mail).await,
+        };
+        match refusal {
             Some((reply, because)) => {
                 // No message will follow: its place among those in flight is free.
                 if let Some(open) = &mut self.open {
@@ -490,7 +496,13 @@ impl Session {
         let authenticated = (spf.as_ref(), authentication.as_ref());
         let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
         judgement.findings.extend(findings);
+        let Judgement { findings, reply: rights } = self.judge_authors(&facts, deadline).await;
+        judgement.findings.extend(findings);
 
+        let to_seal = match whole {
+            true => self.results_to_seal(time, open, &raw, &facts, authenticated, deadline).await,
+            false => None,
+        };
         let card = score::add_up(judgement.findings, &engine.score.overrides);
         let message = &facts;
         let facts = Facts {
@@ -501,7 +513,8 @@ impl Session {
             card: &card,
             message,
             authentication: &words(spf.as_ref(), authentication.as_ref()),
-            early: judgement.reply.as_ref(),
+            early: rights.as_ref().or(judgement.reply.as_ref()),
+            early_of_outbound: rights.is_some(),
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
@@ -509,10 +522,17 @@ impl Session {
             decision = policy::decide_unstripped(&engine.policy, engine.score.thresholds, &facts, why);
             content::rewrite(engine, &raw, whole, open.reference, &mut decision).await.unwrap_or_default();
         }
-        let mut explanation = Explanation::of_message(&facts, &decision);
-        if let Some(results) = &authentication {
-            explanation.add_findings(authentication::broken_by(&decision.verdict.edits, message, results));
+        let broken = authentication
+            .as_ref()
+            .map(|results| authentication::broken_by(&decision.verdict.edits, message, results))
+            .unwrap_or_default();
+        let mut signatures = self.sign(time, open, &raw, message, whole, &mut decision).await;
+        if let Some(results) = to_seal {
+            signatures = self.seal(&raw, results, &mut decision, deadline).await;
         }
+        let mut explanation = Explanation::of_message(&facts, &decision);
+        explanation.add_findings(broken);
+        explanation.signed.clone_from(&signatures.labels);
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {
             decision.verdict.edits.extend(
@@ -524,6 +544,7 @@ impl Session {
                 decision.verdict.edits.push(self.results_header(spf.as_ref(), results).await);
             }
         }
+        signatures.add_to(&mut decision.verdict.edits);
         self.finish(time, open, explanation, decision).await
     }
 }

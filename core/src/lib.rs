@@ -20,6 +20,8 @@ pub mod recipients;
 
 pub mod authentication;
 
+pub mod outbound;
+
 pub mod malware;
 
 pub mod spam;

@@ -16,6 +16,7 @@ const ROOMS: &[&str] = &[
     "reputation",
     "recipients",
     "authentication",
+    "outbound",
     "malware",
     "spam",
     "phishing",

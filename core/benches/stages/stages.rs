@@ -88,6 +88,7 @@ pub(crate) fn measure(sample: &Sample) {
         message: &facts[n],
         authentication: &authentication,
         early: None,
+        early_of_outbound: false,
         host: Host::default(),
     };
     let decide = |n: usize| policy::decide(&config.policy, config.score.thresholds, &of(n));

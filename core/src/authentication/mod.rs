@@ -13,6 +13,7 @@ mod memo;
 mod resolver;
 mod results;
 mod settings;
+pub mod signing;
 mod spf;
 mod verify;
 

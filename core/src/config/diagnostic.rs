@@ -74,6 +74,12 @@ impl<'a> Faults<'a> {
         self.source.position(span.start).0
     }
 
+    /// A place as diagnostics write it, for faults that show only when what the file names is loaded.
+    pub fn place_of(&self, span: &Range<usize>) -> String {
+        let (line, column) = self.source.position(span.start);
+        format!("{}:{line}:{column}", self.source.name)
+    }
+
     /// All faults in the order of the file.
     pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|(span, _)| span.start);

@@ -12,6 +12,7 @@ mod greylist;
 mod learned;
 mod malware;
 pub mod metrics;
+mod outbound;
 mod policy;
 mod rates;
 pub mod reader;
@@ -69,6 +70,12 @@ pub struct Config {
     pub bounces: crate::recipients::bounces::Settings,
     /// `[authentication]`.
     pub authentication: crate::authentication::Settings,
+    /// `[outbound]` without its keys.
+    pub outbound: crate::outbound::Settings,
+    /// `[[outbound.dkim]]`.
+    pub dkim_keys: Vec<crate::authentication::signing::KeySettings>,
+    /// `[outbound.arc]`.
+    pub arc: Option<crate::authentication::signing::SealSettings>,
     /// `[malware]`.
     pub malware: crate::malware::Settings,
     /// `[spam]`.
@@ -119,7 +126,8 @@ pub fn show(path: Option<&Path>) -> Result<String, Vec<Diagnostic>> {
             None => unset.push(path),
         }
     }
-    unset.retain(|path| !path.starts_with("policy.") && !path.starts_with("settings."));
+    let of_entries = ["policy.", "settings.", "outbound.dkim."];
+    unset.retain(|path| !of_entries.iter().any(|list| path.starts_with(list)));
     let text = toml::to_string(&table).unwrap_or_default();
     Ok(format!("# {}\n\n{text}\n# Not set: {}\n", source.name, unset.join(", ")))
 }
@@ -162,7 +170,10 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
     let mut root = Table::root(document);
     let reputation = reputation::read(&mut root, &mut faults);
     let score = score::read(&mut root, &mut faults);
-    let policy = policy::read(&mut root, score.thresholds, &mut faults);
+    let mut policy = policy::read(&mut root, score.thresholds, &mut faults);
+    let directory = directory::read(&mut root, &mut faults);
+    let outbound = outbound::read(&mut root, directory.ldap.is_some(), &mut faults);
+    policy.filter_outbound = outbound.filter;
     let config = Config {
         milter: sections::milter(&mut root, &mut faults),
         log: sections::log(&mut root, &mut faults),
@@ -174,12 +185,15 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         reputation,
         rates: rates::read(&mut root, &mut faults),
         correspondents: learned::read_correspondents(&mut root, &mut faults),
-        directory: directory::read(&mut root, &mut faults),
+        directory,
         dha: dha::read(&mut root, &mut faults),
         greylist: greylist::read(&mut root, &mut faults),
         batv: batv::read(&mut root, &mut faults),
         bounces: bounces::read(&mut root, &mut faults),
         authentication: authentication::read(&mut root, &mut faults),
+        outbound: outbound.settings,
+        dkim_keys: outbound.dkim_keys,
+        arc: outbound.arc,
         malware: malware::read(&mut root, &mut faults),
         spam: spam::read(&mut root, &mut faults),
         score,

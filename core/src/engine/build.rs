@@ -2,7 +2,10 @@
 
 use super::{judges::Judges, load::Load};
 use crate::{
-    authentication::{Authenticator, Resolver},
+    authentication::{
+        Authenticator, Resolver,
+        signing::{Sealer, Signers},
+    },
     config::{Config, sections::Deadlines},
     lookup::{
         Deadline, Meter, Script,
@@ -10,6 +13,7 @@ use crate::{
     },
     malware::{self, Scanner},
     message::Bounds,
+    outbound::{self, Rights},
     policy,
     recipients::{
         batv::Batv,
@@ -53,6 +57,10 @@ pub struct Engine {
     pub(super) greylist: Greylist,
     pub(super) batv: Batv,
     pub(super) bounces: bounces::Settings,
+    pub(super) outbound: outbound::Settings,
+    pub(super) rights: Rights,
+    pub(super) signers: Signers,
+    pub(super) sealer: Option<Sealer>,
     pub(super) malware: malware::Settings,
     pub(super) judges: Judges,
     pub(super) spam: spam::Settings,
@@ -289,6 +297,9 @@ impl Engine {
         let mut keep = |problem: Vec<String>| problems.extend(problem);
         let directory_settings = config.directory.clone();
         // Compiling rules takes as long as all else together, and programs that judge one message wait for it.
+        let rights = Rights::load(config.outbound.rights.clone()).map_err(&mut keep).ok();
+        let signers = Signers::load(config.dkim_keys).map_err(&mut keep).ok();
+        let sealer = config.arc.map(Sealer::load).transpose().map_err(&mut keep).ok();
         let (scanner, reputation, batv, resolver, (directory, faults)) = thread::scope(|scope| {
             let scanner = scope.spawn(|| Scanner::load(&config.malware));
             let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
@@ -304,7 +315,8 @@ impl Engine {
         for fault in faults {
             tracing::warn!(%fault, "a line of a directory file is left out");
         }
-        let (Some(reputation), Some(batv), Some(scanner), Some(resolver)) = (reputation, batv, scanner, resolver)
+        let (Some(reputation), Some(batv), Some(scanner), Some(resolver), Some(rights), Some(signers), Some(sealer)) =
+            (reputation, batv, scanner, resolver, rights, signers, sealer)
         else {
             return Err(problems);
         };
@@ -328,6 +340,10 @@ impl Engine {
             greylist: Greylist::new(config.greylist),
             batv,
             bounces: config.bounces,
+            outbound: config.outbound,
+            rights,
+            signers,
+            sealer,
             malware: config.malware,
             // As many may be on their way back to their place as are at work.
             judges: Judges::new(scanner, 2 * processors),

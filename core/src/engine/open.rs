@@ -23,8 +23,8 @@ pub(super) struct Open {
     pub(super) findings: Vec<Finding>,
     /// A refusal that waits for the end of the message.
     pub(super) refuse_message: Option<Reply>,
-    /// What a flood earned at MAIL where, with a trial, only a recipient can be refused.
-    pub(super) flood: Option<(Reply, &'static str)>,
+    /// What a flood or a user earned at MAIL where, with a trial, only a recipient can be refused.
+    pub(super) refuse_recipients: Option<(Reply, &'static str)>,
     refusals: Vec<Refused>,
 }
 
@@ -46,7 +46,7 @@ impl Open {
             client: None,
             findings: Vec::new(),
             refuse_message: None,
-            flood: None,
+            refuse_recipients: None,
             refusals: Vec::new(),
         }
     }

@@ -22,6 +22,7 @@ impl Session {
     ) -> Answer {
         let address = self.forward_path(recipient);
         if let Some(refused) = refused_by_mta {
+            self.note_user_refusal(time);
             if refused.is_unknown_recipient() {
                 let domain = address.map(|a| a.domain).unwrap_or_default();
                 // The MTA has answered already; a block shows at the next command.
@@ -56,13 +57,16 @@ impl Session {
         {
             return self.refuse(Stage::Rcpt, Some(address), reply, because);
         }
-        let flood = self.open.as_ref().and_then(|open| open.flood.clone());
+        let earned = self.open.as_ref().and_then(|open| open.refuse_recipients.clone());
         if acts
-            && let Some((reply, because)) = match flood {
-                Some(flood) => Some(flood),
+            && let Some((reply, because)) = match earned {
+                Some(earned) => Some(earned),
                 None => self.judge_recipient_rate(time).await,
             }
         {
+            return self.refuse(Stage::Rcpt, Some(address), reply, because);
+        }
+        if let Some((reply, because)) = self.judge_account(time, false).await.filter(|_| acts) {
             return self.refuse(Stage::Rcpt, Some(address), reply, because);
         }
         let Some(open) = &mut self.open else { return Answer::default() };
@@ -82,6 +86,7 @@ impl Session {
                 known.groups().to_vec()
             }
             Membership::Unknown if acts => {
+                self.note_user_refusal(time);
                 self.judge_membership(&Membership::Unknown);
                 let (reply, delay) = self.count_unknown(time, &address.domain).await;
                 let (reply, because) = match reply {
@@ -119,6 +124,7 @@ impl Session {
             return self.refuse(Stage::Rcpt, Some(address), reply, "another policy class");
         }
         self.note(rates::Kind::Recipients, 1, time);
+        self.note_user_recipient(time);
         self.accept(recipient);
         Answer::default()
     }

@@ -82,6 +82,9 @@ pub struct Explanation {
     /// What the MTA changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
+    /// The signatures that are put on the message, as `d=example.com s=2026a a=rsa-sha256`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<String>,
     /// What would be done as well if the host could do it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applied: Vec<String>,
@@ -184,6 +187,7 @@ impl Explanation {
             recipients: recipients.collect(),
             findings: facts.card.findings.clone(),
             edits: verdict.edits.clone(),
+            signed: Vec::new(),
             not_applied: decision.not_applied.clone(),
         }
     }
@@ -220,6 +224,7 @@ impl Explanation {
             recipients: recipient.into_iter().collect(),
             findings,
             edits: Vec::new(),
+            signed: Vec::new(),
             not_applied: Vec::new(),
         }
     }

@@ -39,6 +39,7 @@ fn explain(settings: &Settings, recipients: &[&str], findings: Vec<Finding>) -> 
         message: &message,
         authentication: &AuthenticationResults::default(),
         early: None,
+        early_of_outbound: false,
         host: Host::default(),
     };
     Explanation::of_message(&facts, &decide(settings, Thresholds::default(), &facts))

@@ -48,6 +48,9 @@ impl Explanation {
             out.raw("edits");
             self.edits.iter().for_each(|edit| out.raw(&format!("  {}", edit_text(edit))));
         }
+        for signature in &self.signed {
+            out.line("signed", signature);
+        }
         if !self.not_applied.is_empty() {
             out.raw("not applied");
             self.not_applied.iter().for_each(|what| out.raw(&format!("  {what}")));

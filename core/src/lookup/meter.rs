@@ -136,6 +136,8 @@ struct Counts {
     work: [Timing; Work::ALL.len()],
     /// Blocks of directory harvest protection: only observed, and enforced.
     blocks: [AtomicU64; 2],
+    /// Alarms of accounts: only observed, and deferring.
+    alarms: [AtomicU64; 2],
 }
 
 impl Meter {
@@ -181,6 +183,11 @@ impl Meter {
         self.0.blocks[usize::from(enforced)].fetch_add(1, Relaxed);
     }
 
+    /// Counts an alarm of an account.
+    pub fn alarmed(&self, defers: bool) {
+        self.0.alarms[usize::from(defers)].fetch_add(1, Relaxed);
+    }
+
     /// How often a service was asked with this ending.
     pub fn asked(&self, service: Service, ending: Ending) -> u64 {
         self.0.services[service as usize][ending as usize].load(Relaxed)
@@ -199,6 +206,11 @@ impl Meter {
     /// Blocks set so far, enforced or only observed.
     pub fn blocks(&self, enforced: bool) -> u64 {
         self.0.blocks[usize::from(enforced)].load(Relaxed)
+    }
+
+    /// Alarms of accounts so far, deferring or only observed.
+    pub fn alarms(&self, defers: bool) -> u64 {
+        self.0.alarms[usize::from(defers)].load(Relaxed)
     }
 }
 

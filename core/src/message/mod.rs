@@ -24,7 +24,7 @@ pub use attachment::Attachment;
 pub use bounds::Bounds;
 pub use content::{HtmlFacts, Text};
 pub use damage::Damage;
-pub use edited::edited;
+pub use edited::{edited, name_of, split};
 pub use facts::{AttachmentFacts, MessageFacts, facts};
 pub use file_kind::FileKind;
 pub use header::{Header, Headers, Mailbox};

@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub authentication: &'a AuthenticationResults,
     /// What a check demands at once: a refusal (DMARC) or a deferral (a lookup in trouble).
     pub early: Option<&'a Reply>,
+    /// Whether `early` acts on outbound mail too where that is not filtered: it is about the rights of the user.
+    pub early_of_outbound: bool,
     /// What the mail server can do with the message.
     pub host: Host,
 }

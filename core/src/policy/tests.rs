@@ -18,6 +18,7 @@ struct Case {
     authentication: AuthenticationResults,
     connection: Connection,
     early: Option<Reply>,
+    early_of_outbound: bool,
     host: Host,
 }
 
@@ -32,6 +33,7 @@ impl Default for Case {
             authentication: AuthenticationResults::default(),
             connection: Connection::default(),
             early: None,
+            early_of_outbound: false,
             host: Host::default(),
         }
     }
@@ -53,6 +55,7 @@ impl Case {
                 message: &self.message,
                 authentication: &self.authentication,
                 early: self.early.as_ref(),
+                early_of_outbound: self.early_of_outbound,
                 host: self.host,
             },
         )
@@ -305,6 +308,28 @@ fn outbound_mail_is_only_recorded_unless_it_is_filtered() {
     assert!(decision.notes[0].instead.as_deref().is_some_and(|why| why.contains("outbound.filter")));
     let filtered = Settings { filter_outbound: true, ..Settings::default() };
     assert!(matches!(case.decide(&filtered).verdict.action, Action::Reply(_)));
+}
+
+#[test]
+fn a_refusal_for_the_rights_of_a_user_acts_on_outbound_mail_that_is_not_filtered() {
+    let reply = Some(Reply::fixed(550, (5, 7, 1), "not as this author"));
+    let case = |early_of_outbound| Case {
+        direction: Direction::Outbound,
+        early: reply.clone(),
+        early_of_outbound,
+        findings: vec![("malware.yara.x", 0)],
+        ..Case::default()
+    };
+    assert_eq!(case(false).decide(&site(Vec::new())).verdict.action, Action::Accept);
+    let refused = case(true).decide(&site(Vec::new())).verdict;
+    assert_eq!(Some(refused.action), reply.clone().map(Action::Reply));
+    let mut pass = policy("pass", Then::Deliver);
+    pass.direction = None;
+    assert_eq!(
+        case(true).decide(&site(vec![pass])).verdict.action,
+        Action::Accept,
+        "policies of the site decide first"
+    );
 }
 
 #[test]
@@ -601,6 +626,7 @@ fn where_files_cannot_be_taken_off_the_policy_says_what_happens() {
             message: &case.message,
             authentication: &case.authentication,
             early: None,
+            early_of_outbound: false,
             host: case.host,
         };
         let decision = decide_unstripped(&settings, Thresholds::default(), &facts, "it is signed");

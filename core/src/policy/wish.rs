@@ -181,7 +181,9 @@ impl<'a> Asker<'a> {
     /// Which rules do not act for this message: outbound mail is filtered only where the site says so.
     pub(super) fn idle(&self) -> LeftOut {
         match self.facts.direction {
-            Direction::Outbound if !self.settings.filter_outbound => LeftOut::DEFAULTS,
+            Direction::Outbound if !self.settings.filter_outbound => {
+                LeftOut { early: !self.facts.early_of_outbound, ..LeftOut::DEFAULTS }
+            }
             _ => LeftOut::default(),
         }
     }

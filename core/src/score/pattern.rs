@@ -29,6 +29,7 @@ pub const FAMILIES: &[&str] = &[
     "malware",
     "message",
     "mime",
+    "outbound",
     "phishing",
     "rates",
     "rdns",

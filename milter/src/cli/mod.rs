@@ -1,10 +1,12 @@
 //! The command line: one file a subcommand.
 
+mod accounts;
 mod batv;
 mod check;
 mod config;
 mod dha;
 mod directory;
+mod dkim;
 mod doctor;
 mod envelope;
 mod explain;
@@ -81,6 +83,10 @@ enum Command {
     Learn(learn::Arguments),
     /// Show, export, import or reset what the classifier has learned.
     Model(model::Arguments),
+    /// Make keys of DKIM, or print the DNS records that publish them.
+    Dkim(dkim::Arguments),
+    /// List or release accounts that somebody else seems to use.
+    Accounts(accounts::Arguments),
     /// Tag senders, or check the tag of a bounce's recipient (BATV).
     Batv(batv::Arguments),
     /// Check that all that Mailward leans on works, and advise: DNS, block lists, directory, clamd, MTA, sockets, files.
@@ -112,6 +118,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Dha(command) => dha::run(command, path),
         Command::Learn(command) => learn::run(command, path),
         Command::Model(command) => model::run(command, path),
+        Command::Dkim(command) => dkim::run(command, path),
+        Command::Accounts(command) => accounts::run(command, path),
         Command::Batv(command) => batv::run(command, path),
         Command::Doctor(command) => doctor::run(command, path),
         Command::Reputation(command) => reputation::run(command, path),

@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod mail_flow;
 mod metrics;
+mod outbound;
 mod pairs;
 mod policy;
 mod recipients;

@@ -11,6 +11,7 @@ mod policy;
 mod recipients;
 mod reputation;
 mod setup;
+mod signing;
 
 use mailward_tests::dns::{self, Dns};
 use mailward_tests::mailward::{self, Mailward};

@@ -1,4 +1,4 @@
-//! `[[policy]]`, `[[settings]]`, `[policy_defaults]`, `[trial]` and `[outbound]`.
+//! `[[policy]]`, `[[settings]]`, `[policy_defaults]` and `[trial]`.
 
 mod then;
 mod when;
@@ -21,9 +21,6 @@ use toml::Spanned;
 /// Reads all that decides about verdicts. `organisation` are the thresholds of `[score]`.
 pub(super) fn read(root: &mut Table<'_>, organisation: Thresholds, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings { trial: trial(root, faults), ..Settings::default() };
-    let mut outbound = root.section("outbound", faults);
-    settings.filter_outbound = outbound.boolean("filter", false, faults);
-    outbound.finish(faults);
     let mut defaults = root.section("policy_defaults", faults);
     settings.mixed_refusal = defaults.choice("mixed_refusal", &["tag", "hold"], MixedRefusal::default(), faults);
     let words = ["headers-only", "defer-recipient"];

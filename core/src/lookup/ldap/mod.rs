@@ -70,8 +70,8 @@ impl Ldap {
         Ldap(self.0, meter.clone())
     }
 
-    /// A directory that answers from `script`, which gets the address in the form of [`Address::key`], or `*` when it
-    /// is asked for any entry at all.
+    /// A directory that answers from `script`, which gets the address in the form of [`Address::key`], `*` when it
+    /// is asked for any entry at all, or the filter when it is asked what a user may send as.
     pub fn scripted(script: impl Fn(&str) -> Outcome<Option<Entry>> + Send + Sync + 'static) -> Self {
         Ldap(Arc::new(Kind::Scripted(Box::new(script))), Meter::default())
     }
@@ -94,6 +94,24 @@ impl Ldap {
             Kind::Scripted(script) => script("*").map(|entry| entry.is_some()),
             Kind::Live(connections) => {
                 let filter = connections.settings.filter_for_all();
+                let search = connections.ask(deadline, |ldap| any(&connections.settings, ldap, &filter));
+                self.1.ask(Service::Ldap, search).await
+            }
+        }
+    }
+
+    /// Whether an entry passes a filter that is filled in for a login and an address.
+    pub async fn may_send_as(
+        &self,
+        template: &str,
+        login: &str,
+        address: &Address,
+        deadline: Deadline,
+    ) -> Outcome<bool> {
+        let filter = LdapSettings::filter_of_user(template, login, address);
+        match &*self.0 {
+            Kind::Scripted(script) => script(&filter).map(|entry| entry.is_some()),
+            Kind::Live(connections) => {
                 let search = connections.ask(deadline, |ldap| any(&connections.settings, ldap, &filter));
                 self.1.ask(Service::Ldap, search).await
             }

@@ -109,9 +109,24 @@ impl LdapSettings {
 
     /// Whether a filter is one, for the configuration check.
     pub fn is_filter(template: &str) -> bool {
-        let known = |name: &str| matches!(name, "address" | "local" | "domain" | "dn").then(|| "x".to_owned());
-        let filled = fill(template, known);
-        !filled.contains(['{', '}']) && ldap3::parse_filter(filled).is_ok()
+        is_filter_of(template, &["address", "local", "domain", "dn"])
+    }
+
+    /// Whether a filter is one that tells what a user may send as.
+    pub fn is_filter_of_user(template: &str) -> bool {
+        is_filter_of(template, &["login", "address", "local", "domain"]) && template.contains("{login}")
+    }
+
+    /// That filter for one user and address.
+    pub(super) fn filter_of_user(template: &str, login: &str, address: &Address) -> String {
+        let (local, key) = (address.local.to_lowercase(), address.key());
+        fill(template, |name| match name {
+            "login" => Some(ldap_escape(login).into_owned()),
+            "address" => Some(ldap_escape(key.as_str()).into_owned()),
+            "local" => Some(ldap_escape(local.as_str()).into_owned()),
+            "domain" => Some(ldap_escape(address.domain.as_str()).into_owned()),
+            _ => None,
+        })
     }
 
     /// The filter for one address. The detail is the caller's business.
@@ -162,6 +177,11 @@ impl LdapSettings {
     }
 }
 
+fn is_filter_of(template: &str, names: &[&str]) -> bool {
+    let filled = fill(template, |name| names.contains(&name).then(|| "x".to_owned()));
+    !filled.contains(['{', '}']) && ldap3::parse_filter(filled).is_ok()
+}
+
 /// Puts values in the place of `{name}`, in one pass, so that nothing in a value is taken for a name.
 fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::new();
@@ -205,6 +225,18 @@ mod tests {
     fn an_address_cannot_break_out_of_the_filter() {
         assert_eq!(filter("(mail={address})", "<\"*)(uid=\\\\*\"@x.test>"), "(mail=\\2a\\29\\28uid=\\5c\\2a@x.test)");
         assert_eq!(filter("(&(uid={local})(dc={domain}))", "<Bob@X.test>"), "(&(uid=bob)(dc=x.test))");
+    }
+
+    #[test]
+    fn a_filter_of_users_names_the_login_and_nobody_breaks_out_of_it() {
+        let template = "(&(uid={login})(mail={address}))";
+        assert!(LdapSettings::is_filter_of_user(template));
+        for bad in ["(mail={address})", "(uid={login}", "(&(uid={login})(dn={dn}))"] {
+            assert!(!LdapSettings::is_filter_of_user(bad), "{bad}");
+        }
+        let address = Address::parse(b"<Bob@X.test>").expect("an address");
+        let filter = LdapSettings::filter_of_user(template, "bob)(uid=*", &address);
+        assert_eq!(filter, "(&(uid=bob\\29\\28uid=\\2a)(mail=bob@x.test))");
     }
 
     #[test]

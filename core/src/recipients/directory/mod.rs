@@ -246,6 +246,14 @@ impl Directory {
         }
     }
 
+    /// Whether the directory server finds an entry by a filter that tells as what a user may send. Without a server: no.
+    pub async fn may_send_as(&self, filter: &str, login: &str, address: &Address, deadline: Deadline) -> Outcome<bool> {
+        match &self.ldap {
+            Some(ldap) => Box::pin(ldap.may_send_as(filter, login, address, deadline)).await,
+            None => Outcome::Done(false),
+        }
+    }
+
     fn candidates(&self, address: &Address) -> Vec<Address> {
         let plain = self.settings.delimiter.and_then(|d| address.without_detail(d));
         [Some(address.clone()), plain].into_iter().flatten().collect()

@@ -85,6 +85,11 @@ impl Learned {
         &self.settings
     }
 
+    /// The database of autonomous systems, if the site has one.
+    pub fn systems(&self) -> Option<&AsnDatabase> {
+        self.asn.as_ref()
+    }
+
     /// By what a client's address is known: itself, its network, and its autonomous system. None if nothing is learned.
     pub fn client(&self, ip: IpAddr) -> Vec<Identity> {
         if !self.settings.enabled {

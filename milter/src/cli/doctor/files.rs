@@ -21,7 +21,8 @@ pub(super) fn secrets(config: &Config) -> Vec<Check> {
         _ => None,
     };
     let own = Some(config.state.dir.join(site_key::FILE)).filter(|path| path.exists());
-    let files: Vec<&PathBuf> = password.into_iter().chain(&config.batv.keys).chain(&own).collect();
+    let signing = config.dkim_keys.iter().map(|key| &key.key).chain(config.arc.iter().map(|arc| &arc.key));
+    let files: Vec<&PathBuf> = password.into_iter().chain(&config.batv.keys).chain(signing).chain(&own).collect();
     if files.is_empty() {
         return vec![Check::skipped(AREA, "no file with a secret is configured")];
     }

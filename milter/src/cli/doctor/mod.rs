@@ -3,6 +3,7 @@
 mod clamd;
 mod clock;
 mod directory;
+mod dkim;
 mod files;
 mod listener;
 mod lists;
@@ -111,6 +112,7 @@ async fn examine(config: &Arc<Config>, path: Option<&Path>, arguments: &Argument
         Ok(resolver) => {
             let dns = resolver.dns();
             jobs.push(("blocklist", Box::pin(lists::check(Arc::clone(config), dns.clone()))));
+            jobs.push(("dkim", Box::pin(dkim::check(Arc::clone(config), dns.clone()))));
             jobs.push(("mx", Box::pin(reach::check(Arc::clone(config), dns))));
         }
         Err(why) => jobs.push(("dns", Box::pin(async move { vec![no_resolver(&why)] }))),

@@ -213,7 +213,9 @@ fn play_all(cases: Vec<Case>, config: Option<&Path>, arguments: &Arguments) -> V
 
 /// An answer of a case must be asked for by it; one of a file by at least one of its cases, if all were played.
 fn note_unasked(results: &mut [Result], all_played: bool) {
-    let mut of_files: BTreeMap<(Arc<Path>, &str), (usize, BTreeSet<_>)> = BTreeMap::new();
+    // By file and kind: the first case that has them, and those that nobody has asked for so far.
+    type Inherited = (usize, BTreeSet<String>);
+    let mut of_files: BTreeMap<(Arc<Path>, &str), Inherited> = BTreeMap::new();
     for (at, result) in results.iter_mut().enumerate() {
         let Ok(outcome) = &result.outcome else { continue };
         for place in ANSWERS {

@@ -129,7 +129,7 @@ fn of_message(judged: Judged, raw: &[u8]) -> Outcome {
         .collect();
     replies.push(("message".to_owned(), reply));
     let taken = verdict.action == Action::Accept && !raw.is_empty();
-    let message = taken.then(|| edited(raw, &verdict.edits));
+    let message = taken.then(|| edited(raw, &verdict.edits).into_owned());
     Outcome { replies, explanation: Some(explanation), message, unasked: Vec::new() }
 }
 

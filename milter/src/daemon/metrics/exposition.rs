@@ -86,7 +86,10 @@ impl Exposition {
         page.counter("mailward_shadow_skipped", "Those that it did not look at, as it was behind", skipped)?;
         let blocks = [false, true]
             .map(|enforced| ([("mode", if enforced { "enforce" } else { "observe" })], meter.blocks(enforced)));
-        page.counters("mailward_harvest_blocks", "Networks blocked for directory harvesting", blocks)
+        page.counters("mailward_harvest_blocks", "Networks blocked for directory harvesting", blocks)?;
+        let alarms =
+            [false, true].map(|defers| ([("mode", if defers { "defer" } else { "observe" })], meter.alarms(defers)));
+        page.counters("mailward_account_alarms", "Accounts that somebody else seems to use", alarms)
     }
 
     fn lookups(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {

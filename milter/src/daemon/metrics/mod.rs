@@ -191,6 +191,7 @@ mod tests {
             recipients: Vec::new(),
             findings: Vec::new(),
             edits: Vec::new(),
+            signed: Vec::new(),
             not_applied: Vec::new(),
         }
     }
