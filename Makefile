@@ -137,7 +137,7 @@ accuracy: ## What the classifier alone reaches: MAILWARD_CORPUS=DIR with DIR/tra
 	@[ -d "$(MAILWARD_CORPUS)/train" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/classifier.md"; exit 2; }
 	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example classifier_accuracy -- "$(MAILWARD_CORPUS)"
 
-bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, exim, shadow, stages, connect, interface or open.
+bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, exim, shadow, stages, connect, policies, interface or open.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward MAILWARD_CORPUS="$(MAILWARD_CORPUS)" \
 		$(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench stages --bench interface --bench speed -- $(PART)

@@ -69,6 +69,8 @@ pub struct Session {
     local_submission: bool,
     command: Deadline,
     standing: Standing,
+    /// Of the client, if a policy asks for it.
+    country: Option<String>,
     reputation: Pending<reputation::Answers>,
     tally: Tally,
     /// Set when this network was blocked while the session was under way: the next command closes it.
@@ -105,6 +107,7 @@ impl Engine {
             local_submission: false,
             command: Deadline::after(self.deadlines.reply),
             standing: Standing::Unlisted,
+            country: None,
             reputation: Pending::Never,
             tally: Tally::default(),
             blocked: None,
@@ -147,6 +150,7 @@ impl Session {
             ..Connection::default()
         };
         self.enter(facts.time);
+        self.country = self.find_country().await;
         self.reputation = Pending::Never;
         // Under a flood, lookups for those who flood wait until one of their messages is admitted.
         let later = self.counted_network().is_some_and(|network| self.engine.shared.load.begins(network));
@@ -509,6 +513,8 @@ impl Session {
             direction: open.transaction.direction,
             sender: &open.transaction.sender,
             connection: &self.connection,
+            country: self.country.as_deref(),
+            time,
             recipients: &open.transaction.recipients,
             card: &card,
             message,
@@ -521,6 +527,9 @@ impl Session {
         if let Err(why) = content::rewrite(engine, &raw, whole, open.reference, &mut decision).await {
             decision = policy::decide_unstripped(&engine.policy, engine.score.thresholds, &facts, why);
             content::rewrite(engine, &raw, whole, open.reference, &mut decision).await.unwrap_or_default();
+        }
+        if self.options.tell_not_matched {
+            policy::add_not_matched(&engine.policy, engine.score.thresholds, &facts, &mut decision);
         }
         let broken = authentication
             .as_ref()

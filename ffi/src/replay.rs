@@ -1,7 +1,7 @@
 //! Recorded sessions, judged again.
 
 use crate::{engine::Shareable, error::Failure, verdict::Verdict};
-use mailward_core::session::Recording;
+use mailward_core::{engine::SessionOptions, session::Recording};
 use std::{ffi::c_void, fs::File, io::BufReader, path::Path};
 
 /// `mw_verdict_fn`.
@@ -17,6 +17,7 @@ pub(crate) fn replay(engine: &Shareable, file: &Path) -> Result<Vec<Verdict>, Fa
     let cannot = |error: &dyn std::fmt::Display| Failure::system(format!("{}: {error}", file.display()));
     let opened = File::open(file).map_err(|error| cannot(&error))?;
     let recording = Recording::read(BufReader::new(opened)).map_err(|error| cannot(&error))?;
-    let replayed = engine.runtime()?.block_on(engine.loaded().core.replay(recording));
+    let core = &engine.loaded().core;
+    let replayed = engine.runtime()?.block_on(core.replay(recording, SessionOptions::default()));
     Ok(replayed.into_iter().map(Verdict::of_replayed).collect())
 }

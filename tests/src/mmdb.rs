@@ -19,14 +19,34 @@ enum Branch {
 /// # Panics
 /// If a network is none.
 pub fn database(database_type: &str, field: &str, networks: &[(&str, u32)]) -> Vec<u8> {
-    let mut nodes = vec![[Branch::Nowhere; 2]];
-    let mut data = Vec::new();
-    for (network, number) in networks {
-        let offset = data.len();
+    file(database_type, networks, |data, number| {
         data.push(0xe1);
-        string(&mut data, field);
+        string(data, field);
         data.push(0xc4);
         data.extend(number.to_be_bytes());
+    })
+}
+
+/// A database of countries by ISO 3166-1.
+///
+/// # Panics
+/// If a network is none.
+pub fn countries(networks: &[(&str, &str)]) -> Vec<u8> {
+    file("Test-Country", networks, |data, code| {
+        data.push(0xe1);
+        string(data, "country");
+        data.push(0xe1);
+        string(data, "iso_code");
+        string(data, code);
+    })
+}
+
+fn file<R>(database_type: &str, networks: &[(&str, R)], record: impl Fn(&mut Vec<u8>, &R)) -> Vec<u8> {
+    let mut nodes = vec![[Branch::Nowhere; 2]];
+    let mut data = Vec::new();
+    for (network, value) in networks {
+        let offset = data.len();
+        record(&mut data, value);
         insert(&mut nodes, network, offset);
     }
     let mut file = Vec::new();

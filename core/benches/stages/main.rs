@@ -1,7 +1,9 @@
-//! What a message costs inside the engine, stage by stage, and what a connection costs whose client is known.
+//! What a message costs inside the engine, stage by stage, what a connection costs whose client is known, and what many
+//! policies cost.
 //!
 //!     make bench PART=stages [MAILWARD_CORPUS=DIR]
 //!     make bench PART=connect
+//!     make bench PART=policies
 //!
 //! Plain timing on one thread, the middle of several rounds. DNS is scripted and knows nothing, except for
 //! `connect`, where a real server answers NXDOMAIN and the resolver's cache does the rest.
@@ -11,6 +13,7 @@ mod connect;
 mod corpus;
 mod cpu;
 mod nxdomain;
+mod policies;
 mod stages;
 
 use mailward_core::{
@@ -37,6 +40,10 @@ fn main() {
     if is_wanted("connect") {
         println!("\n== connect");
         connect::measure();
+    }
+    if is_wanted("policies") {
+        println!("\n== policies");
+        policies::measure();
     }
 }
 

@@ -7,7 +7,7 @@ use mailward_core::{
     explain::Explanation,
     lookup::{Deadline, dns::Zone},
     malware::{self, Scanner},
-    message::{self, Bounds, Message, MessageFacts},
+    message::{self, Bounds, Message, MessageFacts, Wanted},
     policy::{self, AuthenticationResults, Facts},
     score,
     session::{Address, Connection, Direction, Recipient, ReversePath},
@@ -37,7 +37,7 @@ pub(crate) fn measure(sample: &Sample) {
     let bounds = Bounds::default();
     timed("parse", &messages, |raw| drop(black_box(message::parse(raw, &bounds))));
     let parsed: Vec<Message<'_>> = messages.iter().map(|raw| message::parse(raw, &bounds)).collect();
-    timed("facts for policies", &parsed, |message| drop(black_box(message::facts(message))));
+    timed("facts for policies", &parsed, |message| drop(black_box(message::facts(message, Wanted::default()))));
     let scanner = Scanner::load(&config.malware).unwrap_or_else(|faults| panic!("rules compile: {faults:?}"));
     let mut warm = scanner.warm();
     timed("attachments, YARA", &parsed, |message| drop(black_box(warm.scan(message))));
@@ -68,7 +68,7 @@ pub(crate) fn measure(sample: &Sample) {
     });
 
     let reports: Vec<_> = parsed.iter().map(|message| warm.scan(message)).collect();
-    let facts: Vec<MessageFacts> = parsed.iter().map(message::facts).collect();
+    let facts: Vec<MessageFacts> = parsed.iter().map(|message| message::facts(message, Wanted::default())).collect();
     let findings: Vec<_> = parsed.iter().map(|message| spam::judge(&config.spam, &envelope.with(message))).collect();
     let numbers: Vec<usize> = (0..parsed.len()).collect();
     let authentication = AuthenticationResults::default();
@@ -83,6 +83,8 @@ pub(crate) fn measure(sample: &Sample) {
         direction: Direction::Inbound,
         sender: &sender,
         connection: &connection,
+        country: None,
+        time: NOW,
         recipients: &recipients,
         card: &cards[n],
         message: &facts[n],

@@ -126,7 +126,7 @@ pub fn show(path: Option<&Path>) -> Result<String, Vec<Diagnostic>> {
             None => unset.push(path),
         }
     }
-    let of_entries = ["policy.", "settings.", "outbound.dkim."];
+    let of_entries = ["policy.", "settings.", "list.", "outbound.dkim."];
     unset.retain(|path| !of_entries.iter().any(|list| path.starts_with(list)));
     let text = toml::to_string(&table).unwrap_or_default();
     Ok(format!("# {}\n\n{text}\n# Not set: {}\n", source.name, unset.join(", ")))
@@ -170,7 +170,8 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
     let mut root = Table::root(document);
     let reputation = reputation::read(&mut root, &mut faults);
     let score = score::read(&mut root, &mut faults);
-    let mut policy = policy::read(&mut root, score.thresholds, &mut faults);
+    let site = policy::Site { thresholds: score.thresholds, knows_countries: reputation.countries.is_some() };
+    let mut policy = policy::read(&mut root, &site, &mut faults);
     let directory = directory::read(&mut root, &mut faults);
     let outbound = outbound::read(&mut root, directory.ldap.is_some(), &mut faults);
     policy.filter_outbound = outbound.filter;

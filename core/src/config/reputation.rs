@@ -22,14 +22,15 @@ const ALLOWED: Points = Points::hundredths(-200);
 /// Reads `[networks]` and `[reputation]`.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut settings = Settings::default();
+    let file = |text: &str| (!text.is_empty()).then(|| text.into());
     let mut table = root.section("networks", faults);
     settings.internal = networks(&mut table, "internal", faults).unwrap_or(settings.internal);
     settings.relays = networks(&mut table, "relays", faults).unwrap_or_default();
+    settings.countries = table.parsed("countries", "a path", file, faults);
     table.finish(faults);
     let mut table = root.section("reputation", faults);
     settings.allow = networks(&mut table, "allow", faults).unwrap_or_default();
     settings.deny = networks(&mut table, "deny", faults).unwrap_or_default();
-    let file = |text: &str| (!text.is_empty()).then(|| text.into());
     settings.allow_files = table.parsed_list("allow_files", "a path", file, faults).unwrap_or_default();
     settings.deny_files = table.parsed_list("deny_files", "a path", file, faults).unwrap_or_default();
     let mut names = BTreeSet::new();
@@ -181,6 +182,7 @@ mod tests {
         let text = r#"
 [networks]
 relays = ["192.0.2.25"]
+countries = "/srv/countries.mmdb"
 [reputation]
 deny = ["198.51.100.0/24"]
 deny_files = ["/etc/mailward/deny"]
@@ -200,6 +202,7 @@ missing = 0
         assert_eq!(faults, [""; 0]);
         assert_eq!(settings.internal, Settings::default().internal);
         assert_eq!(settings.relays, ["192.0.2.25/32".parse::<IpNet>().expect("a network")]);
+        assert_eq!(settings.countries.as_deref(), Some("/srv/countries.mmdb".as_ref()));
         let list = &settings.dnsbl[0];
         assert_eq!((list.name.as_str(), list.on_trouble), ("zen", OnTrouble::Defer));
         let order: Vec<String> = list.points.iter().map(|(pattern, _)| pattern.to_string()).collect();

@@ -14,7 +14,7 @@ use crate::{
     malware::{self, Scanner},
     message::Bounds,
     outbound::{self, Rights},
-    policy,
+    policy::{self, AddressList},
     recipients::{
         batv::Batv,
         bounces,
@@ -36,7 +36,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     panic::resume_unwind,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     thread,
     time::Duration,
 };
@@ -66,6 +66,7 @@ pub struct Engine {
     pub(super) spam: spam::Settings,
     pub(super) score: score::Settings,
     pub(super) policy: policy::Settings,
+    pub(super) asks: policy::Asks,
     pub(super) shared: Shared,
     pub(super) rates: rates::Settings,
 }
@@ -73,6 +74,10 @@ pub struct Engine {
 /// How often the classifier's model is looked for. Unit: time. Source: our own limit; who has just learned waits no
 /// longer.
 const MODEL_LOOK: Duration = Duration::from_secs(3);
+
+/// How often lists of addresses are looked at for a change. Unit: time. Source: our own limit; who has just written one
+/// waits no longer.
+const LIST_LOOK: Duration = Duration::from_secs(3);
 
 /// What outlives a reload: state on disk, what is in flight, the DNS cache.
 #[derive(Debug, Clone)]
@@ -107,6 +112,19 @@ fn refresh(live: &LiveModel) {
             None => tracing::info!("classifier: the model is gone"),
         },
         Err(error) => tracing::error!(%error, "classifier: the model in force stays"),
+    }
+}
+
+fn refresh_list(list: &AddressList) {
+    match list.refresh() {
+        Ok(false) => {}
+        Ok(true) => tracing::info!(list = list.name, entries = list.len(), "list of addresses read"),
+        Err(faults) => {
+            for fault in faults {
+                tracing::error!("{fault}");
+            }
+            tracing::error!(list = list.name, entries = list.len(), "the list of addresses in force stays");
+        }
     }
 }
 
@@ -305,6 +323,7 @@ impl Engine {
             let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
             let batv = Batv::load(config.batv).map_err(&mut keep).ok();
             let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
+            config.policy.lists.iter().for_each(|list| list.read().unwrap_or_else(&mut keep));
             let directory = match shared.script.clone() {
                 Some(script) => Directory::scripted(config.directory, script, shared.counters.clone()),
                 None => Directory::open(config.directory, shared.counters.clone(), shared.store.clone()),
@@ -315,8 +334,16 @@ impl Engine {
         for fault in faults {
             tracing::warn!(%fault, "a line of a directory file is left out");
         }
-        let (Some(reputation), Some(batv), Some(scanner), Some(resolver), Some(rights), Some(signers), Some(sealer)) =
-            (reputation, batv, scanner, resolver, rights, signers, sealer)
+        let (
+            Some(reputation),
+            Some(batv),
+            Some(scanner),
+            Some(resolver),
+            Some(rights),
+            Some(signers),
+            Some(sealer),
+            true,
+        ) = (reputation, batv, scanner, resolver, rights, signers, sealer, problems.is_empty())
         else {
             return Err(problems);
         };
@@ -349,20 +376,40 @@ impl Engine {
             judges: Judges::new(scanner, 2 * processors),
             spam: config.spam,
             score: config.score,
+            asks: config.policy.asks(),
             policy: config.policy,
             shared,
             rates: config.rates,
         })
     }
 
-    /// Probes the DNS lists now and every hour, until the engine is dropped (RFC 5782 §5).
+    /// Probes the DNS lists now and every hour (RFC 5782 §5), and looks for changed lists of addresses every few seconds,
+    /// until the engine is dropped.
     pub fn watch_lists(self: &Arc<Self>) {
+        self.watch_address_lists();
         let engine = Arc::downgrade(self);
         tokio::spawn(async move {
             while let Some(engine) = engine.upgrade() {
                 engine.reputation.probe(&engine.dns).await;
                 drop(engine);
                 tokio::time::sleep(Reputation::PROBE_EVERY).await;
+            }
+        });
+    }
+
+    fn watch_address_lists(&self) {
+        let lists: Vec<_> = self.policy.lists.iter().map(Arc::downgrade).collect();
+        if lists.is_empty() {
+            return;
+        }
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LIST_LOOK).await;
+                let lists: Vec<_> = lists.iter().filter_map(Weak::upgrade).collect();
+                if lists.is_empty() {
+                    return;
+                }
+                let _ = tokio::task::spawn_blocking(move || lists.iter().for_each(|list| refresh_list(list))).await;
             }
         });
     }

@@ -188,7 +188,7 @@ pub(super) async fn judge(
             learned,
             findings: spam::judge(&engine.spam, &at_end),
             forged: forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value))),
-            facts: message::facts(&message),
+            facts: message::facts(&message, engine.asks.message),
             scan,
         };
         engine.shared.meter.worked(Work::Content, started);

@@ -21,6 +21,8 @@ pub struct SessionOptions {
     pub witness: bool,
     /// Answers of a recording to use instead of asking.
     pub replay: Option<BTreeMap<String, Vec<Value>>>,
+    /// Whether explanations say which policies did not match, and why: for a person who looks at them at once.
+    pub tell_not_matched: bool,
 }
 
 /// A client has connected.

@@ -15,9 +15,9 @@ pub enum Replayed {
 
 impl Engine {
     /// Plays a recorded session with the answers that its lookups gave, and with the clock of then: one entry for each
-    /// transaction of which there is something to tell.
-    pub async fn replay(self: &Arc<Self>, recording: Recording) -> Vec<Replayed> {
-        let mut session = self.session(SessionOptions { replay: Some(recording.answers), ..SessionOptions::default() });
+    /// transaction of which there is something to tell. Of the options those count that a recording does not hold.
+    pub async fn replay(self: &Arc<Self>, recording: Recording, options: SessionOptions) -> Vec<Replayed> {
+        let mut session = self.session(SessionOptions { replay: Some(recording.answers), ..options });
         let mut replayed = Vec::new();
         let mut now = 0;
         for event in recording.events.into_iter().chain([Event::Abort]) {
@@ -73,10 +73,11 @@ mod tests {
         let recording = session.recording().expect("it is recorded");
         let said = recording.explanations.clone();
         assert_eq!(said.len(), 3);
-        let replayed = engine.replay(recording).await.into_iter().map(|replayed| match replayed {
-            Replayed::Message(judged) => judged.report.explanation.json(),
-            Replayed::Refused(refusal) => refusal.report.explanation.json(),
-        });
+        let replayed =
+            engine.replay(recording, SessionOptions::default()).await.into_iter().map(|replayed| match replayed {
+                Replayed::Message(judged) => judged.report.explanation.json(),
+                Replayed::Refused(refusal) => refusal.report.explanation.json(),
+            });
         assert_eq!(replayed.collect::<Vec<_>>(), said);
     }
 }

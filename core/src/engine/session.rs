@@ -249,6 +249,12 @@ impl Session {
         self.journal.ask(&format!("directory {}", address.key()), live).await
     }
 
+    /// The client's country, if a policy asks for it.
+    pub(super) async fn find_country(&self) -> Option<String> {
+        let ip = self.connection.client_ip.filter(|_| self.engine.asks.country)?;
+        self.journal.ask("country", async { self.engine.reputation.country(ip) }).await
+    }
+
     pub(super) fn policy_class(&self, recipient: &Recipient) -> Option<PolicyClass> {
         let transaction = &self.open.as_ref()?.transaction;
         self.engine.policy.policy_class(
@@ -256,6 +262,7 @@ impl Session {
             transaction.direction,
             &transaction.sender,
             &self.connection,
+            self.country.as_deref(),
             recipient,
         )
     }

@@ -246,6 +246,13 @@ impl Explanation {
         self
     }
 
+    /// As it is recorded: without the policies that did not match.
+    #[must_use]
+    pub fn without_not_matched(mut self) -> Self {
+        self.recipients.iter_mut().filter_map(|r| r.note.as_mut()).for_each(|note| note.not_matched.clear());
+        self
+    }
+
     /// The thresholds that the recipients have in common, if they do.
     fn common_thresholds(&self) -> Option<Thresholds> {
         let mut all = self.recipients.iter().map(|r| r.note.as_ref().map(|n| n.thresholds));

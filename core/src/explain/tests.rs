@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     message::MessageFacts,
-    policy::{AuthenticationResults, Conditions, Policy, Settings, Then, decide},
+    policy::{AddressPattern, AddressSet, AuthenticationResults, Conditions, Policy, Settings, Then, decide},
     score::{Overrides, add_up},
     session::{Address, Recipient, Tls},
     verdict::Host,
@@ -34,6 +34,8 @@ fn explain(settings: &Settings, recipients: &[&str], findings: Vec<Finding>) -> 
         direction: Direction::Inbound,
         sender: &ReversePath::parse(b"<alice@sender.test>").expect("a sender"),
         connection: &connection(),
+        country: None,
+        time: 0,
         recipients: &recipients,
         card: &card,
         message: &message,
@@ -59,8 +61,8 @@ fn site() -> Settings {
         name: name.into(),
         line: Some(line),
         direction: Some(Direction::Inbound),
-        from: Vec::new(),
-        to: vec![crate::policy::AddressPattern::parse(to).expect("a pattern")],
+        from: AddressSet::default(),
+        to: AddressPattern::parse(to).into_iter().collect(),
         when: Conditions::default(),
         then,
         strip: None,
@@ -122,12 +124,11 @@ findings none; tag at 5.00, reject at 15.00
 
 #[test]
 fn recipients_with_settings_of_their_own_show_them() {
-    let pattern = |text: &str| vec![crate::policy::AddressPattern::parse(text).expect("a pattern")];
     let own = crate::policy::ScopedSettings {
-        of: pattern("bob@example.com"),
+        of: AddressPattern::parse("bob@example.com").into_iter().collect(),
         reject: Some(Points::hundredths(700)),
         skip: crate::score::FindingPattern::parse("spam.*").ok().map(|p| vec![p]),
-        tag: None,
+        ..crate::policy::ScopedSettings::default()
     };
     let settings = Settings { scoped: vec![own], ..Settings::default() };
     let text = explain(&settings, &["<bob@example.com>", "<eve@example.com>"], findings()).to_string();

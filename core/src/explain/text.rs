@@ -2,6 +2,7 @@
 
 use super::{Explanation, RecipientExplained, Stage};
 use crate::{
+    policy::NotMatched,
     session::Direction,
     verdict::{Edit, Evidence, Finding, Points},
 };
@@ -132,6 +133,10 @@ impl Out {
         }
         for change in &note.would_change {
             self.raw(&format!("           {change}"));
+        }
+        for NotMatched { policy, why } in &note.not_matched {
+            let line = policy.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+            self.raw(&format!("           not policy \"{}\"{line}: {why}", policy.name));
         }
     }
 

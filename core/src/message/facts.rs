@@ -1,7 +1,8 @@
 //! What policies may ask about a message, as plain data.
 
-use super::Message;
+use super::{LinkKind, Message, Script, script};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What policies may ask about a message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,31 @@ pub struct MessageFacts {
     pub subject: String,
     /// Parts that are offered as files.
     pub attachments: Vec<AttachmentFacts>,
+    /// The text of the plain parts, and what the HTML parts show, within the bounds of the parse; empty ones are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
+    /// Hosts of the links that a reader may follow: ASCII, lower case.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub link_hosts: BTreeSet<String>,
+    /// Character sets that parts of text declare, lower case.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub charsets: BTreeSet<String>,
+    /// The writing that most letters of the text are in; `None` if it has few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
+}
+
+/// What is told of a message beyond that which costs nothing: policies ask seldom for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// [`MessageFacts::texts`].
+    pub texts: bool,
+    /// [`MessageFacts::link_hosts`].
+    pub link_hosts: bool,
+    /// [`MessageFacts::charsets`].
+    pub charsets: bool,
+    /// [`MessageFacts::script`].
+    pub script: bool,
 }
 
 /// What policies may ask about an attachment.
@@ -42,8 +68,12 @@ pub struct AttachmentFacts {
 }
 
 /// The facts of a message that policies ask about.
-pub fn facts(message: &Message<'_>) -> MessageFacts {
+pub fn facts(message: &Message<'_>, wanted: Wanted) -> MessageFacts {
     MessageFacts {
+        texts: if wanted.texts { texts(message) } else { Vec::new() },
+        link_hosts: if wanted.link_hosts { link_hosts(message) } else { BTreeSet::new() },
+        charsets: if wanted.charsets { charsets(message) } else { BTreeSet::new() },
+        script: wanted.script.then(|| script::dominant(message.text.visible())).flatten(),
         size: message.raw.len(),
         headers: message.headers.iter().map(|h| (h.name.to_string(), h.decoded())).collect(),
         from: message.from.iter().map(|m| m.address.to_lowercase()).collect(),
@@ -64,4 +94,19 @@ pub fn facts(message: &Message<'_>) -> MessageFacts {
             })
             .collect(),
     }
+}
+
+fn texts(message: &Message<'_>) -> Vec<String> {
+    let texts = [&message.text.plain, &message.text.shown].into_iter();
+    texts.filter(|text| !text.trim().is_empty()).cloned().collect()
+}
+
+fn link_hosts(message: &Message<'_>) -> BTreeSet<String> {
+    let followed = message.links.iter().filter(|link| link.kind != LinkKind::Image && !link.host.is_empty());
+    followed.map(|link| link.host.clone()).collect()
+}
+
+fn charsets(message: &Message<'_>) -> BTreeSet<String> {
+    let of_text = message.parts.iter().filter(|part| part.content_type.starts_with("text/"));
+    of_text.filter_map(|part| part.charset.clone()).collect()
 }

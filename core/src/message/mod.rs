@@ -18,6 +18,7 @@ mod paced;
 mod parse;
 mod part;
 mod rewrite;
+mod script;
 mod style;
 
 pub use attachment::Attachment;
@@ -25,13 +26,14 @@ pub use bounds::Bounds;
 pub use content::{HtmlFacts, Text};
 pub use damage::Damage;
 pub use edited::{edited, name_of, split};
-pub use facts::{AttachmentFacts, MessageFacts, facts};
+pub use facts::{AttachmentFacts, MessageFacts, Wanted, facts};
 pub use file_kind::FileKind;
 pub use header::{Header, Headers, Mailbox};
 pub use link::{Link, LinkKind};
 pub use parse::parse;
 pub use part::{Disposition, Encoding, Part};
 pub use rewrite::{Changes, Field, Rewritten, rewrite};
+pub use script::{SCRIPTS, Script};
 
 use std::collections::BTreeSet;
 

@@ -15,6 +15,8 @@ caf=E9 http://one.example/x, end\r\n--i\r\nContent-Type: text/html; charset=utf-
 --o\r\nContent-Type: application/pdf; name=\"=?utf-8?q?inv=C3=B6ice=2Epdf?=\"\r\nContent-Transfer-Encoding: base64\r\n\
 Content-Disposition: attachment; filename=\"invoice.pdf.exe\"\r\n\r\nTVqQAAMA\r\n--o--\r\n";
 
+const ALL: Wanted = Wanted { texts: true, link_hosts: true, charsets: true, script: true };
+
 #[test]
 fn a_tag_with_attributes_without_end_does_not_overflow_the_stack() {
     for attribute in ["a=\"b\" ", "a=\"b\"", "a='b' ", "a=b ", "a "] {
@@ -57,10 +59,14 @@ fn an_attachment_is_known_by_its_content() {
     let [file] = message.attachments.as_slice() else { panic!("{:?}", message.attachments) };
     assert_eq!((file.name.as_str(), file.kind), ("invoice.pdf.exe", FileKind::Exe));
     assert!(file.executable && file.double_extension && !file.macros && !file.encrypted);
-    let facts = facts(&message);
+    let facts = facts(&message, ALL);
     assert_eq!(facts.from, ["j@example.com"]);
     assert_eq!(facts.attachments[0].kind, "exe");
     assert_eq!(facts.attachments[0].size, 6);
+    assert_eq!(facts.texts.iter().map(|t| t.trim()).collect::<Vec<_>>(), [message.text.plain.trim(), "coffee here"]);
+    assert_eq!(facts.link_hosts.iter().collect::<Vec<_>>(), ["one.example", "two.example"]);
+    assert_eq!(facts.charsets.iter().collect::<Vec<_>>(), ["iso-8859-1", "utf-8"]);
+    assert_eq!(facts.script, None, "few letters");
     let json = serde_json::to_string(&facts).expect("json");
     assert_eq!(serde_json::from_str::<MessageFacts>(&json).expect("facts"), facts);
 }
@@ -207,7 +213,7 @@ fn random_damage_never_panics() {
                 }
             }
             let message = read(&raw);
-            let _ = facts(&message);
+            let _ = facts(&message, ALL);
         }
     }
 }

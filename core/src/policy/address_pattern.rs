@@ -1,6 +1,6 @@
 //! Whom a policy means: addresses, domains, groups.
 
-use crate::session::{Address, AddressError, Recipient, ReversePath};
+use crate::session::{Address, AddressError};
 
 /// Senders or recipients as configuration names them; compared in lower case, domains in ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,21 +36,6 @@ pub enum AddressPatternError {
     /// Not an address.
     #[error("is no address: {0}")]
     Address(#[from] AddressError),
-}
-
-/// How near a pattern is to one recipient; settings are inherited from the nearest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Nearness {
-    /// The mailbox itself.
-    User,
-    /// A group that holds it.
-    Group,
-    /// Its domain.
-    Domain,
-    /// A domain above its domain.
-    ParentDomain,
-    /// Everybody.
-    Organisation,
 }
 
 impl AddressPattern {
@@ -100,85 +85,11 @@ impl AddressPattern {
         }
         Ok(AddressPattern::Mailbox(Address::parse(text.as_bytes())?.key()))
     }
-
-    /// Whether the sender is meant. Groups of senders are not known.
-    pub fn matches_sender(&self, sender: &ReversePath) -> bool {
-        match (self, sender) {
-            (AddressPattern::Any, _) | (AddressPattern::Null, ReversePath::Null) => true,
-            (_, ReversePath::Null) => false,
-            (_, ReversePath::Mailbox(address)) => self.matches_address(address),
-        }
-    }
-
-    /// Whether the recipient is meant.
-    pub fn matches_recipient(&self, recipient: &Recipient) -> bool {
-        match self {
-            AddressPattern::Any => true,
-            AddressPattern::Group(group) => recipient.groups.iter().any(|g| g.to_lowercase() == *group),
-            _ => self.matches_address(&recipient.address),
-        }
-    }
-
-    /// How near this pattern is to a recipient that it matches.
-    pub fn nearness(&self) -> Nearness {
-        match self {
-            AddressPattern::Mailbox(_) | AddressPattern::Local(_) => Nearness::User,
-            AddressPattern::Group(_) => Nearness::Group,
-            AddressPattern::Domain(_) => Nearness::Domain,
-            AddressPattern::Subdomains(_) => Nearness::ParentDomain,
-            AddressPattern::Any | AddressPattern::Null => Nearness::Organisation,
-        }
-    }
-
-    fn matches_address(&self, address: &Address) -> bool {
-        match self {
-            AddressPattern::Mailbox(key) => {
-                address.key() == *key || address.without_detail('+').is_some_and(|bare| bare.key() == *key)
-            }
-            AddressPattern::Local(local) => address.local.to_lowercase() == *local,
-            AddressPattern::Domain(domain) => address.domain == *domain,
-            AddressPattern::Subdomains(domain) => {
-                address.domain.strip_suffix(domain.as_str()).is_some_and(|head| head.len() > 1 && head.ends_with('.'))
-            }
-            AddressPattern::Any => true,
-            AddressPattern::Null | AddressPattern::Group(_) => false,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn matches(pattern: &str, address: &str) -> bool {
-        let address = Address::parse(address.as_bytes()).expect("an address");
-        let recipient = Recipient { address, groups: vec!["finance".into()] };
-        AddressPattern::parse(pattern).expect("a pattern").matches_recipient(&recipient)
-    }
-
-    #[test]
-    fn patterns_match_whom_they_name_and_nobody_else() {
-        for (pattern, yes, no) in [
-            ("Bob@Example.com", "bob+news@EXAMPLE.com", "bobby@example.com"),
-            ("*@example.com", "x@example.com", "x@sub.example.com"),
-            ("*.example.com", "x@a.b.example.com", "x@example.com"),
-            ("*.example.com", "x@sub.example.com", "x@notexample.com"),
-            ("postmaster@*", "Postmaster@x.test", "postman@x.test"),
-            ("*@bücher.example", "x@xn--bcher-kva.example", "x@bucher.example"),
-        ] {
-            assert!(matches(pattern, yes), "{pattern} must match {yes}");
-            assert!(!matches(pattern, no), "{pattern} must not match {no}");
-        }
-        assert!(matches("group:Finance", "x@y.test") && !matches("group:sales", "x@y.test"));
-    }
-
-    #[test]
-    fn the_null_sender_is_named_by_its_brackets_only() {
-        let null =
-            |pattern: &str| AddressPattern::parse(pattern).expect("a pattern").matches_sender(&ReversePath::Null);
-        assert!(null("<>") && null("*"));
-        assert!(!null("*@example.com"));
-    }
 
     #[test]
     fn a_text_that_names_nobody_is_refused_with_advice() {

@@ -1,6 +1,6 @@
 //! Which recipients may share one message when edits must not differ.
 
-use super::{DifferingEdits, Effective, Policy, Settings};
+use super::{DifferingEdits, Effective, Policy, Settings, Who};
 use crate::{
     score::Thresholds,
     session::{Connection, Direction, Recipient, ReversePath},
@@ -24,21 +24,23 @@ impl Settings {
         direction: Direction,
         sender: &ReversePath,
         connection: &Connection,
+        country: Option<&str>,
         recipient: &Recipient,
     ) -> Option<PolicyClass> {
         if self.differing_edits == DifferingEdits::HeadersOnly {
             return None;
         }
+        let (sender, who) = (Who::sender(sender), Who::recipient(recipient));
         let may_match = |p: &Policy| {
             p.direction.is_none_or(|d| d == direction)
-                && (p.from.is_empty() || p.from.iter().any(|pattern| pattern.matches_sender(sender)))
-                && (p.to.is_empty() || p.to.iter().any(|pattern| pattern.matches_recipient(recipient)))
-                && p.when.session_holds(connection)
+                && (p.from.is_empty() || p.from.holds(&sender))
+                && (p.to.is_empty() || p.to.holds(&who))
+                && p.when.may_hold(connection, country)
         };
         let candidates = self.policies.iter().enumerate().filter(|(_, p)| may_match(p));
         Some(PolicyClass {
             policies: candidates.map(|(index, _)| index).collect(),
-            effective: self.effective(organisation, recipient),
+            effective: self.effective(organisation, &who),
             acts: self.acts_for(recipient),
         })
     }

@@ -2,7 +2,9 @@
 
 use super::{
     Facts, Settings,
+    asked::Asked,
     edits::plan,
+    not_matched::NotMatched,
     reconcile::reconcile,
     wish::{Asker, Cause, LeftOut, Wish},
 };
@@ -48,6 +50,9 @@ pub struct RecipientNote {
     /// What would have changed the wanted disposition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_change: Vec<String>,
+    /// Policies that were asked before one decided, and did not match: the first twenty. Only where it is shown at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_matched: Vec<NotMatched>,
 }
 
 /// Where a policy stands.
@@ -75,8 +80,9 @@ pub fn decide_unstripped(settings: &Settings, organisation: Thresholds, facts: &
 }
 
 fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_>, obstacle: Option<&str>) -> Decision {
+    let asked = Asked::new(settings, facts);
     let askers: Vec<Asker<'_>> =
-        facts.recipients.iter().map(|r| Asker::new(settings, organisation, facts, r, obstacle)).collect();
+        facts.recipients.iter().map(|r| Asker::new(settings, organisation, &asked, r, obstacle)).collect();
     let wanted: Vec<Wish> = askers.iter().map(|asker| asker.wish(LeftOut::default())).collect();
     let acting: Vec<Acting> = askers.iter().zip(&wanted).map(|(asker, wish)| act(asker, wish)).collect();
     let effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
@@ -119,6 +125,7 @@ fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_
                 .or_else(|| acting[i].on_trial.clone())
                 .or_else(|| acting[i].idle.clone()),
             would_change: would_change(settings, facts, asker, wish),
+            not_matched: Vec::new(),
         });
         not_applied
             .extend(outcome.cannot[i].map(|why| {
@@ -156,13 +163,16 @@ fn act(asker: &Asker<'_>, wanted: &Wish) -> Acting {
             idle: None,
         };
     }
-    let wish = asker.wish(asker.idle());
+    let wish = match asker.idle() {
+        nothing if nothing == LeftOut::default() => wanted.clone(),
+        idle => asker.wish(idle),
+    };
     let idle = (wish.disposition != wanted.disposition)
         .then(|| "outbound mail is not filtered (outbound.filter = false): only recorded".to_owned());
     Acting { wish, on_trial: None, idle }
 }
 
-fn place(settings: &Settings, index: usize) -> PolicyPlace {
+pub(super) fn place(settings: &Settings, index: usize) -> PolicyPlace {
     settings
         .policies
         .get(index)
@@ -178,6 +188,8 @@ fn because(settings: &Settings, facts: &Facts<'_>, wish: &Wish) -> String {
             None => "malware".to_owned(),
         },
         Cause::Trouble => "a lookup is in trouble".to_owned(),
+        Cause::Allowed(index) => format!("allowed by {}", settings.scope(index)),
+        Cause::Blocked(index) => format!("blocked by {}", settings.scope(index)),
         Cause::Check => "a check refuses".to_owned(),
         Cause::ThresholdReject => "threshold reject".to_owned(),
         Cause::ThresholdTag => "threshold tag".to_owned(),
@@ -208,6 +220,9 @@ fn would_change(settings: &Settings, facts: &Facts<'_>, asker: &Asker<'_>, wish:
         }
         Cause::Trouble => {
             changes.extend(without("the trouble", LeftOut { early: true, ..LeftOut::default() }));
+        }
+        Cause::Allowed(_) | Cause::Blocked(_) => {
+            changes.extend(without("that list", LeftOut { lists: true, ..LeftOut::default() }));
         }
         Cause::Check => {
             changes.extend(without("that refusal", LeftOut { early: true, ..LeftOut::default() }));

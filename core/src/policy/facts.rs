@@ -16,6 +16,10 @@ pub struct Facts<'a> {
     pub sender: &'a ReversePath,
     /// The client.
     pub connection: &'a Connection,
+    /// Country of the client by ISO 3166-1, two capital letters, if a policy asks and it is known.
+    pub country: Option<&'a str>,
+    /// When the message ended. Unix seconds.
+    pub time: i64,
     /// Accepted recipients in the order of their RCPT commands. There must be at least one.
     pub recipients: &'a [Recipient],
     /// All findings.

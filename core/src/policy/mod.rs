@@ -7,28 +7,47 @@
 //! Whether a body can be changed is known only once it was tried. What a decision wants is in [`Decision::changes`]; where files
 //! cannot be taken off, [`decide_unstripped`] decides anew.
 
+mod address_list;
 mod address_pattern;
+mod address_set;
+mod asked;
+mod asks;
+mod attachment;
 mod class;
 mod condition;
 mod decide;
 mod edits;
 mod facts;
 mod glob;
+mod header;
+mod hours;
 mod marks;
+mod not_matched;
 mod reconcile;
+mod sender_lists;
 mod settings;
 mod strip;
+mod tls;
 mod wish;
 
-pub use address_pattern::{AddressPattern, AddressPatternError, Nearness};
+pub use address_list::AddressList;
+pub use address_pattern::{AddressPattern, AddressPatternError};
+pub use address_set::{AddressSet, Nearness, Who};
+pub use asks::Asks;
+pub use attachment::AttachmentCondition;
 pub use class::PolicyClass;
-pub use condition::{AttachmentCondition, Conditions, HeaderCondition, HeaderTest};
+pub use condition::Conditions;
 pub use decide::{Decision, PolicyPlace, RecipientNote, decide, decide_unstripped};
 pub use facts::{AuthenticationResults, Facts};
 pub use glob::Glob;
+pub use header::{HeaderCondition, HeaderTest};
+pub use hours::{Hours, clock, days, zone};
 pub use marks::{MarkError, Marks};
+pub use not_matched::{NotMatched, add_not_matched};
+pub use sender_lists::Blocked;
 pub use settings::{DifferingEdits, Effective, MixedRefusal, Policy, ScopedSettings, Settings, Then, Trial};
 pub use strip::{Otherwise, Strip};
+pub use tls::{TlsCondition, TlsVersion};
 
 #[cfg(test)]
 mod tests;

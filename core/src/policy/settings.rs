@@ -1,12 +1,13 @@
 //! The site's policies, checked.
 
-use super::{AddressPattern, Conditions, Nearness, Strip, marks::Marks};
+use super::{AddressList, AddressSet, Blocked, Conditions, Nearness, Strip, Who, marks::Marks, sender_lists::InForce};
 use crate::{
     score::{FindingPattern, Thresholds},
     session::{Address, Direction, Recipient},
     verdict::{Points, Reply},
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// All that the site has decided about verdicts. The default is no policy: malware, refusals of the checks and
 /// thresholds act for everybody on inbound mail.
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// In the order of the file.
     pub policies: Vec<Policy>,
+    /// Lists of addresses in files.
+    pub lists: Vec<Arc<AddressList>>,
     /// Settings of users, groups and domains, in the order of the file.
     pub scoped: Vec<ScopedSettings>,
     /// Marks of a message over the threshold, and of one that a mixed refusal lets through.
@@ -39,9 +42,9 @@ pub struct Policy {
     /// Inbound, outbound, or both (`None`).
     pub direction: Option<Direction>,
     /// Envelope senders; empty for all.
-    pub from: Vec<AddressPattern>,
+    pub from: AddressSet,
     /// Recipients; empty for all.
-    pub to: Vec<AddressPattern>,
+    pub to: AddressSet,
     /// What must hold.
     pub when: Conditions,
     /// What then happens.
@@ -74,14 +77,24 @@ pub enum Then {
 /// One `[[settings]]`: what differs for some recipients from the organisation.
 #[derive(Debug, Clone, Default)]
 pub struct ScopedSettings {
+    /// The first of whom they are for, as written.
+    pub name: String,
+    /// Line of the file on which they begin.
+    pub line: Option<usize>,
     /// For whom.
-    pub of: Vec<AddressPattern>,
+    pub of: AddressSet,
     /// Their threshold of marks.
     pub tag: Option<Points>,
     /// Their threshold of refusal.
     pub reject: Option<Points>,
     /// Findings that do not count for them.
     pub skip: Option<Vec<FindingPattern>>,
+    /// Senders whose mail they get whatever its points, if SPF or DMARC proves it to be theirs.
+    pub allow: Option<AddressSet>,
+    /// Senders whose mail they do not get.
+    pub block: Option<AddressSet>,
+    /// What becomes of mail from those.
+    pub blocked: Option<Blocked>,
 }
 
 /// What becomes of a refusal that does not hold for all recipients.
@@ -108,10 +121,10 @@ pub enum DifferingEdits {
 }
 
 /// For whom verdicts act; for all others they are only recorded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Trial {
     /// Recipients, groups and domains.
-    pub acting: Vec<AddressPattern>,
+    pub acting: AddressSet,
 }
 
 /// What holds for one recipient after inheritance.
@@ -121,6 +134,12 @@ pub struct Effective {
     pub thresholds: Thresholds,
     /// Findings that do not count.
     pub skip: Vec<FindingPattern>,
+    /// The settings whose allow list holds.
+    pub(super) allow: InForce,
+    /// The settings whose block list holds.
+    pub(super) block: InForce,
+    /// What becomes of mail from blocked senders.
+    pub(super) blocked: Blocked,
 }
 
 impl Settings {
@@ -144,7 +163,7 @@ impl Settings {
 
     /// Whether verdicts act for this recipient, or are only recorded.
     pub fn acts_for(&self, recipient: &Recipient) -> bool {
-        self.trial.as_ref().is_none_or(|trial| trial.acting.iter().any(|p| p.matches_recipient(recipient)))
+        self.trial.as_ref().is_none_or(|trial| trial.acting.holds(&Who::recipient(recipient)))
     }
 
     /// As [`Settings::acts_for`], for an address that has not been looked up, such as one that is being refused.
@@ -154,23 +173,24 @@ impl Settings {
 
     /// What holds for a recipient: each setting from the nearest of user, group, domain, domain above, organisation;
     /// among equally near ones from the first in the file.
-    pub fn effective(&self, organisation: Thresholds, recipient: &Recipient) -> Effective {
-        let mut near: Vec<(Nearness, &ScopedSettings)> = self
-            .scoped
-            .iter()
-            .filter_map(|s| {
-                let of = s.of.iter().filter(|p| p.matches_recipient(recipient));
-                Some((of.map(AddressPattern::nearness).min()?, s))
-            })
-            .collect();
-        near.sort_by_key(|(nearness, _)| *nearness);
-        let settings = || near.iter().map(|(_, s)| s);
+    pub(super) fn effective(&self, organisation: Thresholds, recipient: &Who) -> Effective {
+        let scoped = self.scoped.iter().enumerate();
+        let mut near: Vec<(Nearness, usize, &ScopedSettings)> =
+            scoped.filter_map(|(index, s)| Some((s.of.nearest(recipient)?, index, s))).collect();
+        near.sort_by_key(|(nearness, index, _)| (*nearness, *index));
+        let settings = || near.iter().map(|(_, _, s)| s);
+        let in_force = |has: fn(&ScopedSettings) -> bool| {
+            near.iter().find(|(_, _, s)| has(s)).map(|(nearness, index, _)| (*nearness, *index))
+        };
         Effective {
             thresholds: Thresholds {
                 tag: settings().find_map(|s| s.tag).unwrap_or(organisation.tag),
                 reject: settings().find_map(|s| s.reject).unwrap_or(organisation.reject),
             },
             skip: settings().find_map(|s| s.skip.clone()).unwrap_or_default(),
+            allow: in_force(|s| s.allow.is_some()),
+            block: in_force(|s| s.block.is_some()),
+            blocked: settings().find_map(|s| s.blocked).unwrap_or_default(),
         }
     }
 }
@@ -187,14 +207,14 @@ fn is_among<'a>(recipient: &Address, mut addresses: impl Iterator<Item = &'a Add
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::AddressPattern, *};
 
     fn scoped(of: &str, tag: Option<i32>, reject: Option<i32>) -> ScopedSettings {
         ScopedSettings {
-            of: vec![AddressPattern::parse(of).expect("a pattern")],
+            of: AddressPattern::parse(of).into_iter().collect(),
             tag: tag.map(Points::hundredths),
             reject: reject.map(Points::hundredths),
-            skip: None,
+            ..ScopedSettings::default()
         }
     }
 
@@ -217,7 +237,7 @@ mod tests {
             ..Settings::default()
         };
         let of = |address: &str, groups: &[&str]| {
-            let effective = settings.effective(Thresholds::default(), &recipient(address, groups));
+            let effective = settings.effective(Thresholds::default(), &Who::recipient(&recipient(address, groups)));
             (effective.thresholds.tag.as_hundredths(), effective.thresholds.reject.as_hundredths())
         };
         assert_eq!(of("bob@a.example.com", &["board"]), (400, 1000));
@@ -231,7 +251,7 @@ mod tests {
     fn a_trial_acts_for_its_recipients_only_and_no_trial_for_all() {
         let mut settings = Settings::default();
         assert!(settings.acts_for(&recipient("x@y.test", &[])));
-        settings.trial = Some(Trial { acting: vec![AddressPattern::parse("*@example.com").expect("a pattern")] });
+        settings.trial = Some(Trial { acting: AddressPattern::parse("*@example.com").into_iter().collect() });
         assert!(settings.acts_for(&recipient("x@example.com", &[])));
         assert!(!settings.acts_for(&recipient("x@y.test", &[])));
     }

@@ -44,7 +44,7 @@ impl Strip {
     }
 
     fn files<'m>(&self, message: &'m MessageFacts) -> impl Iterator<Item = &'m AttachmentFacts> {
-        message.attachments.iter().filter(|file| self.attachment.holds(file))
+        message.attachments.iter().filter(|file| self.attachment.fits(file))
     }
 
     fn notice(&self, file: &AttachmentFacts) -> String {

@@ -1,5 +1,8 @@
 //! Decisions about whole messages.
 
+mod conditions;
+mod sender_lists;
+
 use super::*;
 use crate::{
     message::{AttachmentFacts, MessageFacts},
@@ -17,6 +20,8 @@ struct Case {
     message: MessageFacts,
     authentication: AuthenticationResults,
     connection: Connection,
+    country: Option<&'static str>,
+    time: i64,
     early: Option<Reply>,
     early_of_outbound: bool,
     host: Host,
@@ -32,6 +37,8 @@ impl Default for Case {
             message: MessageFacts::default(),
             authentication: AuthenticationResults::default(),
             connection: Connection::default(),
+            country: None,
+            time: 0,
             early: None,
             early_of_outbound: false,
             host: Host::default(),
@@ -41,24 +48,26 @@ impl Default for Case {
 
 impl Case {
     fn decide(&self, settings: &Settings) -> Decision {
+        self.with_facts(|facts| decide(settings, Thresholds::default(), facts))
+    }
+
+    fn with_facts<T>(&self, f: impl FnOnce(&Facts<'_>) -> T) -> T {
         let recipients: Vec<Recipient> = self.recipients.iter().map(|r| recipient(r)).collect();
         let card = card(&self.findings);
-        decide(
-            settings,
-            Thresholds::default(),
-            &Facts {
-                direction: self.direction,
-                sender: &ReversePath::parse(self.sender.as_bytes()).expect("a sender"),
-                connection: &self.connection,
-                recipients: &recipients,
-                card: &card,
-                message: &self.message,
-                authentication: &self.authentication,
-                early: self.early.as_ref(),
-                early_of_outbound: self.early_of_outbound,
-                host: self.host,
-            },
-        )
+        f(&Facts {
+            direction: self.direction,
+            sender: &ReversePath::parse(self.sender.as_bytes()).expect("a sender"),
+            connection: &self.connection,
+            country: self.country,
+            time: self.time,
+            recipients: &recipients,
+            card: &card,
+            message: &self.message,
+            authentication: &self.authentication,
+            early: self.early.as_ref(),
+            early_of_outbound: self.early_of_outbound,
+            host: self.host,
+        })
     }
 
     /// Disposition and cause of the first recipient.
@@ -85,8 +94,8 @@ fn policy(name: &str, then: Then) -> Policy {
         name: name.to_owned(),
         line: Some(7),
         direction: Some(Direction::Inbound),
-        from: Vec::new(),
-        to: Vec::new(),
+        from: AddressSet::default(),
+        to: AddressSet::default(),
         when: Conditions::default(),
         then,
         strip: None,
@@ -260,7 +269,7 @@ fn every_condition_can_hold_and_fail() {
             let regex = regex::Regex::new("^café$").expect("a regex");
             c.header = Some(HeaderCondition { name: "Subject".into(), test: HeaderTest::Matches(regex) });
         }),
-        ("no tls", true, |c| c.tls = Some(false)),
+        ("no tls", true, |c| c.tls = Some(TlsCondition::Encrypted(false))),
         ("login", false, |c| c.authenticated = Some(true)),
         ("client", true, |c| c.client = vec!["192.0.2.0/24".parse().expect("a network")]),
         ("other client", false, |c| c.client = vec!["198.51.100.0/24".parse().expect("a network")]),
@@ -334,7 +343,7 @@ fn a_refusal_for_the_rights_of_a_user_acts_on_outbound_mail_that_is_not_filtered
 
 #[test]
 fn outside_the_trial_verdicts_are_only_recorded() {
-    let trial = Trial { acting: vec![AddressPattern::parse("*@pilot.test").expect("a pattern")] };
+    let trial = Trial { acting: AddressPattern::parse("*@pilot.test").into_iter().collect() };
     let settings = Settings { trial: Some(trial), ..Settings::default() };
     let spam = |recipients| Case { recipients, findings: vec![("spam.x", 2000)], ..Case::default() };
     let outside = spam(vec!["<bob@example.com>"]).decide(&settings);
@@ -448,7 +457,7 @@ fn recipients_of_another_class_are_told_apart_only_where_the_site_asks() {
     let class = |settings: &Settings, address: &str| {
         let connection = Connection::default();
         let (sender, recipient) = (ReversePath::Null, recipient(address));
-        settings.policy_class(Thresholds::default(), Direction::Inbound, &sender, &connection, &recipient)
+        settings.policy_class(Thresholds::default(), Direction::Inbound, &sender, &connection, None, &recipient)
     };
     assert_eq!(class(&settings, "<bob@example.com>"), None);
     settings.differing_edits = DifferingEdits::DeferRecipient;
@@ -621,6 +630,8 @@ fn where_files_cannot_be_taken_off_the_policy_says_what_happens() {
             direction: case.direction,
             sender: &ReversePath::Null,
             connection: &case.connection,
+            country: None,
+            time: 0,
             recipients: &recipients,
             card: &card,
             message: &case.message,

@@ -1,6 +1,6 @@
 //! What one recipient's policies ask for, as if the message had no other recipient.
 
-use super::{Effective, Facts, Marks, Otherwise, Policy, Settings, Strip, Then};
+use super::{Blocked, Effective, Facts, Marks, Otherwise, Policy, Settings, Strip, Then, Who, asked::Asked};
 use crate::{
     score::{self, Level, Standing, Thresholds},
     session::{Direction, Recipient},
@@ -17,6 +17,10 @@ pub(super) enum Cause {
     Trouble,
     /// The policy of this index.
     Policy(usize),
+    /// The recipient's settings of this index allow the sender.
+    Allowed(usize),
+    /// The recipient's settings of this index block the sender.
+    Blocked(usize),
     /// A check refuses (DMARC).
     Check,
     /// The points reach the threshold of refusal.
@@ -80,6 +84,7 @@ impl Wish {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct LeftOut {
     pub(super) malware: bool,
+    pub(super) lists: bool,
     pub(super) early: bool,
     pub(super) thresholds: bool,
     pub(super) policy: Option<usize>,
@@ -87,14 +92,17 @@ pub(super) struct LeftOut {
 
 impl LeftOut {
     /// All but the policies.
-    pub(super) const DEFAULTS: LeftOut = LeftOut { malware: true, early: true, thresholds: true, policy: None };
+    pub(super) const DEFAULTS: LeftOut =
+        LeftOut { malware: true, lists: true, early: true, thresholds: true, policy: None };
 }
 
 /// Everything that is asked for one recipient.
 pub(super) struct Asker<'a> {
     pub(super) settings: &'a Settings,
+    pub(super) asked: &'a Asked<'a>,
     pub(super) facts: &'a Facts<'a>,
     pub(super) recipient: &'a Recipient,
+    pub(super) who: Who,
     pub(super) effective: Effective,
     pub(super) standing: Standing,
     /// Why no files can be taken off.
@@ -107,13 +115,16 @@ impl<'a> Asker<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         organisation: Thresholds,
-        facts: &'a Facts<'a>,
+        asked: &'a Asked<'a>,
         recipient: &'a Recipient,
         obstacle: Option<&'a str>,
     ) -> Self {
-        let effective = settings.effective(organisation, recipient);
+        let who = Who::recipient(recipient);
+        let effective = settings.effective(organisation, &who);
+        let facts = asked.facts;
         let standing = score::standing(facts.card, &effective.skip);
-        Asker { settings, facts, recipient, effective, standing, obstacle, gets_copies: OnceCell::new() }
+        let gets_copies = OnceCell::new();
+        Asker { settings, asked, facts, recipient, who, effective, standing, obstacle, gets_copies }
     }
 
     /// The wish, with some rules left out.
@@ -125,10 +136,10 @@ impl<'a> Asker<'a> {
             return self.defer(so_far, Cause::Trouble, reply.clone());
         }
         for (index, policy) in self.settings.policies.iter().enumerate() {
-            if out.policy == Some(index) || !self.matches(policy) {
+            if out.policy == Some(index) || !self.matches(index, policy) {
                 continue;
             }
-            if malware && !policy.when.names_malware_found(self.facts) {
+            if malware && !policy.when.names_malware_found(self.asked, self.standing.total) {
                 continue;
             }
             let cause = Cause::Policy(index);
@@ -165,6 +176,16 @@ impl<'a> Asker<'a> {
         if malware {
             return self.reject(so_far, Cause::Malware, self.malware_reply());
         }
+        match self.listed().filter(|_| !out.lists) {
+            Some(cause @ Cause::Allowed(_)) => return self.deliver(so_far, cause),
+            Some(cause) => {
+                return match self.effective.blocked {
+                    Blocked::Reject => self.reject(so_far, cause, sender_blocked()),
+                    Blocked::Discard => so_far.because(cause, Disposition::Discard),
+                };
+            }
+            None => {}
+        }
         if let Some(reply) = early {
             return self.reject(so_far, Cause::Check, reply.clone());
         }
@@ -188,12 +209,8 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn matches(&self, policy: &Policy) -> bool {
-        policy.direction.is_none_or(|direction| direction == self.facts.direction)
-            && (policy.from.is_empty() || policy.from.iter().any(|p| p.matches_sender(self.facts.sender)))
-            && (policy.to.is_empty() || policy.to.iter().any(|p| p.matches_recipient(self.recipient)))
-            && policy.when.hold(self.facts, self.standing.total)
-            && policy.strip.as_ref().is_none_or(|strip| strip.finds(self.facts.message))
+    fn matches(&self, index: usize, policy: &Policy) -> bool {
+        (policy.to.is_empty() || policy.to.holds(&self.who)) && self.asked.fits(index, policy, self.standing.total)
     }
 
     /// Adds marks. The mail of who gets copies is not copied itself: a copy that comes back makes no other.
@@ -241,6 +258,10 @@ impl<'a> Asker<'a> {
         so_far.marks_if_taken.merge(&self.settings.marks);
         Wish { reply: Some(reply), ..so_far.because(cause, disposition) }
     }
+}
+
+fn sender_blocked() -> Reply {
+    Reply::fixed(550, (5, 7, 1), "Message refused: the recipient does not accept mail from this sender")
 }
 
 fn site_refuses() -> Reply {

@@ -4,6 +4,8 @@
 mod answer;
 mod ask;
 pub mod correspondents;
+mod country;
+mod database;
 mod health;
 mod helo;
 mod judge;
@@ -21,6 +23,7 @@ pub use networks::{NetworkSet, parse_network};
 pub use sender::{SenderAnswers, SenderQuestion, ask_sender};
 pub use settings::{Dnsbl, Dnswl, HeloPoints, ReversePoints, Settings};
 
+use country::Countries;
 use health::HealthCell;
 use recent::Recent;
 use serde::{Deserialize, Serialize};
@@ -32,6 +35,7 @@ pub struct Reputation {
     settings: Settings,
     internal: NetworkSet,
     relays: NetworkSet,
+    countries: Option<Countries>,
     allow: Vec<Source>,
     deny: Vec<Source>,
     /// One for each DNS block list, in the order of the settings.
@@ -76,10 +80,13 @@ impl Reputation {
         let allow = sources("reputation.allow", &settings.allow, &settings.allow_files, &mut faults);
         let deny = sources("reputation.deny", &settings.deny, &settings.deny_files, &mut faults);
         let learned = learned::Learned::load(settings.learned.clone()).map_err(|fault| faults.push(fault));
-        let (true, Ok(learned)) = (faults.is_empty(), learned) else { return Err(faults) };
+        let countries = settings.countries.as_deref().map(Countries::open).transpose();
+        let countries = countries.map_err(|fault| faults.push(fault));
+        let (true, Ok(learned), Ok(countries)) = (faults.is_empty(), learned, countries) else { return Err(faults) };
         Ok(Reputation {
             internal: settings.internal.iter().copied().collect(),
             relays: settings.relays.iter().copied().collect(),
+            countries,
             allow,
             deny,
             health: settings.dnsbl.iter().map(|_| HealthCell::default()).collect(),
@@ -97,6 +104,11 @@ impl Reputation {
     /// What this site has seen of senders before.
     pub fn learned(&self) -> &learned::Learned {
         &self.learned
+    }
+
+    /// The country of an address by ISO 3166-1, two capital letters; `None` if there is no database or it does not know.
+    pub fn country(&self, ip: IpAddr) -> Option<String> {
+        self.countries.as_ref()?.find(ip)
     }
 
     /// What the site's own lists say. A client without address (a local socket) is internal. Where lists disagree, the

@@ -12,6 +12,8 @@ pub struct Settings {
     pub internal: Vec<IpNet>,
     /// Our secondary MXs and gateways.
     pub relays: Vec<IpNet>,
+    /// A file in MaxMind's format with the countries of addresses, for policies.
+    pub countries: Option<PathBuf>,
     /// Networks that are never refused for their reputation.
     pub allow: Vec<IpNet>,
     /// Networks that are refused.
@@ -37,6 +39,7 @@ impl Default for Settings {
         Settings {
             internal: ["127.0.0.0/8", "::1"].into_iter().filter_map(parse_network).collect(),
             relays: Vec::new(),
+            countries: None,
             allow: Vec::new(),
             deny: Vec::new(),
             allow_files: Vec::new(),

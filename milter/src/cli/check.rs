@@ -11,7 +11,7 @@ use super::{
 use indicatif::{ProgressBar, ProgressStyle};
 use mailward_core::{
     config::Config,
-    engine::{Engine, Replayed, Report, Shared},
+    engine::{Engine, Replayed, Report, SessionOptions, Shared},
     explain::with_run,
     lookup::{Deadline, dns::Zone},
     session::Recording,
@@ -32,7 +32,8 @@ const FORGET: Duration = Duration::from_secs(1);
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  mailward check mail.eml --client-ip 192.0.2.7 --from a@example.net --to b@example.com\n  \
-    mailward check --json archive.mbox maildir/ | jq .verdict\n  mailward check 3f5xk2.session      replay what the milter saw"
+    mailward check --json archive.mbox maildir/ | jq .verdict\n  mailward check 3f5xk2.session      replay what the milter saw\n  \
+    mailward check --why mail.eml      and tell why the policies that did not decide did not match"
 )]
 pub(super) struct Arguments {
     /// Messages, mbox files, recorded sessions, or directories of them; `-` is standard input.
@@ -62,6 +63,9 @@ pub(super) struct Arguments {
     /// Print one JSON object a line for each message.
     #[arg(long)]
     json: bool,
+    /// Say for each recipient which policies did not match, and why.
+    #[arg(long)]
+    why: bool,
     /// Print only what is not delivered unmarked, and the totals.
     #[arg(long, short)]
     quiet: bool,
@@ -146,7 +150,7 @@ async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals
         Kind::Session => match Recording::read(&input.bytes[..]) {
             Ok(mut recording) => {
                 let then = std::mem::take(&mut recording.explanations);
-                let replayed = engine.replay(recording).await;
+                let replayed = engine.replay(recording, options(arguments)).await;
                 let reports = replayed.into_iter().map(|replayed| match replayed {
                     Replayed::Message(judged) => finished(judged),
                     Replayed::Refused(refusal) => (refusal.report, true),
@@ -159,6 +163,10 @@ async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals
             }
         },
     }
+}
+
+fn options(arguments: &Arguments) -> SessionOptions {
+    SessionOptions { tell_not_matched: arguments.why, ..SessionOptions::default() }
 }
 
 /// Plays a session with this one message.
@@ -174,7 +182,7 @@ async fn judge_message(engine: &Arc<Engine>, arguments: &Arguments, bytes: &[u8]
         from: arguments.from.clone().or(guessed.sender).unwrap_or_default(),
         to: if arguments.to.is_empty() { guessed.recipient.into_iter().collect() } else { arguments.to.clone() },
     };
-    one_message::judge(engine, &sent, &raw).await.into_iter().collect()
+    one_message::judge(engine, options(arguments), &sent, &raw).await.into_iter().collect()
 }
 
 /// Prints the reports about one input; `then` is what a recording says was said about each.
@@ -191,7 +199,7 @@ fn print(
         totals.messages += 1;
         totals.negative += u64::from(negative);
         let explanation = report.explanation.json();
-        let as_then = then.get(index).map(|then| *then == explanation);
+        let as_then = then.get(index).map(|then| *then == report.explanation.clone().without_not_matched().json());
         if arguments.json {
             println!("{}", with_run(&explanation, &run_object(name, &report, ms, as_then)));
         } else if !arguments.quiet || negative || report.is_marked() {

@@ -24,8 +24,13 @@ pub(super) struct Sent {
 
 /// Judges a message in wire form; whether the verdict is a refusal, a deferral, a discard or a hold stands beside its
 /// report. `None`: nothing was decided.
-pub(super) async fn judge(engine: &Arc<Engine>, sent: &Sent, raw: &[u8]) -> Option<(Report, bool)> {
-    let mut session = engine.session(SessionOptions::default());
+pub(super) async fn judge(
+    engine: &Arc<Engine>,
+    options: SessionOptions,
+    sent: &Sent,
+    raw: &[u8],
+) -> Option<(Report, bool)> {
+    let mut session = engine.session(options);
     let facts = ConnectFacts {
         time: sent.time,
         client_ip: sent.client_ip,

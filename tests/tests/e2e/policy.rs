@@ -258,3 +258,47 @@ fn text_of_a_refusal_arrives_intact_whatever_signs_are_in_it() {
     }
     assert_eq!(site.sink.count(), 0);
 }
+
+#[test]
+fn list_that_changes_acts_without_a_reload_and_a_faulty_one_changes_nothing() {
+    let scratch = Scratch::new();
+    let file = scratch.file("unwanted.txt", "*@first.example\n");
+    let config = format!("[[list]]\nname = \"unwanted\"\nfile = \"{}\"\n", file.display())
+        + &policy("nobody wants it", "from = \"list:unwanted\"\nthen = { reject = \"Not from you\" }");
+    let site = Site::builder(&scratch, &config).start();
+    let taken = |from: &str| site.send(STRANGER, from, &[ALICE], message(from, from, "Hello")).is_accepted();
+    assert!(!taken("a@first.example") && taken("a@second.example"));
+    let replace = |text: &str| {
+        std::fs::rename(scratch.file("new.txt", text), &file).expect("the list can be replaced");
+    };
+    replace("*@second.example\n# and a friend\n*@third.example\n");
+    site.mailward.wait_for_log("that the list is read", |line| line["entries"] == 2);
+    assert!(taken("b@first.example") && !taken("b@second.example") && !taken("b@third.example"));
+    replace("first.example\n");
+    let line = site.mailward.wait_for_text("unwanted.txt:1:");
+    assert!(line.contains("has no"), "{line}");
+    site.mailward.wait_for_text("in force stays");
+    assert!(taken("c@first.example") && !taken("c@second.example"));
+}
+
+#[test]
+fn recipients_allow_and_block_senders_for_themselves() {
+    let scratch = Scratch::new();
+    let config = format!(
+        "[[settings]]\nfor = [\"{ALICE}\"]\nallow = [\"*@friend.example\"]\n\
+         [[settings]]\nfor = [\"{BOB}\"]\nblock = [\"pest@friend.example\"]\n"
+    );
+    let dns = Dns::builder().txt("friend.example", &format!("v=spf1 ip4:{STRANGER} -all"));
+    let site = Site::builder(&scratch, &config).dns(dns).start();
+    let spam = |from: &str| message(from, from, &crate::limits::gtube());
+    let send = |from: &str, to: &str, text| site.send(STRANGER, from, &[to], text);
+    assert!(send("a@friend.example", ALICE, spam("a@friend.example")).is_accepted(), "allowed, and SPF passes");
+    assert!(!send("a@friend.example", CAROL, spam("a@friend.example")).is_accepted());
+    assert!(!send("a@other.example", ALICE, spam("a@other.example")).is_accepted());
+    let clean = || message("pest@friend.example", "pest", "Hello");
+    let refused = send("pest@friend.example", BOB, clean()).end.expect("it is asked at the end of the message");
+    assert_eq!((refused.code, refused.enhanced()), (550, Some("5.7.1")), "{refused}");
+    let explained = site.explain(&reference(&refused));
+    assert!(explained.contains("blocked by settings of bob@rig.test (line"), "{explained}");
+    assert!(send("pest@friend.example", CAROL, clean()).is_accepted());
+}

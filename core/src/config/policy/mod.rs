@@ -1,7 +1,9 @@
-//! `[[policy]]`, `[[settings]]`, `[policy_defaults]` and `[trial]`.
+//! `[[policy]]`, `[[settings]]`, `[[list]]`, `[policy_defaults]` and `[trial]`.
 
+mod inner;
 mod then;
 mod when;
+mod who;
 
 use super::{
     diagnostic::Faults,
@@ -10,17 +12,27 @@ use super::{
 };
 use crate::{
     policy::{
-        AddressPattern, Conditions, DifferingEdits, Marks, MixedRefusal, Policy, ScopedSettings, Settings, Then, Trial,
+        AddressSet, Blocked, Conditions, DifferingEdits, Marks, MixedRefusal, Policy, ScopedSettings, Settings, Then,
     },
     score::{FindingPattern, Thresholds},
     session::Direction,
     verdict::Points,
 };
 use toml::Spanned;
+use who::{Lists, list, recipients, senders};
 
-/// Reads all that decides about verdicts. `organisation` are the thresholds of `[score]`.
-pub(super) fn read(root: &mut Table<'_>, organisation: Thresholds, faults: &mut Faults<'_>) -> Settings {
-    let mut settings = Settings { trial: trial(root, faults), ..Settings::default() };
+/// What the tables here need of others.
+pub(super) struct Site {
+    /// The thresholds of `[score]`.
+    pub(super) thresholds: Thresholds,
+    /// Whether `[networks]` names a database of countries.
+    pub(super) knows_countries: bool,
+}
+
+/// Reads all that decides about verdicts.
+pub(super) fn read(root: &mut Table<'_>, site: &Site, faults: &mut Faults<'_>) -> Settings {
+    let lists = who::lists(root, faults);
+    let mut settings = Settings { trial: who::trial(root, &lists, faults), ..Settings::default() };
     let mut defaults = root.section("policy_defaults", faults);
     settings.mixed_refusal = defaults.choice("mixed_refusal", &["tag", "hold"], MixedRefusal::default(), faults);
     let words = ["headers-only", "defer-recipient"];
@@ -30,17 +42,19 @@ pub(super) fn read(root: &mut Table<'_>, organisation: Thresholds, faults: &mut 
     }
     defaults.finish(faults);
     for table in root.tables("settings", faults) {
-        settings.scoped.extend(scoped(table, organisation, faults));
+        settings.scoped.push(scoped(table, site.thresholds, &lists, faults));
     }
     let mut names: Vec<(String, usize)> = Vec::new();
+    let reader = when::Reader { lists: &lists, knows_countries: site.knows_countries };
     for table in root.tables("policy", faults) {
-        settings.policies.extend(policy(table, &settings.marks, &mut names, faults));
+        settings.policies.extend(policy(table, &reader, &settings.marks, &mut names, faults));
     }
-    settings
+    Settings { lists, ..settings }
 }
 
 fn policy(
     mut table: Table<'_>,
+    reader: &when::Reader<'_>,
     marks: &Marks,
     names: &mut Vec<(String, usize)>,
     faults: &mut Faults<'_>,
@@ -49,10 +63,10 @@ fn policy(
     let line = faults.line_of(&span);
     let name = name(&mut table, line, names, faults);
     let direction = direction(&mut table, faults);
-    let from = senders(&mut table, faults);
+    let from = senders(&mut table, "from", reader.lists, faults);
     let to = list(&mut table, "to", faults);
-    let to = patterns(&table.path_of("to"), to, faults);
-    let when = table.table("when", faults).map_or_else(Conditions::default, |when| when::read(when, faults));
+    let to = recipients(&table.path_of("to"), &to, reader.lists, faults);
+    let when = table.table("when", faults).map_or_else(Conditions::default, |when| reader.read(when, faults));
     let then = then::read(&mut table, marks, faults);
     let then = match table.take("continue") {
         None => then,
@@ -113,74 +127,46 @@ fn direction(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Direction
     }
 }
 
-/// `from`: the directory tells groups of recipients only.
-fn senders(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<AddressPattern> {
-    let items = list(table, "from", faults);
-    let path = table.path_of("from");
-    let mut found = Vec::new();
-    for item in items {
-        match pattern(&path, &item, faults) {
-            Some(AddressPattern::Group(_)) => {
-                faults.at(item.span(), format!("{path}: groups of senders are not known; name addresses or domains"));
-            }
-            other => found.extend(other),
-        }
-    }
-    found
-}
-
-/// A list that narrows down: an empty one would mean all where the writer meant none, and is a fault.
-fn list(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -> Vec<Spanned<String>> {
-    let items = table.strings(key, faults);
-    if items.as_ref().is_some_and(Vec::is_empty) {
-        faults.at(table.span.clone(), format!("{} is an empty list; leave it out to mean all", table.path_of(key)));
-    }
-    items.unwrap_or_default()
-}
-
-/// Recipients.
-fn patterns(path: &str, items: Vec<Spanned<String>>, faults: &mut Faults<'_>) -> Vec<AddressPattern> {
-    let mut found = Vec::new();
-    for item in items {
-        match pattern(path, &item, faults) {
-            Some(AddressPattern::Null) => {
-                faults.at(item.span(), format!("{path}: \"<>\" is a sender, never a recipient"));
-            }
-            other => found.extend(other),
-        }
-    }
-    found
-}
-
-fn pattern(path: &str, item: &Spanned<String>, faults: &mut Faults<'_>) -> Option<AddressPattern> {
-    match AddressPattern::parse(item.get_ref()) {
-        Ok(pattern) => Some(pattern),
-        Err(why) => {
-            faults.at(item.span(), format!("{path}: \"{}\" {why}", item.get_ref()));
-            None
-        }
-    }
-}
-
-fn scoped(mut table: Table<'_>, organisation: Thresholds, faults: &mut Faults<'_>) -> Option<ScopedSettings> {
+fn scoped(mut table: Table<'_>, organisation: Thresholds, lists: &Lists, faults: &mut Faults<'_>) -> ScopedSettings {
     let span = table.span.clone();
-    let of = table.strings("for", faults).unwrap_or_default();
-    let of = patterns(&table.path_of("for"), of, faults);
+    let items = table.strings("for", faults).unwrap_or_default();
+    let of = recipients(&table.path_of("for"), &items, lists, faults);
     if of.is_empty() {
         faults.at(span.clone(), "these settings are for nobody; write for = [\"*@example.com\"]");
     }
-    if of.contains(&AddressPattern::Any) {
+    if of.has_everybody() {
         faults.at(span.clone(), "settings for \"*\" are those of the organisation; write them in [score]");
     }
     let tag = points(&mut table, "tag", faults);
     let reject = points(&mut table, "reject", faults);
     check_order(tag.unwrap_or(organisation.tag), reject.unwrap_or(organisation.reject), span.clone(), faults);
     let skip = table.strings("skip", faults).map(|items| items.iter().filter_map(|i| skipped(i, faults)).collect());
-    if tag.is_none() && reject.is_none() && skip.is_none() {
-        faults.at(span, "these settings set nothing; known here: tag, reject, skip");
+    let allow = listed(&mut table, "allow", lists, faults);
+    let block = listed(&mut table, "block", lists, faults);
+    let blocked = match table.has("blocked") {
+        true => Some(table.choice("blocked", &["reject", "discard"], Blocked::default(), faults)),
+        false => None,
+    };
+    if tag.is_none() && reject.is_none() && skip.is_none() && allow.is_none() && block.is_none() && blocked.is_none() {
+        faults.at(span.clone(), "these settings set nothing; known here: tag, reject, skip, allow, block, blocked");
     }
     table.finish(faults);
-    Some(ScopedSettings { of, tag, reject, skip })
+    let name = items.into_iter().next().map(Spanned::into_inner).unwrap_or_default();
+    let line = Some(faults.line_of(&span));
+    ScopedSettings { name, line, of, tag, reject, skip, allow, block, blocked }
+}
+
+/// A list of senders that may be empty: then it hides that of settings further away.
+fn listed(table: &mut Table<'_>, key: &'static str, lists: &Lists, faults: &mut Faults<'_>) -> Option<AddressSet> {
+    let items = table.strings(key, faults)?;
+    let set = who::senders_of(&table.path_of(key), &items, lists, faults);
+    if set.has_everybody() {
+        faults.at(
+            table.span.clone(),
+            format!("{} names everybody; set reject instead, or write a [[policy]]", table.path_of(key)),
+        );
+    }
+    Some(set)
 }
 
 fn skipped(item: &Spanned<String>, faults: &mut Faults<'_>) -> Option<FindingPattern> {
@@ -197,30 +183,6 @@ fn points(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -> 
     let present = table.has(key);
     let read = table.points(key, Points::ZERO, faults);
     present.then_some(read)
-}
-
-/// `[trial]`: an empty or missing table means that verdicts act for everybody.
-fn trial(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Trial> {
-    let mut table = root.table("trial", faults)?;
-    let recipients = table.strings("recipients", faults).unwrap_or_default();
-    let mut acting = patterns(&table.path_of("recipients"), recipients, faults);
-    let path = table.path_of("domains");
-    for item in table.strings("domains", faults).unwrap_or_default() {
-        let domain = item.get_ref();
-        let written = match domain.starts_with("*.") || domain.starts_with("*@") {
-            true => domain.clone(),
-            false => format!("*@{domain}"),
-        };
-        match AddressPattern::parse(&written) {
-            Ok(pattern @ (AddressPattern::Domain(_) | AddressPattern::Subdomains(_))) => acting.push(pattern),
-            _ => faults.at(
-                item.span(),
-                format!("{path}: \"{domain}\" is no domain; write \"example.com\" or \"*.example.com\""),
-            ),
-        }
-    }
-    table.finish(faults);
-    (!acting.is_empty()).then_some(Trial { acting })
 }
 
 #[cfg(test)]

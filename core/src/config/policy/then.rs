@@ -133,7 +133,7 @@ fn addresses(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) 
 /// `{ attachment = { … }, note = "text", otherwise = "reject" }`.
 fn strip(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<Strip> {
     let span = table.span.clone();
-    let attachment = table.table("attachment", faults).map(|table| super::when::read_attachment(table, faults));
+    let attachment = table.table("attachment", faults).map(|table| super::inner::attachment(table, faults));
     if attachment.is_none() {
         faults.at(span, "strip says not which files; write attachment = { macro = true }");
     }

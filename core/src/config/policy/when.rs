@@ -1,28 +1,115 @@
 //! `when`: what a policy asks about a message.
 
-use super::list;
+use super::{
+    inner, points,
+    who::{Lists, list, senders},
+};
 use crate::{
     config::{
         diagnostic::{Faults, did_you_mean},
         reader::Table,
         score::finding_pattern,
     },
-    policy::{AttachmentCondition, Conditions, Glob, HeaderCondition, HeaderTest},
-    verdict::Points,
+    message::{SCRIPTS, Script},
+    policy::{Conditions, Glob},
 };
 use ipnet::IpNet;
-use regex::{Regex, RegexBuilder};
 use std::net::IpAddr;
-use toml::Spanned;
+use toml::{Spanned, de::DeValue};
 
 /// Results of SPF, DKIM, ARC and DMARC (RFC 8601 §2.7).
 const RESULTS: &[&str] = &["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"];
 
-/// Largest compiled expression. Unit: bytes. Source: our own limit; the `regex` crate's default is ten times that.
-const REGEX_BYTES: usize = 1 << 20;
+/// Deepest nesting of `all`, `any` and `not`. Unit: levels. Source: our own limit; who needs more writes two policies.
+const DEPTH: usize = 8;
+
+/// Reads conditions, with what they need of other tables.
+pub(super) struct Reader<'l> {
+    pub(super) lists: &'l Lists,
+    pub(super) knows_countries: bool,
+}
+
+impl Reader<'_> {
+    /// Reads `when`.
+    pub(super) fn read(&self, table: Table<'_>, faults: &mut Faults<'_>) -> Conditions {
+        self.read_at(0, table, faults)
+    }
+
+    fn read_at(&self, depth: usize, mut table: Table<'_>, faults: &mut Faults<'_>) -> Conditions {
+        let span = table.span.clone();
+        if depth > DEPTH {
+            faults.at(span, format!("conditions are nested more than {DEPTH} deep; write several policies"));
+            return Conditions::default();
+        }
+        if table.is_empty() && depth == 0 {
+            faults.at(span.clone(), "when is empty; leave it out if the policy is for every message");
+        } else if table.is_empty() {
+            faults.at(span.clone(), "this condition is empty; it would always hold, so leave it out");
+        }
+        let findings = list(&mut table, "finding", faults);
+        let attachment = table.table("attachment", faults);
+        let header = table.table("header", faults);
+        let time = table.table("time", faults);
+        let conditions = Conditions {
+            findings: findings.iter().filter_map(|item| finding_pattern(item, faults)).collect(),
+            points_at_least: points(&mut table, "points_at_least", faults),
+            points_below: points(&mut table, "points_below", faults),
+            size_over: size(&mut table, faults),
+            attachment: attachment.map(|table| inner::attachments(table, faults)),
+            header: header.and_then(|table| inner::header(table, faults)),
+            text: tables(&mut table, "text", faults).into_iter().filter_map(|text| inner::text(text, faults)).collect(),
+            link: parsed(&mut table, "link", "a host such as \"example.com\" or \"*.example.com\"", host, faults),
+            header_from: senders(&mut table, "header_from", self.lists, faults),
+            charset: parsed(&mut table, "charset", "a character set such as \"koi8-r\"", Glob::parse, faults),
+            script: scripts(&mut table, faults),
+            time: time.and_then(|table| inner::time(table, faults)),
+            tls: inner::tls(&mut table, faults),
+            authenticated: boolean(&mut table, "authenticated", faults),
+            user: parsed(&mut table, "user", "a login such as \"alice\" or \"*@example.com\"", Glob::parse, faults),
+            spf: results(&mut table, "spf", faults),
+            dkim: results(&mut table, "dkim", faults),
+            arc: results(&mut table, "arc", faults),
+            dmarc: results(&mut table, "dmarc", faults),
+            client: parsed(&mut table, "client", "an address or network such as \"192.0.2.0/24\"", network, faults),
+            country: self.countries(&mut table, faults),
+            all: self.nested(depth, "all", &mut table, faults),
+            any: self.nested(depth, "any", &mut table, faults),
+            not: table.table("not", faults).map(|inner| Box::new(self.read_at(depth + 1, inner, faults))),
+        };
+        if let (Some(least), Some(below)) = (conditions.points_at_least, conditions.points_below)
+            && least >= below
+        {
+            faults.at(span.clone(), format!("when can never hold: at least {least} and below {below} points"));
+        }
+        if conditions.authenticated == Some(false) && !conditions.user.is_empty() {
+            faults.at(span, "when can never hold: a user who has not authenticated");
+        }
+        table.finish(faults);
+        conditions
+    }
+
+    fn nested(
+        &self,
+        depth: usize,
+        key: &'static str,
+        table: &mut Table<'_>,
+        faults: &mut Faults<'_>,
+    ) -> Vec<Conditions> {
+        tables(table, key, faults).into_iter().map(|inner| self.read_at(depth + 1, inner, faults)).collect()
+    }
+
+    fn countries(&self, table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
+        let place = table.place("country");
+        if let Some(place) = place.filter(|_| !self.knows_countries) {
+            let cure = "set [networks] countries = \"/usr/share/GeoIP/GeoLite2-Country.mmdb\"";
+            faults.at(place, format!("{}: no database tells countries; {cure}", table.path_of("country")));
+        }
+        parsed(table, "country", "a country of ISO 3166-1 in two letters such as \"DE\"", country, faults)
+    }
+}
 
 /// A list of which each entry is parsed; those that do not parse are reported with `expected`.
-fn parsed<T>(
+pub(super) fn parsed<T>(
     table: &mut Table<'_>,
     key: &'static str,
     expected: &str,
@@ -43,100 +130,61 @@ fn parsed<T>(
     found
 }
 
-/// Reads `when`.
-pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Conditions {
-    let span = table.span.clone();
-    if table.is_empty() {
-        faults.at(span.clone(), "when is empty; leave it out if the policy is for every message");
-    }
-    let findings = list(&mut table, "finding", faults);
-    let attachment = table.table("attachment", faults);
-    let header = table.table("header", faults);
-    let conditions = Conditions {
-        findings: findings.iter().filter_map(|item| finding_pattern(item, faults)).collect(),
-        points_at_least: points(&mut table, "points_at_least", faults),
-        points_below: points(&mut table, "points_below", faults),
-        size_over: size(&mut table, faults),
-        attachment: attachment.map(|table| read_attachment(table, faults)),
-        header: header.and_then(|table| read_header(table, faults)),
-        tls: boolean(&mut table, "tls", faults),
-        authenticated: boolean(&mut table, "authenticated", faults),
-        spf: results(&mut table, "spf", faults),
-        dkim: results(&mut table, "dkim", faults),
-        arc: results(&mut table, "arc", faults),
-        dmarc: results(&mut table, "dmarc", faults),
-        client: parsed(&mut table, "client", "an address or network such as \"192.0.2.0/24\"", network, faults),
-    };
-    if let (Some(least), Some(below)) = (conditions.points_at_least, conditions.points_below)
-        && least >= below
-    {
-        faults.at(span, format!("when can never hold: at least {least} and below {below} points"));
-    }
-    table.finish(faults);
-    conditions
-}
-
-pub(super) fn read_attachment(mut table: Table<'_>, faults: &mut Faults<'_>) -> AttachmentCondition {
-    if table.is_empty() {
-        faults.at(table.span.clone(), "attachment is empty; write { name = \"*\" } for any attachment");
-    }
-    let condition = AttachmentCondition {
-        macros: boolean(&mut table, "macro", faults),
-        executable: boolean(&mut table, "executable", faults),
-        encrypted: boolean(&mut table, "encrypted", faults),
-        names: parsed(&mut table, "name", "a name with stars such as \"*.iso\"", Glob::parse, faults),
-        types: parsed(&mut table, "type", "a type such as \"application/*\"", Glob::parse, faults),
-        kinds: parsed(&mut table, "kind", "a kind of file such as \"zip\"", kind, faults),
-        size_over: size(&mut table, faults),
-    };
-    table.finish(faults);
-    condition
-}
-
-fn read_header(mut table: Table<'_>, faults: &mut Faults<'_>) -> Option<HeaderCondition> {
-    let span = table.span.clone();
-    let name = table.parsed("name", "a header name such as \"List-Id\"", header_name, faults);
-    let contains = table.string("contains", faults);
-    let matches = table.string("matches", faults);
-    let present = boolean(&mut table, "present", faults);
-    table.finish(faults);
-    if name.is_none() {
-        faults.at(span.clone(), "header needs name = \"…\"");
-    }
-    let test = match (contains, matches, present) {
-        (Some(text), None, None) if !text.get_ref().is_empty() => HeaderTest::Contains(text.get_ref().to_lowercase()),
-        (None, Some(pattern), None) => HeaderTest::Matches(expression(&pattern, faults)?),
-        (None, None, Some(present)) => HeaderTest::Present(present),
-        _ => {
-            faults.at(span, "header needs one of contains = \"text\", matches = \"expression\", present = true");
-            return None;
+/// A list of tables in one line; one table alone is a list of one.
+fn tables<'i>(table: &mut Table<'i>, key: &'static str, faults: &mut Faults<'_>) -> Vec<Table<'i>> {
+    match table.take(key) {
+        None => Vec::new(),
+        Some((span, DeValue::Array(items))) => {
+            if items.is_empty() {
+                faults.at(span, format!("{} is an empty list; leave it out", table.path_of(key)));
+            }
+            let inner = items.into_iter().filter_map(|item| {
+                let span = item.span();
+                table.table_of(key, span, item.into_inner(), faults)
+            });
+            inner.collect()
         }
-    };
-    Some(HeaderCondition { name: name?, test })
-}
-
-fn expression(pattern: &Spanned<String>, faults: &mut Faults<'_>) -> Option<Regex> {
-    match RegexBuilder::new(pattern.get_ref()).size_limit(REGEX_BYTES).build() {
-        Ok(regex) => Some(regex),
-        Err(why) => {
-            let why = why.to_string();
-            let last = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            faults.at(pattern.span(), format!("not a regular expression of the Rust regex crate: {last}"));
-            None
+        Some((span, DeValue::Table(inner))) => {
+            table.table_of(key, span, DeValue::Table(inner), faults).into_iter().collect()
+        }
+        Some((span, other)) => {
+            table.wrong_type(key, span, "conditions such as [{ tls = true }, { spf = \"pass\" }]", &other, faults);
+            Vec::new()
         }
     }
-}
-
-fn header_name(text: &str) -> Option<String> {
-    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b':')).then(|| text.to_owned())
-}
-
-fn kind(text: &str) -> Option<String> {
-    (!text.trim().is_empty()).then(|| text.trim().to_lowercase())
 }
 
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn country(text: &str) -> Option<String> {
+    (text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic())).then(|| text.to_ascii_uppercase())
+}
+
+/// A host, or a glob of hosts. International names are compared in ASCII.
+fn host(text: &str) -> Option<Glob> {
+    let (stars, name) = text.split_at(text.len() - text.trim_start_matches(['*', '.']).len());
+    let whole = !name.is_empty() && !name.contains(['/', ':', '@', ' ']);
+    match name.is_ascii() {
+        _ if !whole => None,
+        true => Glob::parse(text),
+        false => Glob::parse(&format!("{stars}{}", idna::domain_to_ascii(name).ok()?)),
+    }
+}
+
+fn scripts(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<Script> {
+    let items = list(table, "script", faults);
+    let path = table.path_of("script");
+    let mut found = Vec::new();
+    for item in items {
+        let word = item.get_ref().to_lowercase();
+        match SCRIPTS.iter().find(|(known, _)| *known == word) {
+            Some((_, script)) => found.push(*script),
+            None => faults.at(item.span(), not_one_of(&path, &item, SCRIPTS.iter().map(|(known, _)| *known))),
+        }
+    }
+    found
 }
 
 fn results(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -> Vec<String> {
@@ -148,27 +196,25 @@ fn results(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) ->
         if RESULTS.contains(&word.as_str()) {
             found.push(word);
         } else {
-            let advice = did_you_mean(&word, RESULTS.iter().copied());
-            let known = RESULTS.join(", ");
-            faults.at(item.span(), format!("{path} is \"{}\", must be one of {known}{advice}", item.get_ref()));
+            faults.at(item.span(), not_one_of(&path, &item, RESULTS.iter().copied()));
         }
     }
     found
 }
 
-fn points(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -> Option<Points> {
-    let present = table.has(key);
-    let read = table.points(key, Points::ZERO, faults);
-    present.then_some(read)
+fn not_one_of(path: &str, item: &Spanned<String>, known: impl Iterator<Item = &'static str> + Clone) -> String {
+    let advice = did_you_mean(&item.get_ref().to_lowercase(), known.clone());
+    let known: Vec<&str> = known.collect();
+    format!("{path} is \"{}\", must be one of {}{advice}", item.get_ref(), known.join(", "))
 }
 
-fn boolean(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -> Option<bool> {
+pub(super) fn boolean(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -> Option<bool> {
     let present = table.has(key);
     let read = table.boolean(key, true, faults);
     present.then_some(read)
 }
 
-fn size(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<usize> {
+pub(super) fn size(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<usize> {
     let present = table.has("size_over");
     let read = table.size("size_over", usize::MAX, faults);
     present.then_some(read)

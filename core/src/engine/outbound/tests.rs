@@ -145,10 +145,11 @@ async fn a_replay_says_the_same_of_rates_alarms_and_signatures() {
     let recording = session.recording().expect("it is recorded");
     let said = recording.explanations.clone();
     assert!(said.len() == 2 && said[0].contains("\"signed\":[\"d=x.test"), "{said:?}");
-    let replayed = engine.replay(recording).await.into_iter().map(|replayed| match replayed {
-        Replayed::Message(judged) => judged.report.explanation.json(),
-        Replayed::Refused(refusal) => refusal.report.explanation.json(),
-    });
+    let replayed =
+        engine.replay(recording, SessionOptions::default()).await.into_iter().map(|replayed| match replayed {
+            Replayed::Message(judged) => judged.report.explanation.json(),
+            Replayed::Refused(refusal) => refusal.report.explanation.json(),
+        });
     assert_eq!(replayed.collect::<Vec<_>>(), said);
     assert_eq!(engine.shared().meter().alarms(false), 1, "a replay rings nowhere");
 }

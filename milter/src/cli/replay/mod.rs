@@ -18,7 +18,7 @@ use crate::compared::{Judged, causes};
 use indicatif::{ProgressBar, ProgressStyle};
 use mailward_core::{
     config::{self, Config},
-    engine::{Engine, Replayed, Shared},
+    engine::{Engine, Replayed, SessionOptions, Shared},
     lookup::{Deadline, dns::Zone},
     session::Recording,
 };
@@ -265,7 +265,7 @@ async fn verdicts(judges: &Judges, engine: &Arc<Engine>, input: &Input) -> Resul
         Kind::Message => {
             let raw = wire_form(&input.bytes);
             let sent = judges.sources.sent(&input.name, &raw, judges.now);
-            let judged = one_message::judge(engine, &sent, &raw).await;
+            let judged = one_message::judge(engine, SessionOptions::default(), &sent, &raw).await;
             judged.map(|(report, _)| Judged::of(&report.explanation)).into_iter().collect()
         }
         Kind::Session => {
@@ -274,7 +274,7 @@ async fn verdicts(judges: &Judges, engine: &Arc<Engine>, input: &Input) -> Resul
                 Replayed::Message(judged) => Judged::of(&judged.report.explanation),
                 Replayed::Refused(refusal) => Judged::of(&refusal.report.explanation),
             };
-            engine.replay(recording).await.into_iter().map(explanation).collect()
+            engine.replay(recording, SessionOptions::default()).await.into_iter().map(explanation).collect()
         }
     };
     engine.shared().forget_counts(judges.now, Deadline::after(FORGET)).await;

@@ -60,7 +60,7 @@ async fn recorded(engine: &Arc<Engine>, path: &Path) -> Result<Outcome, Vec<Stri
     let name = path.display();
     let file = File::open(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
     let recording = Recording::read(BufReader::new(file)).map_err(|error| vec![format!("{name}: {error}")])?;
-    let last = engine.replay(recording).await.pop();
+    let last = engine.replay(recording, SessionOptions::default()).await.pop();
     Ok(match last {
         None => Outcome::default(),
         Some(Replayed::Refused(refusal)) => {

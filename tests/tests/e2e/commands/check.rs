@@ -1,6 +1,6 @@
 //! `mailward check`.
 
-use mailward_tests::scratch::Scratch;
+use mailward_tests::{mmdb, scratch::Scratch};
 use serde_json::Value;
 
 use super::{mailward, mailward_reading, offline};
@@ -149,4 +149,78 @@ fn unreadable_file_ends_with_code_2_after_the_others_were_judged() {
     let (code, output, errors) = mailward(scratch.path(), &arguments);
     assert_eq!((code, objects(&output).len()), (2, 1), "{errors}");
     assert!(errors.contains("missing.eml"), "{errors}");
+}
+
+#[test]
+fn why_tells_which_key_of_each_earlier_policy_failed_and_countries_users_and_words_decide() {
+    let scratch = Scratch::new();
+    let countries = scratch.file("c.mmdb", mmdb::countries(&[("192.0.2.0/24", "CL"), ("2001:db8::/32", "NO")]));
+    scratch.file("friends.txt", "# friends\n*@friend.example\n");
+    let policies = format!(
+        r#"
+[networks]
+countries = "{}"
+[[list]]
+name = "friends"
+file = "{}"
+[[policy]]
+name = "from there"
+when = {{ country = "cl" }}
+then = "hold"
+[[policy]]
+name = "friends"
+from = "list:friends"
+then = "deliver"
+[[policy]]
+name = "words"
+when = {{ text = {{ contains = "wire transfer" }}, link = "*.example.org" }}
+then = "discard"
+[[policy]]
+name = "the scanner"
+direction = "both"
+when = {{ user = "SCAN-*" }}
+then = "reject"
+"#,
+        countries.display(),
+        scratch.path().join("friends.txt").display()
+    );
+    let config = scratch.file("mailward.toml", offline(&scratch, &policies));
+    scratch.file("zone", "");
+    scratch.file(
+        "mail.eml",
+        "From: c@example.net\nTo: alice@rig.test\nSubject: x\n\nPlease make a WIRE\ntransfer: https://a.example.org/x\n",
+    );
+    let config = config.to_str().expect("scratch paths are UTF-8");
+    let check = |arguments: &[&str]| {
+        let fixed = ["check", "--config", config, "--dns", "zone", "mail.eml"];
+        let (_, output, errors) = mailward(scratch.path(), &[&fixed[..], arguments].concat());
+        assert_eq!(errors, "");
+        output
+    };
+    let because = |arguments: &[&str]| {
+        let output = check(&[&["--json"], arguments].concat());
+        objects(&output)[0]["recipients"][0]["because"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(because(&["--client-ip", "192.0.2.7"]), "policy \"from there\"");
+    assert_eq!(because(&["--client-ip", "2001:db8::7"]), "policy \"words\"");
+    assert_eq!(because(&["--client-ip", "198.51.100.7", "--from", "x@friend.example"]), "policy \"friends\"");
+    assert_eq!(because(&["--login", "scan-2"]), "policy \"the scanner\"");
+
+    let text = check(&["--why", "--client-ip", "2001:db8::7"]);
+    for line in [
+        "not policy \"from there\" (line 7): when.country: it is NO",
+        "not policy \"friends\" (line 11): from: the sender is not in the list",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("the scanner"), "it was not asked: {text}");
+    let told = check(&["--why", "--json", "--client-ip", "2001:db8::7"]);
+    let not_matched = &objects(&told)[0]["recipients"][0]["note"]["not_matched"];
+    assert_eq!(not_matched[0]["policy"]["name"], "from there", "{told}");
+    assert_eq!(not_matched[0]["why"], "when.country: it is NO", "{told}");
+    assert!(!check(&["--json", "--client-ip", "2001:db8::7"]).contains("not_matched"), "only where it is asked for");
+
+    scratch.file("friends.txt", "friend.example\n");
+    let (code, _, errors) = mailward(scratch.path(), &["config", "check", config]);
+    assert!(code != 0 && errors.contains("friends.txt:1: \"friend.example\" has no"), "{errors}");
 }
