@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod directory;
 mod doctor;
+mod examples;
 mod manual;
 mod replay;
 mod rules;

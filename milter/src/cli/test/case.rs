@@ -33,8 +33,8 @@ pub(super) struct Case {
     pub(super) expect: Expect,
 }
 
-/// The keys of scripted answers; `Script::unasked` begins with them.
-pub(super) const ANSWERS: [&str; 3] = ["dns", "directory", "clamd"];
+/// The keys of scripted answers; what nobody asked for begins with them.
+pub(super) const ANSWERS: [&str; 4] = ["dns", "directory", "clamd", "files"];
 
 /// The session and the answers of its script.
 #[derive(Debug, Clone)]
@@ -57,10 +57,14 @@ pub(super) struct Given {
     pub(super) to: Vec<String>,
     /// As written; `None`: a short plain message is made.
     pub(super) message: Option<Vec<u8>>,
+    /// A shorter message is filled up to this. Unit: bytes.
+    pub(super) size: usize,
     pub(super) zone: Zone,
     pub(super) directory: Option<BTreeMap<String, Listed>>,
     pub(super) clamd: Option<Outcome<ClamdAnswer>>,
     pub(super) findings: Vec<Finding>,
+    /// Files in the place of those that the configuration names, by its names for them.
+    pub(super) files: BTreeMap<String, PathBuf>,
 }
 
 /// Monday, 2026-01-05 12:00:00 UTC: the clock of a case that names no time.
@@ -83,10 +87,12 @@ impl Default for Given {
             from: "sender@sender.example".to_owned(),
             to: vec!["recipient@example.com".to_owned()],
             message: None,
+            size: 0,
             zone: Zone::default(),
             directory: None,
             clamd: None,
             findings: Vec::new(),
+            files: BTreeMap::new(),
         }
     }
 }

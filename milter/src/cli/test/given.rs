@@ -19,6 +19,8 @@ use toml::{Spanned, de::DeValue};
 
 /// Source of findings that a case makes up.
 const SOURCE: &str = "the case";
+/// Largest `size`. Unit: bytes. Source: our own limit, far beyond what mail servers take.
+const MOST_BYTES: usize = 256 << 20;
 /// The words for trouble of a scripted service.
 const TROUBLE: [(&str, Trouble); 2] = [("timeout", Trouble::Timeout), ("unavailable", Trouble::ServFail)];
 
@@ -72,6 +74,13 @@ pub(super) fn read(table: &mut Table<'_>, base: &Given, folder: &Path, faults: &
     if let Some(message) = table.string("message", faults) {
         given.message = inline_or_file(&message, folder, faults);
     }
+    if let Some(place) = table.place("size") {
+        given.size = table.size("size", 0, faults);
+        if given.size > MOST_BYTES {
+            faults.at(place, "size is more than 256 MiB, must be a size that a message may have");
+            given.size = 0;
+        }
+    }
     script(table, &mut given, folder, faults);
     given
 }
@@ -115,6 +124,16 @@ fn script(table: &mut Table<'_>, given: &mut Given, folder: &Path, faults: &mut 
             Some(answer) => given.clamd = Some(answer),
             None => {
                 faults.at(span, "clamd must be \"clean\", \"timeout\", \"unavailable\" or { found = \"signature\" }")
+            }
+        }
+    }
+    if let Some(mut files) = table.table("files", faults) {
+        given.files.clear();
+        for (name, _, span, value) in files.take_rest() {
+            let Some(file) = files.string_of(&name, span.clone(), value, faults) else { continue };
+            match folder.join(file.get_ref()).canonicalize() {
+                Ok(path) => drop(given.files.insert(name, path)),
+                Err(error) => faults.at(span, format!("files: cannot read {}: {error}", file.get_ref())),
             }
         }
     }

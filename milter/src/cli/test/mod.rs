@@ -2,6 +2,7 @@
 
 mod bless;
 mod case;
+mod configuration;
 mod differences;
 mod expect;
 mod file;
@@ -46,6 +47,9 @@ pub(super) struct Arguments {
     /// Play only the cases whose name or file holds this text; case does not matter.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Play no further cases once one has failed.
+    #[arg(long, conflicts_with = "bless")]
+    fail_fast: bool,
     /// Write what came out into the files, as what is expected from now on.
     #[arg(long, conflicts_with = "watch")]
     bless: bool,
@@ -100,9 +104,11 @@ fn once(arguments: &Arguments, config: Option<&Path>) -> ExitCode {
         Ok(cases) => cases,
         Err(code) => return code,
     };
-    let mut results = play_all(cases, config, arguments.json);
+    let number = cases.len();
+    let mut results = play_all(cases, config, arguments);
     // Other cases may ask for the answers of the file.
-    note_unasked(&mut results, arguments.filter.is_none());
+    let all_played = arguments.filter.is_none() && results.len() == number;
+    note_unasked(&mut results, all_played);
     let mut shown = String::new();
     for result in &results {
         match arguments.json {
@@ -165,8 +171,8 @@ fn cases(arguments: &Arguments) -> std::result::Result<Vec<Case>, ExitCode> {
 }
 
 /// Plays all cases, as many at a time as there are processors; the results stand in the order of the cases.
-fn play_all(cases: Vec<Case>, config: Option<&Path>, quiet: bool) -> Vec<Result> {
-    let bar = match std::io::stderr().is_terminal() && !quiet {
+fn play_all(cases: Vec<Case>, config: Option<&Path>, arguments: &Arguments) -> Vec<Result> {
+    let bar = match std::io::stderr().is_terminal() && !arguments.json {
         true => ProgressBar::new(cases.len() as u64),
         false => ProgressBar::hidden(),
     };
@@ -190,6 +196,9 @@ fn play_all(cases: Vec<Case>, config: Option<&Path>, quiet: bool) -> Vec<Result>
                         outcome.as_ref().map_or(Vec::new(), |outcome| differences::between(&case.expect, outcome));
                     let ms = started.elapsed().as_secs_f64() * 1e3;
                     let result = Result { case: case.clone(), outcome, differences, ms };
+                    if arguments.fail_fast && !result.passed() {
+                        next.store(cases.len(), Ordering::Relaxed);
+                    }
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
                     bar.inc(1);
                 }

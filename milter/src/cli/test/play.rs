@@ -1,9 +1,11 @@
 //! Playing a case: its session through an engine of its own, with its script in place of every service.
 
-use super::case::{Case, Given};
+use super::{
+    case::{Case, Given},
+    configuration,
+};
 use crate::cli::envelope::wire_form;
 use mailward_core::{
-    config::{self, Config},
     engine::{Answer, ConnectFacts, Engine, Judged, MailFacts, Replayed, SessionOptions, Shared},
     explain::Explanation,
     lookup::Script,
@@ -33,7 +35,7 @@ pub(super) struct Outcome {
 ///
 /// Why it cannot be played: faults of the configuration under test, or of the recording.
 pub(super) async fn play(case: &Case, config: Option<&Path>) -> Result<Outcome, Vec<String>> {
-    let mut config = configuration(case, config)?;
+    let (mut config, unnamed) = configuration::of(case, config)?;
     // Nothing outside the case may decide.
     config.malware.scanning = Scanning::InProcess;
     let given = &case.given;
@@ -49,44 +51,8 @@ pub(super) async fn play(case: &Case, config: Option<&Path>) -> Result<Outcome, 
         Some(path) => recorded(&engine, path).await?,
         None => live(&engine, given).await,
     };
-    outcome.unasked = script.unasked();
+    outcome.unasked = script.unasked().into_iter().chain(unnamed).collect();
     Ok(outcome)
-}
-
-/// The configuration under test, with the keys that the case changes.
-fn configuration(case: &Case, default: Option<&Path>) -> Result<Config, Vec<String>> {
-    let faults = |faults: Vec<_>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let path = case.config.as_deref().or(default);
-    if case.set.is_empty() {
-        return path.map(config::load).transpose().map(Option::unwrap_or_default).map_err(faults);
-    }
-    let name = path.map_or("built-in defaults".to_owned(), |path| path.display().to_string());
-    let text = match path {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?,
-        None => String::new(),
-    };
-    let mut document: toml_edit::DocumentMut = text.parse().map_err(|error| vec![format!("{name}: {error}")])?;
-    for set in &case.set {
-        merge(document.as_table_mut(), set);
-    }
-    config::parse(&format!("{name} as changed by set"), &document.to_string()).map_err(faults)
-}
-
-/// Tables are merged key by key; everything else, lists too, is replaced.
-fn merge(into: &mut toml_edit::Table, from: &toml_edit::Table) {
-    for (key, item) in from {
-        let below = item.clone().into_table();
-        match (into.get_mut(key).and_then(|old| old.as_table_mut()), below) {
-            (Some(old), Ok(new)) => merge(old, &new),
-            _ => {
-                let item = match item.as_array().filter(|array| array.iter().any(toml_edit::Value::is_inline_table)) {
-                    Some(_) => item.clone().into_array_of_tables().map_or(item.clone(), toml_edit::Item::ArrayOfTables),
-                    None => item.clone(),
-                };
-                into.insert(key, item);
-            }
-        }
-    }
 }
 
 /// A recorded session; of several messages the last one counts.
@@ -141,7 +107,8 @@ async fn live(engine: &Arc<Engine>, given: &Given) -> Outcome {
         outcome.explanation = session.abort(given.time).await.map(|refusal| refusal.report.explanation);
         return outcome;
     }
-    let raw = wire_form(&given.message.clone().unwrap_or_else(|| plain(given)));
+    let mut raw = wire_form(&given.message.clone().unwrap_or_else(|| plain(given)));
+    fill(&mut raw, given.size);
     session.whole_message(&raw);
     let judged = session.end_of_message(given.time, None).await;
     let Outcome { replies, explanation, message, .. } = of_message(judged, &raw);
@@ -180,6 +147,13 @@ impl Outcome {
         let ours = |edit: &&Edit| edit.header().is_none_or(|name| !name.eq_ignore_ascii_case("authentication-results"));
         self.explanation.iter().flat_map(|explanation| &explanation.edits).filter(ours).collect()
     }
+}
+
+/// Lines at the end of a message until it has so many bytes; they are good base64 too.
+fn fill(raw: &mut Vec<u8>, size: usize) {
+    const LINE: &[u8] = b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n";
+    let missing = size.saturating_sub(raw.len());
+    raw.extend(LINE.repeat(missing.div_ceil(LINE.len())));
 }
 
 /// The message of a case that has none: what a mail program writes.

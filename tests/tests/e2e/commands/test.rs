@@ -162,6 +162,7 @@ fn an_answer_that_nobody_asks_for_fails_the_case() {
         ("dns = ['partner.example TXT v=spf1 ip4:192.0.2.7 -all', 'other.example A 192.0.2.9']", "dns: other.example"),
         ("directory = { 'bob@example.com' = [], 'eve@example.com' = [] }", "directory: eve@example.com"),
         ("clamd = 'clean'\nset = { malware = { clamd = [] } }", "clamd"),
+        ("files = { '/etc/mailward/batv.key' = 'mailward.toml' }", "files: /etc/mailward/batv.key"),
     ] {
         let (code, output, _) = play(&case("x", &format!("{answer}\n{good}")), &[]);
         assert!(code == 1 && output.contains(&format!("+ {told}")), "{answer}\n{output}");
@@ -176,8 +177,34 @@ fn an_answer_that_nobody_asks_for_fails_the_case() {
     assert!(code == 0 && output.starts_with("1 passed"), "{output}");
 }
 
+#[test]
+fn a_case_brings_files_and_large_messages() {
+    let keys = "from = '<>'\ndns = []\nset = { batv = { mode = 'enforce', domains = ['example.com'], keys = ['/nowhere'] } }\n";
+    let missing = "expect = { findings = 'batv.missing' }";
+    let brought = case("x", &format!("{keys}files = {{ '/nowhere' = 'mailward.toml' }}\n{missing}"));
+    let (code, output, errors) = play(&brought, &[]);
+    assert_eq!(code, 0, "{output}{errors}");
+    let (code, output, _) = play(&case("x", &format!("{keys}{missing}")), &[]);
+    assert!(code == 1 && output.contains("/nowhere"), "{output}");
+
+    let large = "set = { policy = [{ name = 'large', when = { size_over = '20 KiB' }, then = 'hold' }] }\n";
+    let (held, through) = ("expect = { verdict = 'hold' }", "expect = { verdict = 'deliver' }");
+    let sizes = case("x", &format!("{large}size = '21 KiB'\n{held}")) + &case("y", &format!("{large}{through}"));
+    let (code, output, errors) = play(&sizes, &[]);
+    assert_eq!(code, 0, "{output}{errors}");
+}
+
+#[test]
+fn playing_ends_with_the_first_failure_where_that_is_enough() {
+    let failing: String = (0..40).map(|n| case(&format!("x{n}"), "expect = { verdict = 'defer' }")).collect();
+    let (code, output, _) = play(&failing, &[]);
+    assert!(code == 1 && output.contains("0 passed, 40 failed"), "{output}");
+    let (code, output, _) = play(&failing, &["--fail-fast"]);
+    assert!(code == 1 && output.contains("FAIL") && !output.contains("40 failed"), "{output}");
+}
+
 /// A faulty case, and what is said about it.
-const FAULTS: [(&str, &str); 22] = [
+const FAULTS: [(&str, &str); 24] = [
     ("nme = 'x'", "9:1: unknown key \"nme\"; did you mean \"name\"?"),
     ("expect = { verdikt = 'tag' }", "9:12: unknown key \"verdikt\"; did you mean \"verdict\"?"),
     (
@@ -207,6 +234,8 @@ const FAULTS: [(&str, &str); 22] = [
     ),
     ("clamd = 'virus'", "9:9: clamd must be \"clean\", \"timeout\", \"unavailable\" or { found = \"signature\" }"),
     ("findings = { 'spam.x' = 'a' }", "9:25: findings.spam.x must be points"),
+    ("files = { '/etc/key' = 'nothing' }", "9:24: files: cannot read nothing: No such file or directory"),
+    ("size = '1 GiB'", "9:8: size is more than 256 MiB, must be a size that a message may have"),
     ("config = 'other.toml'", "9:10: there is no file ./other.toml"),
     ("refuse_at = 'data'", "9:13: case.refuse_at is \"data\", must be"),
 ];

@@ -1,0 +1,114 @@
+//! The configuration under test: the file, with the keys that a case changes and the files that it brings.
+
+use super::case::Case;
+use mailward_core::config::{self, Config};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+use toml_edit::{Array, DocumentMut, Item, Table, Value};
+
+/// The configuration of a case, and the names of those of its files that the configuration does not name. `default`: the
+/// file for cases that name none.
+///
+/// # Errors
+///
+/// The faults of the configuration.
+pub(super) fn of(case: &Case, default: Option<&Path>) -> Result<(Config, Vec<String>), Vec<String>> {
+    let faults = |faults: Vec<_>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let path = case.config.as_deref().or(default);
+    let files = &case.given.files;
+    if case.set.is_empty() && files.is_empty() {
+        let config = path.map(config::load).transpose().map_err(faults)?;
+        return Ok((config.unwrap_or_default(), Vec::new()));
+    }
+    let name = path.map_or("built-in defaults".to_owned(), |path| path.display().to_string());
+    let text = match path {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?,
+        None => String::new(),
+    };
+    let mut document: DocumentMut = text.parse().map_err(|error| vec![format!("{name}: {error}")])?;
+    for set in &case.set {
+        merge(document.as_table_mut(), set);
+    }
+    let mut places = Places { files, named: BTreeSet::new() };
+    places.in_item(document.as_item_mut());
+    let unnamed = files.keys().filter(|file| !places.named.contains(*file)).map(|file| format!("files: {file}"));
+    let unnamed = unnamed.collect();
+    let name = if case.set.is_empty() { name } else { format!("{name} as changed by set") };
+    Ok((config::parse(&name, &document.to_string()).map_err(faults)?, unnamed))
+}
+
+/// Tables are merged key by key; everything else, lists too, is replaced.
+fn merge(into: &mut Table, from: &Table) {
+    for (key, item) in from {
+        let below = item.clone().into_table();
+        match (into.get_mut(key).and_then(|old| old.as_table_mut()), below) {
+            (Some(old), Ok(new)) => merge(old, &new),
+            _ => {
+                let item = match item.as_array().filter(|array| array.iter().any(Value::is_inline_table)) {
+                    Some(_) => item.clone().into_array_of_tables().map_or(item.clone(), Item::ArrayOfTables),
+                    None => item.clone(),
+                };
+                into.insert(key, item);
+            }
+        }
+    }
+}
+
+/// The files of a case in the place of those that the configuration names.
+struct Places<'a> {
+    /// By the name in the configuration.
+    files: &'a BTreeMap<String, PathBuf>,
+    /// Those that were found there.
+    named: BTreeSet<String>,
+}
+
+impl Places<'_> {
+    fn in_item(&mut self, item: &mut Item) {
+        match item {
+            Item::None => {}
+            Item::Value(value) => self.in_value(value),
+            Item::Table(table) => self.in_table(table),
+            Item::ArrayOfTables(tables) => tables.iter_mut().for_each(|table| self.in_table(table)),
+        }
+    }
+
+    fn in_table(&mut self, table: &mut Table) {
+        table.iter_mut().for_each(|(_, item)| self.in_item(item));
+    }
+
+    fn in_value(&mut self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Some((name, file)) = self.files.get_key_value(text.value()) {
+                    self.named.insert(name.clone());
+                    *value = file.display().to_string().into();
+                }
+            }
+            Value::Array(values) => Array::iter_mut(values).for_each(|value| self.in_value(value)),
+            Value::InlineTable(table) => table.iter_mut().for_each(|(_, value)| self.in_value(value)),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_stand_in_the_place_of_those_that_the_configuration_names() {
+        let files =
+            ["/etc/key", "/etc/deny", "/etc/other"].map(|name| (name.to_owned(), format!("/case{name}").into()));
+        let files = BTreeMap::from(files);
+        let text = "a = \"/etc/key\"\n[b]\nc = [\"x\", \"/etc/deny\"]\n[[d]]\ne = { f = \"/etc/key\" } # /etc/key\n";
+        let mut document: DocumentMut = text.parse().expect("TOML");
+        let mut places = Places { files: &files, named: BTreeSet::new() };
+        places.in_item(document.as_item_mut());
+        let expected = "a = \"/case/etc/key\"\n[b]\nc = [\"x\",\"/case/etc/deny\"]\n[[d]]\ne = { f =\"/case/etc/key\"} # /etc/key\n";
+        let squeezed = |text: &str| text.replace(' ', "");
+        assert_eq!(squeezed(&document.to_string()), squeezed(expected));
+        assert_eq!(places.named.into_iter().collect::<Vec<_>>(), ["/etc/deny", "/etc/key"]);
+    }
+}
