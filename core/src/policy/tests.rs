@@ -549,6 +549,32 @@ fn copies_go_to_each_once_and_to_nobody_who_has_it() {
 }
 
 #[test]
+fn who_is_refused_alone_still_gets_what_is_redirected_or_copied_to_him() {
+    let redirect = to(policy("look", Then::Redirect(vec![address("eve@example.com")])), "bob@example.com");
+    let copy = to(policy("archive", Then::Tag(copy_to(&["eve@example.com"]))), "bob@example.com");
+    let mut case = to_all(&["<bob@example.com>", "<eve@example.com>"]);
+    case.host.reply_by_recipient = true;
+    for refusal in [Then::Reject(Reply::fixed(550, (5, 7, 1), "no")), Then::Defer(Reply::fixed(451, (4, 7, 1), "later"))] {
+        let eve = to(policy("eve", refusal), "eve@example.com");
+        assert_eq!(
+            envelope(&case, &site(vec![redirect.clone(), eve.clone()])),
+            ["-<bob@example.com>", "+<eve@example.com>"]
+        );
+        assert_eq!(envelope(&case, &site(vec![copy.clone(), eve])), ["copy <eve@example.com>"]);
+    }
+}
+
+#[test]
+fn who_discards_is_given_no_copy_either() {
+    let settings = site(vec![
+        to(policy("drop", Then::Discard), "archive@example.com"),
+        policy("archive", Then::Tag(copy_to(&["archive@example.com"]))),
+    ]);
+    let case = to_all(&["<bob@example.com>", "<archive@example.com>"]);
+    assert_eq!(envelope(&case, &settings), ["-<archive@example.com>"]);
+}
+
+#[test]
 fn copies_and_redirects_that_come_back_make_no_others() {
     let settings = site(vec![
         policy("first archive", Then::TagAndContinue(copy_to(&["a@example.com"]))),
