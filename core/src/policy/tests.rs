@@ -468,6 +468,27 @@ fn recipients_of_another_class_are_told_apart_only_where_the_site_asks() {
 }
 
 #[test]
+fn who_gets_copies_or_redirected_mail_is_of_another_class_where_such_a_policy_may_match() {
+    let differs = |then: Then, other: &str| {
+        let mut settings = site(vec![policy("elsewhere", then)]);
+        settings.differing_edits = DifferingEdits::DeferRecipient;
+        let class = |settings: &Settings, address: &str| {
+            let connection = Connection::default();
+            let (sender, recipient) = (ReversePath::Null, recipient(address));
+            settings.policy_class(Thresholds::default(), Direction::Inbound, &sender, &connection, None, &recipient)
+        };
+        let apart = class(&settings, "<bob@example.com>") != class(&settings, other);
+        settings.policies[0] = to(settings.policies[0].clone(), "group:finance");
+        assert_eq!(class(&settings, "<bob@example.com>"), class(&settings, other), "the policy is for neither");
+        apart
+    };
+    let desk = || Then::Redirect(vec![address("desk@example.com")]);
+    let archive = || Then::TagAndContinue(copy_to(&["archive@example.com"]));
+    assert!(differs(desk(), "<desk@example.com>") && differs(archive(), "<archive@example.com>"));
+    assert!(!differs(desk(), "<eve@example.com>") && !differs(archive(), "<eve@example.com>"));
+}
+
+#[test]
 fn a_host_that_cannot_edit_headers_is_told_what_is_missing() {
     let mut case = Case { findings: vec![("spam.x", 700)], ..Case::default() };
     let with = case.decide(&Settings::default());
