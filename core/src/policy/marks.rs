@@ -271,7 +271,8 @@ mod tests {
 
     #[test]
     fn what_a_message_is_and_where_it_has_been_is_neither_removed_nor_set() {
-        let whole = ["From", "DATE", "Received", "DKIM-Signature", "DomainKey-Signature", "Return-Path", "MIME-Version"];
+        let whole =
+            ["From", "DATE", "Received", "DKIM-Signature", "DomainKey-Signature", "Return-Path", "MIME-Version"];
         let families = ["Content-Type", "Content-ID", "content-x", "Resent-To", "ARC-Seal", "ARC-New"];
         for name in whole.into_iter().chain(families) {
             assert_eq!(Marks::check_removed(name), Err(MarkError::Kept), "{name}");

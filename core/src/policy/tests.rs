@@ -575,7 +575,9 @@ fn who_is_refused_alone_still_gets_what_is_redirected_or_copied_to_him() {
     let copy = to(policy("archive", Then::Tag(copy_to(&["eve@example.com"]))), "bob@example.com");
     let mut case = to_all(&["<bob@example.com>", "<eve@example.com>"]);
     case.host.reply_by_recipient = true;
-    for refusal in [Then::Reject(Reply::fixed(550, (5, 7, 1), "no")), Then::Defer(Reply::fixed(451, (4, 7, 1), "later"))] {
+    for refusal in
+        [Then::Reject(Reply::fixed(550, (5, 7, 1), "no")), Then::Defer(Reply::fixed(451, (4, 7, 1), "later"))]
+    {
         let eve = to(policy("eve", refusal), "eve@example.com");
         assert_eq!(
             envelope(&case, &site(vec![redirect.clone(), eve.clone()])),
@@ -710,11 +712,54 @@ fn a_host_that_cannot_strip_and_recipients_who_do_not_all_want_it_are_otherwise(
     assert_eq!(decision.verdict.recipients[0].disposition, Disposition::Hold);
     assert_eq!(decision.not_applied, ["strip: the host cannot replace a body"]);
     let both = Case { recipients: vec!["<bob@example.com>", "<eve@example.com>"], ..with_macro() };
-    let decision = both.decide(&settings(Otherwise::Reject));
-    let words: Vec<_> = decision.verdict.recipients.iter().map(|r| r.disposition.word()).collect();
-    assert_eq!(words, ["tag", "deliver"], "a refusal of some becomes a mark");
-    assert_eq!(decision.not_applied, ["strip: not all recipients want it"]);
-    assert!(decision.changes.is_empty());
+    let words = |otherwise| {
+        let decision = both.decide(&settings(otherwise));
+        assert_eq!(decision.not_applied, ["strip: not all recipients want it"]);
+        assert!(decision.changes.is_empty());
+        decision.verdict.recipients.iter().map(|r| r.disposition.word()).collect::<Vec<_>>()
+    };
+    assert_eq!(words(Otherwise::Reject), ["reject", "reject"], "another recipient does not bring the file in");
+    assert_eq!(words(Otherwise::Hold), ["hold", "hold"]);
+    assert_eq!(words(Otherwise::Deliver), ["deliver", "deliver"]);
+}
+
+#[test]
+fn a_refusal_of_files_that_stay_holds_for_all_unless_each_hears_his_own() {
+    let stripping = to(strip("no macros", Then::Tag(Marks::none()), Otherwise::Reject), "bob@example.com");
+    let words = |case: &Case, more: Then| {
+        let settings = site(vec![stripping.clone(), to(policy("eve", more), "eve@example.com")]);
+        let decision = case.decide(&settings);
+        let words: Vec<_> = decision.verdict.recipients.iter().map(|r| r.disposition.word()).collect();
+        (words.join(" "), matches!(decision.verdict.action, Action::Reply(_)))
+    };
+    let mut case = Case { recipients: vec!["<bob@example.com>", "<eve@example.com>"], ..with_macro() };
+    for more in [Then::Deliver, Then::Hold, Then::Redirect(vec![address("security@example.com")])] {
+        assert_eq!(words(&case, more.clone()), ("reject reject".to_owned(), true), "{more:?}");
+    }
+    // Of a refusal for other reasons nothing changes.
+    let continues = strip("no macros", Then::TagAndContinue(Marks::none()), Otherwise::Deliver);
+    let refuse = to(policy("no", Then::Reject(Reply::fixed(550, (5, 7, 1), "no"))), "bob@example.com");
+    let decision = case.decide(&site(vec![to(continues, "bob@example.com"), refuse]));
+    assert_eq!(decision.verdict.recipients[0].disposition.word(), "tag");
+    case.host.reply_by_recipient = true;
+    assert_eq!(words(&case, Then::Deliver), ("reject deliver".to_owned(), false), "bob gets no copy");
+}
+
+#[test]
+fn a_file_for_each_of_a_thousand_parts_and_recipients_is_noted_once() {
+    let note = Some("x".repeat(2_000));
+    let all = |continues: bool| {
+        let then = if continues { Then::TagAndContinue(Marks::none()) } else { Then::Tag(Marks::none()) };
+        let strip =
+            Strip { attachment: AttachmentCondition::default(), note: note.clone(), otherwise: Otherwise::Reject };
+        Policy { strip: Some(strip), ..policy("all", then) }
+    };
+    let attachments = (0..1_000).map(|part| AttachmentFacts { part, ..AttachmentFacts::default() }).collect();
+    let message = MessageFacts { attachments, ..MessageFacts::default() };
+    let decision = Case { recipients: vec!["<bob@example.com>"; 1_000], message, ..Case::default() }
+        .decide(&site(vec![all(true), all(true), all(false)]));
+    assert_eq!((decision.changes.notices.len(), decision.verdict.recipients.len()), (1_000, 1_000));
+    assert!(decision.changes.notices.values().all(|notice| notice.len() > 2_000));
 }
 
 #[test]
