@@ -27,7 +27,7 @@ mod signing;
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
 pub use learning::{Learner, LearningError, Learnt, features, replace_model};
-pub use replay::Replayed;
+pub use replay::{Ended, Replayed};
 pub use report::{Refusal, Report};
 pub use shadow::{Again, Seen};
 

@@ -1,6 +1,6 @@
 //! A transaction that another engine judges again, and that nothing comes of.
 
-use super::{Engine, Replayed, Session, SessionOptions};
+use super::{Ended, Engine, Session, SessionOptions};
 use crate::{explain::Explanation, session::Event};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -95,14 +95,14 @@ impl Engine {
         let ended = match seen.raw.filter(|_| taken) {
             Some(raw) => {
                 session.whole_message(&raw);
-                Some(Replayed::Message(session.end_of_message(now, None).await))
+                Some(Ended::Message(session.end_of_message(now, None).await))
             }
             None if taken => None,
-            None => session.abort(now).await.map(Replayed::Refused),
+            None => session.abort(now).await.map(Ended::Refused),
         };
         match ended {
-            Some(Replayed::Message(judged)) => Again::Decided(Box::new(judged.report.explanation)),
-            Some(Replayed::Refused(refusal)) => Again::Decided(Box::new(refusal.report.explanation)),
+            Some(Ended::Message(judged)) => Again::Decided(Box::new(judged.report.explanation)),
+            Some(Ended::Refused(refusal)) => Again::Decided(Box::new(refusal.report.explanation)),
             None => Again::GoesOn,
         }
     }

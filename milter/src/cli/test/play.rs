@@ -6,7 +6,7 @@ use super::{
 };
 use crate::cli::envelope::wire_form;
 use mailward_core::{
-    engine::{Answer, ConnectFacts, Engine, Judged, MailFacts, Replayed, SessionOptions, Shared},
+    engine::{Answer, ConnectFacts, Ended, Engine, Judged, MailFacts, SessionOptions, Shared},
     explain::Explanation,
     lookup::Script,
     malware::Scanning,
@@ -60,14 +60,14 @@ async fn recorded(engine: &Arc<Engine>, path: &Path) -> Result<Outcome, Vec<Stri
     let name = path.display();
     let file = File::open(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
     let recording = Recording::read(BufReader::new(file)).map_err(|error| vec![format!("{name}: {error}")])?;
-    let last = engine.replay(recording, SessionOptions::default()).await.pop();
+    let last = engine.replay(recording, SessionOptions::default()).await.pop().map(|last| last.ended);
     Ok(match last {
         None => Outcome::default(),
-        Some(Replayed::Refused(refusal)) => {
+        Some(Ended::Refused(refusal)) => {
             let reply = (refusal.report.explanation.stage.word().to_owned(), Some(refusal.reply.to_string()));
             Outcome { replies: vec![reply], explanation: Some(refusal.report.explanation), ..Outcome::default() }
         }
-        Some(Replayed::Message(judged)) => of_message(judged, &[]),
+        Some(Ended::Message(judged)) => of_message(judged, &[]),
     })
 }
 
