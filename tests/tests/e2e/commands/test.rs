@@ -284,7 +284,7 @@ fn blessing_writes_what_came_out_and_leaves_the_rest() {
         folder(&(wrong + &case("nothing is expected", "") + &case("inline", "expect = { verdict = 'hold' }")));
     let (code, _, errors) = mailward(scratch.path(), &["test", ".", "--bless"]);
     assert_eq!(code, 0, "{errors}");
-    assert!(errors.contains("15 cases expect now what came out"), "{errors}");
+    assert!(errors.contains("16 cases expect now what came out"), "{errors}");
     let text = fs::read_to_string(scratch.path().join("a.cases.toml")).expect("the file");
     assert!(text.starts_with("# What partners get.") && text.contains("# kept"), "{text}");
     assert!(!text.contains("verdict = 'hold'") && text.contains("expect = { verdict = \"tag\" }"), "{text}");
