@@ -1,5 +1,6 @@
 //! The command line apart from the daemon.
 
+mod cases;
 mod check;
 mod config;
 mod directory;

@@ -56,7 +56,8 @@ fn every_condition_and_action_has_a_case_in_which_it_acts_and_one_in_which_it_do
     for file in ["conditions", "actions"] {
         let cases = read(&format!("tests/cases/{file}.cases.toml"));
         let (acts, does_not) = if file == "actions" { ("acts", "does not act") } else { ("holds", "does not hold") };
-        for name in read(&format!("tests/cases/{file}.toml")).lines().filter_map(|line| line.strip_prefix("name = \"")) {
+        for name in read(&format!("tests/cases/{file}.toml")).lines().filter_map(|line| line.strip_prefix("name = \""))
+        {
             let name = name.trim_end_matches('"');
             if name == "partners" {
                 continue; // the list
