@@ -96,6 +96,10 @@ fn replace(expect: &mut Table, difference: &Difference, outcome: &Outcome) {
             expect.insert("points", toml_edit::value(number(points)));
         }
         ("edits", _) => drop(expect.insert("edits", toml_edit::value(edits(outcome)))),
+        ("signed", _) => {
+            let all: Array = explanation.iter().flat_map(|explanation| &explanation.signed).collect();
+            expect.insert("signed", toml_edit::value(all));
+        }
         ("not_applied", _) => {
             let all: Array = explanation.iter().flat_map(|explanation| &explanation.not_applied).collect();
             expect.insert("not_applied", toml_edit::value(all));

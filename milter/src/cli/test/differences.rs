@@ -62,6 +62,10 @@ pub(super) fn between(expect: &Expect, outcome: &Outcome) -> Vec<Difference> {
         let got: Vec<String> = outcome.edits().into_iter().map(edit_text).collect();
         found.list("edits", wanted, &got);
     }
+    if let Some(wanted) = &expect.signed {
+        let got = explanation.map(|explanation| explanation.signed.clone()).unwrap_or_default();
+        found.list("signed", wanted, &got);
+    }
     let message = String::from_utf8_lossy(outcome.message.as_deref().unwrap_or_default()).replace("\r\n", "\n");
     for text in expect.contains.iter().filter(|text| !message.contains(text.as_str())) {
         found.add("contains", None, text, if message.is_empty() { "no message" } else { "not in the message" });

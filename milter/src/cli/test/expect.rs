@@ -35,6 +35,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Expect {
         points: points(&mut table, faults),
         headers: headers(&mut table, faults),
         edits: patterns(&mut table, "edits", faults),
+        signed: patterns(&mut table, "signed", faults),
         contains: table.strings("contains", faults).unwrap_or_default().into_iter().map(Spanned::into_inner).collect(),
         not_applied: patterns(&mut table, "not_applied", faults),
     };

@@ -2,7 +2,7 @@
 
 use super::{
     case::{Case, Given},
-    configuration,
+    configuration::{self, UnderTest},
 };
 use crate::cli::envelope::wire_form;
 use mailward_core::{
@@ -35,7 +35,7 @@ pub(super) struct Outcome {
 ///
 /// Why it cannot be played: faults of the configuration under test, or of the recording.
 pub(super) async fn play(case: &Case, config: Option<&Path>) -> Result<Outcome, Vec<String>> {
-    let (mut config, unnamed) = configuration::of(case, config)?;
+    let UnderTest { mut config, unnamed, copies } = configuration::of(case, config)?;
     // Nothing outside the case may decide.
     config.malware.scanning = Scanning::InProcess;
     let given = &case.given;
@@ -46,7 +46,8 @@ pub(super) async fn play(case: &Case, config: Option<&Path>) -> Result<Outcome, 
         findings: given.findings.clone(),
         ..Script::default()
     });
-    let engine = Engine::build(config, Shared::scripted(Arc::clone(&script))).await?;
+    let engine = Engine::build(config, Shared::scripted(Arc::clone(&script))).await;
+    let engine = engine.map_err(|faults| faults.iter().map(|fault| copies.named_in(fault)).collect::<Vec<_>>())?;
     let mut outcome = match &given.recording {
         Some(path) => recorded(&engine, path).await?,
         None => live(&engine, given).await,

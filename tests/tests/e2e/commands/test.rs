@@ -68,7 +68,7 @@ fn play(cases: &str, arguments: &[&str]) -> (i32, String, String) {
 const PROGRAM: &str = "message = '''\nFrom: a@partner.example\nSubject: tool\nMIME-Version: 1.0\nContent-Type: application/octet-stream; name=tool.exe\nContent-Disposition: attachment; filename=tool.exe\nContent-Transfer-Encoding: base64\n\nTVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAA=\n'''";
 
 /// Every key of `expect`, with a value that holds and one that does not, and what the difference shows.
-const EXPECTATIONS: [(&str, &str, &str); 16] = [
+const EXPECTATIONS: [(&str, &str, &str); 17] = [
     ("verdict = 'tag'", "verdict = 'deliver'", "+ tag"),
     ("stage = 'message'", "stage = 'rcpt'", "+ message"),
     ("replies = { mail = 'no reply*' }", "replies = { mail = '550 *' }", "+ no reply: it went through"),
@@ -88,6 +88,7 @@ const EXPECTATIONS: [(&str, &str, &str); 16] = [
         "+ add X-Partner: yes",
     ),
     ("contains = 'From a partner.'", "contains = 'From a stranger.'", "not in the message"),
+    ("signed = []", "signed = ['d=example.com *']", "+ nothing"),
     ("not_applied = []", "not_applied = ['banner: *']", "+ nothing"),
 ];
 
@@ -283,7 +284,7 @@ fn blessing_writes_what_came_out_and_leaves_the_rest() {
         folder(&(wrong + &case("nothing is expected", "") + &case("inline", "expect = { verdict = 'hold' }")));
     let (code, _, errors) = mailward(scratch.path(), &["test", ".", "--bless"]);
     assert_eq!(code, 0, "{errors}");
-    assert!(errors.contains("15 cases expect now what came out"), "{errors}");
+    assert!(errors.contains("16 cases expect now what came out"), "{errors}");
     let text = fs::read_to_string(scratch.path().join("a.cases.toml")).expect("the file");
     assert!(text.starts_with("# What partners get.") && text.contains("# kept"), "{text}");
     assert!(!text.contains("verdict = 'hold'") && text.contains("expect = { verdict = \"tag\" }"), "{text}");
