@@ -24,6 +24,12 @@ pub enum Again {
     GoesOn,
 }
 
+/// Most commands that are kept of a transaction; RCPT commands past it are refused by every engine. Unit: commands.
+/// Source: our own limit, twice the recipients that a transaction may have by default.
+const COMMANDS: usize = 2_000;
+/// What a command takes beside its text, roughly. Unit: bytes.
+const COMMAND_BYTES: usize = 256;
+
 /// What a session keeps for a [`Seen`].
 #[derive(Debug, Default)]
 pub(super) struct Witness {
@@ -38,9 +44,16 @@ impl Witness {
         match event {
             Event::Connect { .. } => *self = Witness::default(),
             Event::Mail { .. } => self.end_transaction(),
+            // STARTTLS shows in the last one that has it.
+            Event::Helo { ref tls, .. } => self.commands.retain(|earlier| match earlier {
+                Event::Helo { tls: earlier, .. } => earlier.is_some() && tls.is_none(),
+                _ => true,
+            }),
             _ => {}
         }
-        self.commands.push(event);
+        if self.commands.len() < COMMANDS {
+            self.commands.push(event);
+        }
     }
 
     fn end_transaction(&mut self) {
@@ -62,9 +75,9 @@ impl Session {
 }
 
 impl Seen {
-    /// Length of the message. Unit: bytes.
+    /// The memory that it takes, roughly. Unit: bytes.
     pub fn bytes(&self) -> usize {
-        self.raw.as_ref().map_or(0, bytes::Bytes::len)
+        self.raw.as_ref().map_or(0, bytes::Bytes::len) + self.commands.len() * COMMAND_BYTES
     }
 }
 

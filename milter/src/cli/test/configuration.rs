@@ -11,7 +11,7 @@ use std::{
     process,
     sync::atomic::{AtomicUsize, Ordering},
 };
-use toml_edit::{Array, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
 /// A configuration under test.
 pub(super) struct UnderTest {
@@ -96,10 +96,10 @@ impl Drop for Copies {
 }
 
 /// Tables are merged key by key; everything else, lists too, is replaced.
-fn merge(into: &mut Table, from: &Table) {
+fn merge(into: &mut dyn TableLike, from: &Table) {
     for (key, item) in from {
         let below = item.clone().into_table();
-        match (into.get_mut(key).and_then(|old| old.as_table_mut()), below) {
+        match (into.get_mut(key).and_then(Item::as_table_like_mut), below) {
             (Some(old), Ok(new)) => merge(old, &new),
             _ => {
                 let item = match item.as_array().filter(|array| array.iter().any(Value::is_inline_table)) {
