@@ -13,6 +13,8 @@ pub struct Seen {
     raw: Option<bytes::Bytes>,
     /// What clamd said.
     clamd: Option<serde_json::Value>,
+    /// What the rules for malware found.
+    scan: Option<serde_json::Value>,
 }
 
 /// What another engine says.
@@ -36,6 +38,7 @@ pub(super) struct Witness {
     pub(super) commands: Vec<Event>,
     pub(super) raw: Option<bytes::Bytes>,
     pub(super) clamd: Option<serde_json::Value>,
+    pub(super) scan: Option<serde_json::Value>,
 }
 
 impl Witness {
@@ -58,7 +61,7 @@ impl Witness {
 
     fn end_transaction(&mut self) {
         self.commands.retain(|event| matches!(event, Event::Connect { .. } | Event::Helo { .. }));
-        (self.raw, self.clamd) = (None, None);
+        (self.raw, self.clamd, self.scan) = (None, None, None);
     }
 }
 
@@ -68,7 +71,12 @@ impl Session {
     pub fn seen(&mut self) -> Option<Seen> {
         let witness = self.witness.as_mut()?;
         let has_transaction = witness.commands.iter().any(|event| matches!(event, Event::Mail { .. }));
-        let seen = Seen { commands: witness.commands.clone(), raw: witness.raw.take(), clamd: witness.clamd.take() };
+        let seen = Seen {
+            commands: witness.commands.clone(),
+            raw: witness.raw.take(),
+            clamd: witness.clamd.take(),
+            scan: witness.scan.take(),
+        };
         witness.end_transaction();
         has_transaction.then_some(seen)
     }
@@ -89,10 +97,11 @@ impl Engine {
 
     /// Judges what another engine has seen. Nothing comes of it if this engine's state is that of
     /// [`watching`](super::Shared::watching).
-    /// `scans_alike`: both have the same `[malware]`, so clamd is not asked twice.
+    /// `scans_alike`: both have the same `[malware]`, so nobody scans twice.
     pub async fn judge_again(self: &Arc<Self>, seen: Seen, scans_alike: bool) -> Again {
-        let clamd = seen.clamd.filter(|_| scans_alike).map(|answer| ("clamd".to_owned(), vec![answer]));
-        let replay = Some(BTreeMap::from_iter(clamd));
+        let known = [("clamd", seen.clamd), ("scan", seen.scan)].into_iter().filter(|_| scans_alike);
+        let known = known.filter_map(|(question, answer)| Some((question.to_owned(), vec![answer?])));
+        let replay = Some(BTreeMap::from_iter(known));
         let mut session = self.session(SessionOptions { replay, ..SessionOptions::default() });
         let (mut now, mut taken) = (0, false);
         for command in seen.commands {
