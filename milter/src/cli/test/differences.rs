@@ -45,7 +45,7 @@ impl Difference {
     pub(super) fn value(&self) -> Option<&str> {
         let is_value = ![NO_COMMAND, NO_RECIPIENT, NO_MESSAGE].contains(&self.got.as_str())
             && ![UNASKED, UNDECIDED].contains(&self.key)
-            && !(self.got == NOTHING && ["verdict", "stage"].contains(&self.key));
+            && (self.got != NOTHING || !["verdict", "stage"].contains(&self.key));
         let got = match self.key {
             "because" => self.got.rsplit_once(FOR).map_or(self.got.as_str(), |(because, _)| because),
             "headers" => self.got.split(AND).next().unwrap_or_default(),
