@@ -9,8 +9,9 @@ use crate::{
     lookup::Deadline,
     malware::WarmScanner,
     message::{self, MessageFacts},
+    outbound,
     policy::Decision,
-    session::{Address, Direction},
+    session::Direction,
     verdict::{Action, Edit},
 };
 use bytes::Bytes;
@@ -24,7 +25,6 @@ impl Session {
         time: i64,
         open: &Open,
         raw: &Bytes,
-        message: &MessageFacts,
         whole: bool,
         decision: &mut Decision,
     ) -> Signatures {
@@ -33,7 +33,7 @@ impl Session {
         if !outbound || engine.signers.is_empty() || decision.verdict.action != Action::Accept {
             return Signatures::default();
         }
-        let signers = match author_domain(message) {
+        let signers = match author_domain(raw) {
             Ok(domain) => engine.signers.of_author(&domain, time).len(),
             Err(why) => {
                 decision.not_applied.push(format!("DKIM signature: {why}"));
@@ -51,7 +51,7 @@ impl Session {
             decision.not_applied.push(format!("DKIM signature: {why}"));
             return Signatures::default();
         }
-        let (signed, failed) = run(engine, raw, message, decision.verdict.edits.clone(), time).await;
+        let (signed, failed) = run(engine, raw, decision.verdict.edits.clone(), time).await;
         decision.not_applied.extend(failed);
         signed
     }
@@ -77,7 +77,7 @@ impl Session {
             // What users write is not passed on, nor is what we sign ourselves.
             Direction::Outbound => {
                 let ours = |domain: String| !engine.signers.of_author(&domain, time).is_empty();
-                self.connection.login.is_none() && !author_domain(message).is_ok_and(ours)
+                self.connection.login.is_none() && !author_domain(raw).is_ok_and(ours)
             }
         };
         let mut names = message.headers.iter().map(|(name, _)| name.as_str());
@@ -158,15 +158,9 @@ impl Signatures {
 }
 
 /// Signs on a judging thread: hashing and RSA take too long for one that serves connections.
-async fn run(
-    engine: &Arc<Engine>,
-    raw: &Bytes,
-    facts: &MessageFacts,
-    edits: Vec<Edit>,
-    time: i64,
-) -> (Signatures, Vec<String>) {
+async fn run(engine: &Arc<Engine>, raw: &Bytes, edits: Vec<Edit>, time: i64) -> (Signatures, Vec<String>) {
     let (with_keys, raw) = (Arc::clone(engine), raw.clone());
-    let domain = author_domain(facts).unwrap_or_default();
+    let domain = author_domain(&raw).unwrap_or_default();
     let work = move |_: &mut WarmScanner<'_>| {
         let leaving = message::edited(&raw, &edits);
         let signers = with_keys.signers.of_author(&domain, time);
@@ -192,13 +186,16 @@ async fn run(
     (signed, failed)
 }
 
-/// The domain of the author, in ASCII.
-fn author_domain(message: &MessageFacts) -> Result<String, &'static str> {
-    let fields = message.headers.iter().filter(|(name, _)| name.trim_end().eq_ignore_ascii_case("From")).count();
-    if fields > 1 {
+/// The domain of the first author, in ASCII.
+fn author_domain(raw: &[u8]) -> Result<String, &'static str> {
+    let authors = outbound::authors(raw);
+    if authors.fields > 1 {
         // A signature would vouch for whichever one a reader sees.
         return Err("the message has several From fields");
     }
-    let author = message.from.first().and_then(|author| Address::parse(author.as_bytes()).ok());
-    author.map(|author| author.domain).filter(|domain| !domain.is_empty()).ok_or("From names no address")
+    if authors.unreadable {
+        return Err("From cannot be read");
+    }
+    let author = authors.addresses.into_iter().next().map(|author| author.domain);
+    author.filter(|domain| !domain.is_empty()).ok_or("From names no address")
 }

@@ -87,6 +87,13 @@ impl Rights {
             })
     }
 
+    /// What follows for a message of which not the whole header is here, so that not all authors are known. `limit` is what
+    /// was crossed, `reply` what the client hears if the rights are enforced.
+    pub fn judge_unseen(&self, limit: &str, reply: Reply) -> (Finding, Option<Reply>) {
+        let finding = Finding::new("outbound.rights-trouble", Points::ZERO, "[outbound.rights]").fact(limit);
+        (finding, (self.settings.mode == Mode::Enforce).then_some(reply))
+    }
+
     /// What follows for a command or message that names an address: a finding, and a reply if the rights are enforced.
     /// `what` is the end of the finding's name.
     pub fn judge(

@@ -125,6 +125,67 @@ async fn the_author_is_refused_though_outbound_mail_is_not_filtered_and_the_null
     assert_eq!((reply.code(), reply.text()), (550, "This account may not write as this author"));
 }
 
+/// The code of the answer to a message with this header, for a user who may write as `alice@x.test` only.
+async fn answer_to(engine: &Arc<Engine>, header: &str) -> (Option<u16>, Vec<String>) {
+    let judged = judged(engine, SessionOptions::default(), &format!("{header}To: bob@y.test\r\n\r\nx\r\n")).await;
+    let code = match &judged.verdict.action {
+        Action::Reply(reply) => Some(reply.code()),
+        _ => None,
+    };
+    (code, judged.report.explanation.findings.iter().map(|finding| finding.id.to_string()).collect())
+}
+
+#[tokio::test]
+async fn nobody_hides_an_author_behind_others_or_by_how_it_is_written() {
+    let engine = engine("outbound-authors", ENFORCED).await;
+    let ten = vec!["alice@x.test"; 10].join(", ");
+    let not_allowed = |id: &String| id == "outbound.author-not-allowed";
+    for (header, code) in [
+        (format!("From: {ten}\r\n"), None),
+        ("From: alice (me) @ x.test\r\n".to_owned(), None),
+        (format!("From: {ten}, alice@x.test\r\n"), Some(550)),
+        (format!("From: {ten}, boss@x.test\r\n"), Some(550)),
+        (format!("{}From: boss@x.test\r\n", "From: alice@x.test\r\n".repeat(10)), Some(550)),
+        ("From: boss(x)@x.test\r\n".to_owned(), Some(550)),
+        ("From: boss@x.test <>\r\n".to_owned(), Some(550)),
+        ("From: =?utf-8?q?boss=40x.test?=\r\n".to_owned(), Some(550)),
+        ("From: <alice@x.test> <boss@x.test>\r\n".to_owned(), Some(550)),
+        ("From: boss\r\n".to_owned(), Some(550)),
+        ("From:\r\n".to_owned(), Some(550)),
+        (String::new(), Some(550)),
+    ] {
+        let (answer, findings) = answer_to(&engine, &header).await;
+        assert_eq!((answer, findings.iter().any(not_allowed)), (code, code.is_some()), "{header}");
+    }
+    let lenient = ENFORCED.replace("enforce", "observe");
+    let observing = self::engine("outbound-authors-seen", &lenient).await;
+    let (code, findings) = answer_to(&observing, "").await;
+    assert!(code.is_none() && findings.iter().any(not_allowed), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_header_past_the_limits_hides_no_author() {
+    let hidden = format!("From: alice@x.test\r\n{}From: boss@x.test\r\n", "X: y\r\n".repeat(2_000));
+    let long = format!("From: alice@x.test\r\nX: {}\r\nFrom: boss@x.test\r\n", "y".repeat(1 << 20));
+    for (name, header) in [("count", hidden), ("bytes", long)] {
+        let engine = engine(&format!("outbound-header-{name}"), ENFORCED).await;
+        let (code, findings) = answer_to(&engine, &header).await;
+        assert_eq!(code, Some(552), "{findings:?}");
+        assert!(findings.iter().any(|id| id == "outbound.rights-trouble"), "{findings:?}");
+        let plain = self::engine(&format!("outbound-plain-{name}"), "").await;
+        assert_eq!(answer_to(&plain, &header).await.0, None, "outbound mail is not filtered");
+    }
+}
+
+#[tokio::test]
+async fn a_second_author_behind_many_fields_is_seen_where_the_limit_is_higher() {
+    let engine = engine("outbound-many-fields", "[limits]\nheader_count = 6000\n").await;
+    let message = MESSAGE.replacen("To:", &format!("{}From: boss@x.test\r\nTo:", "X: y\r\n".repeat(5_200)), 1);
+    let many = judged(&engine, SessionOptions::default(), &message).await;
+    assert_eq!(told(&many), (vec![], vec!["DKIM signature: the message has several From fields".to_owned()]));
+    assert_eq!(engine.bounds.headers, 6_000);
+}
+
 #[tokio::test]
 async fn a_replay_says_the_same_of_rates_alarms_and_signatures() {
     let config = "[outbound.rates]\nmode = \"enforce\"\nmessages_per_hour = 1\n[outbound.alarm]\nmode = \"observe\"\n\
