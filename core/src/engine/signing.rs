@@ -1,6 +1,6 @@
 //! Signatures and seals on mail that leaves the site: the last of all edits.
 
-use super::{Engine, Session, open::Open};
+use super::{Engine, Session, open::Open, pending::Panicked};
 use crate::{
     authentication::{
         Dmarc, Results, SpfResults,
@@ -33,15 +33,20 @@ impl Session {
         if !outbound || engine.signers.is_empty() || decision.verdict.action != Action::Accept {
             return Signatures::default();
         }
-        let signers = match author_domain(raw) {
-            Ok(domain) => engine.signers.of_author(&domain, time).len(),
+        let domain = match author_domain(raw) {
+            Ok(domain) => domain,
             Err(why) => {
                 decision.not_applied.push(format!("DKIM signature: {why}"));
                 return Signatures::default();
             }
         };
+        let none_in_force = engine.signers.of_author(&domain, time).is_empty();
         let obstacle = match () {
-            () if signers == 0 => return Signatures::default(),
+            () if none_in_force && !engine.signers.know(&domain) => return Signatures::default(),
+            () if none_in_force => {
+                tracing::warn!(domain, "a message leaves without a signature: no key is in force");
+                Some("no key is in force")
+            }
             () if !self.options.host.edit_header => Some("the host cannot add a header"),
             // Hashing the beginning would make a signature that fails everywhere.
             () if !whole => Some("the message is too large"),
@@ -51,7 +56,7 @@ impl Session {
             decision.not_applied.push(format!("DKIM signature: {why}"));
             return Signatures::default();
         }
-        let (signed, failed) = run(engine, raw, decision.verdict.edits.clone(), time).await;
+        let (signed, failed) = run(engine, raw, domain, decision.verdict.edits.clone(), time).await;
         decision.not_applied.extend(failed);
         signed
     }
@@ -90,7 +95,7 @@ impl Session {
             None => {
                 // Of outbound mail only its signatures can be judged: whoever brought it here is unknown.
                 let unasked = SpfResults::default();
-                let live = engine.authenticator.verify(raw, &unasked, deadline);
+                let live = self.authenticate(raw, &unasked, deadline);
                 let results = self.journal.ask("outbound.verified", Box::pin(live)).await;
                 verified = Results { dmarc: Dmarc::default(), ..results };
                 &verified
@@ -158,9 +163,14 @@ impl Signatures {
 }
 
 /// Signs on a judging thread: hashing and RSA take too long for one that serves connections.
-async fn run(engine: &Arc<Engine>, raw: &Bytes, edits: Vec<Edit>, time: i64) -> (Signatures, Vec<String>) {
+async fn run(
+    engine: &Arc<Engine>,
+    raw: &Bytes,
+    domain: String,
+    edits: Vec<Edit>,
+    time: i64,
+) -> (Signatures, Vec<String>) {
     let (with_keys, raw) = (Arc::clone(engine), raw.clone());
-    let domain = author_domain(&raw).unwrap_or_default();
     let work = move |_: &mut WarmScanner<'_>| {
         let leaving = message::edited(&raw, &edits);
         let signers = with_keys.signers.of_author(&domain, time);
@@ -180,7 +190,8 @@ async fn run(engine: &Arc<Engine>, raw: &Bytes, edits: Vec<Edit>, time: i64) -> 
                 }
             }
         }
-        Err(_) => failed.push("DKIM signature: an error inside Mailward".to_owned()),
+        // Nothing is lost by a deferral, and much by a message that others take for forged.
+        Err(Panicked) => std::panic::resume_unwind(Box::new("a signature could not be made")),
     }
     failed.iter().for_each(|why| tracing::warn!(why, "a message leaves without a signature"));
     (signed, failed)

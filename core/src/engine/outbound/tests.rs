@@ -1,7 +1,7 @@
 use super::super::{ConnectFacts, Judged, MailFacts, Replayed, SessionOptions, Shared};
 use super::*;
 use crate::{
-    authentication::signing::{FIELD, generate_ed25519},
+    authentication::signing::{FIELD, PANICS, generate_ed25519},
     config,
     engine::Engine,
     lookup::dns::Zone,
@@ -15,11 +15,16 @@ const MESSAGE: &str = "From: alice@x.test\r\nTo: bob@y.test\r\nSubject: hello\r\
 
 /// An engine with a key for `x.test` and more configuration.
 async fn engine(name: &str, more: &str) -> Arc<Engine> {
+    engine_with_key(name, "selector = \"s1\"", more).await
+}
+
+/// The same with other lines of the key's entry.
+async fn engine_with_key(name: &str, lines: &str, more: &str) -> Arc<Engine> {
     let key = scratch(name).join("key.pem");
     std::fs::write(&key, generate_ed25519().expect("a key")).expect("written");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("closed");
     let text = format!(
-        "[[outbound.dkim]]\ndomain = \"x.test\"\nselector = \"s1\"\nkey = \"{}\"\n[malware]\nscanning = \
+        "[[outbound.dkim]]\ndomain = \"x.test\"\n{lines}\nkey = \"{}\"\n[malware]\nscanning = \
          \"in-process\"\n{more}\n",
         key.display()
     );
@@ -94,6 +99,25 @@ async fn a_user_s_message_is_signed_once_and_what_cannot_be_signed_says_why() {
     assert_eq!(told(&nobody), why("From names no address"));
     let stranger = judged(&engine, plain(), &MESSAGE.replace("alice@x.test", "alice@z.test")).await;
     assert_eq!(told(&stranger), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_key_that_has_run_out_does_not_stop_in_silence() {
+    let engine = engine_with_key("outbound-over", "selector = \"s1\"\nfrom = \"2020-01-01\"", "").await;
+    let early = judged(&engine, SessionOptions::default(), MESSAGE).await;
+    assert_eq!(told(&early), (vec![], vec!["DKIM signature: no key is in force".to_owned()]));
+    let stranger = judged(&engine, SessionOptions::default(), &MESSAGE.replace("alice@x", "alice@z")).await;
+    assert_eq!(told(&stranger), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_signed_for_an_error_of_ours_waits() {
+    let lines = format!("selector = \"{PANICS}\"");
+    let engine = engine_with_key("outbound-panic", &lines, "").await;
+    let deferred = judged(&engine, SessionOptions::default(), MESSAGE).await;
+    let Action::Reply(reply) = &deferred.verdict.action else { panic!("{:?}", deferred.verdict) };
+    assert_eq!(reply.code(), 451);
+    assert!(deferred.report.explanation.findings.iter().any(|finding| finding.id == "internal.panic"));
 }
 
 const ENFORCED: &str = "[outbound.rights]\nmode = \"enforce\"\nlogin_domain = \"x.test\"\n";
