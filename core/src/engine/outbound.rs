@@ -18,12 +18,13 @@ const AUTHORS: usize = 10;
 impl Session {
     /// The account if its mail is counted.
     fn counted_account(&self) -> Option<Account> {
-        let Settings { bulk_users, rates, alarm, .. } = &self.engine.outbound;
+        let Settings { bulk_users, rights, rates, alarm } = &self.engine.outbound;
         if rates.mode == Mode::Off && alarm.mode == AlarmMode::Off {
             return None;
         }
-        let account = self.connection.login.as_ref().map(|login| Account::new(&login.name));
-        account.filter(|account| !account.is_one_of(bulk_users))
+        let domain = rights.login_domain.as_deref();
+        let account = self.connection.login.as_ref().map(|login| Account::new(&login.name, domain));
+        account.filter(|account| !account.is_one_of(bulk_users, domain))
     }
 
     /// Judges MAIL of a user. With a trial the answer waits for a recipient for whom verdicts act.

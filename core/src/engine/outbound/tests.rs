@@ -5,7 +5,7 @@ use crate::{
     config,
     engine::Engine,
     lookup::dns::Zone,
-    session::Login,
+    session::{Login, RefusedByMta},
     store::counters::scratch,
     verdict::{Action, Edit, Host},
 };
@@ -162,7 +162,7 @@ async fn answer_to(engine: &Arc<Engine>, header: &str) -> (Option<u16>, Vec<Stri
 #[tokio::test]
 async fn nobody_hides_an_author_behind_others_or_by_how_it_is_written() {
     let engine = engine("outbound-authors", ENFORCED).await;
-    let ten = vec!["alice@x.test"; 10].join(", ");
+    let ten = ["alice@x.test"; 10].join(", ");
     let not_allowed = |id: &String| id == "outbound.author-not-allowed";
     for (header, code) in [
         (format!("From: {ten}\r\n"), None),
@@ -208,6 +208,19 @@ async fn a_second_author_behind_many_fields_is_seen_where_the_limit_is_higher() 
     let many = judged(&engine, SessionOptions::default(), &message).await;
     assert_eq!(told(&many), (vec![], vec!["DKIM signature: the message has several From fields".to_owned()]));
     assert_eq!(engine.bounds.headers, 6_000);
+}
+
+#[tokio::test]
+async fn what_the_mta_only_defers_rings_no_alarm() {
+    let engine = engine("outbound-deferred", "[outbound.alarm]\nmode = \"defer\"\nrefused = 2\n").await;
+    for (status, code) in [("4.7.1", None), ("5.7.1", Some(450))] {
+        let (mut session, _) = login(&engine, SessionOptions::default(), "alice@x.test").await;
+        for _ in 0..3 {
+            let refused = Some(RefusedByMta { status: Some(status.to_owned()), text: None });
+            assert!(session.rcpt(3, b"<bob@y.test>", refused).await.reply.is_none());
+        }
+        assert_eq!(login(&engine, SessionOptions::default(), "alice@x.test").await.1, code, "{status}");
+    }
 }
 
 #[tokio::test]
