@@ -27,7 +27,7 @@ mod signing;
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
 pub use learning::{Learner, LearningError, Learnt, features, replace_model};
-pub use replay::Replayed;
+pub use replay::{Ended, Replayed};
 pub use report::{Refusal, Report};
 pub use shadow::{Again, Seen};
 
@@ -438,6 +438,7 @@ impl Session {
         let service = self.reach_scan_service(deadline).await;
         let served = service.is_some() || self.journal.is_replay();
         let (rules, scan) = content::divide(service, &raw, deadline);
+        let rules = if self.journal.has_answer("scan") { content::Rules::Nobody } else { rules };
         let network = self.counted_network();
         let content = content::judge(engine, network, &self.connection, &open.transaction, raw.clone(), rules, time);
         let content = deadline.bound(content);
@@ -496,7 +497,11 @@ impl Session {
                 false => engine.authenticator.judge(results),
             });
         }
-        judgement.merge(malware::judge(&engine.malware, &seen.completed_by(scan), clamd.as_ref()));
+        let seen = seen.completed_by(scan);
+        if let Some(witness) = &mut self.witness {
+            witness.scan = serde_json::to_value(Outcome::Done(&seen)).ok();
+        }
+        judgement.merge(malware::judge(&engine.malware, &seen, clamd.as_ref()));
         let authenticated = (spf.as_ref(), authentication.as_ref());
         let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
         judgement.findings.extend(findings);

@@ -49,7 +49,7 @@ fn every_example_policy_loads_without_fault_and_stands_in_the_list() {
 fn example_policies_say_what_their_comments_promise() {
     let outbound = config::load(&folder().join("outbound.toml")).expect("a configuration");
     assert!(outbound.policy.filter_outbound);
-    assert_eq!((outbound.dkim_keys.len(), outbound.outbound.rates.recipients_per_hour), (2, 300));
+    assert_eq!((outbound.dkim_keys.len(), outbound.outbound.rates.recipients_per_hour), (2, 120));
     assert_eq!(policies("first-weeks.toml").trial.expect("a trial").acting.len(), 3);
     assert_eq!(policies("spam.toml").mixed_refusal, MixedRefusal::Tag);
     assert_eq!(policies("people.toml").scoped.len(), 2);

@@ -3,7 +3,7 @@
 use crate::{error::quiet, text::Text};
 use bytes::Bytes;
 use mailward_core::{
-    engine::{Judged, Refusal, Replayed},
+    engine::{Ended, Judged, Refusal, Replayed},
     explain::Explanation,
     verdict::{Action, Disposition, Edit, Evidence, Reference, Reply},
 };
@@ -138,9 +138,9 @@ impl Verdict {
     }
 
     pub(crate) fn of_replayed(replayed: Replayed) -> Self {
-        match replayed {
-            Replayed::Message(judged) => Self::of_message(judged),
-            Replayed::Refused(refusal) => Self::of_report(refusal),
+        match replayed.ended {
+            Ended::Message(judged) => Self::of_message(judged),
+            Ended::Refused(refusal) => Self::of_report(refusal),
         }
     }
 

@@ -1,6 +1,9 @@
 //! What one configuration says about a message, and why another one says something else.
 
-use mailward_core::{explain::Explanation, verdict::Points};
+use mailward_core::{
+    explain::{Explanation, edit_text},
+    verdict::{Edit, Points},
+};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -15,6 +18,12 @@ pub(crate) struct Judged {
     /// What decided; of several recipients each thing once.
     pub(crate) because: String,
     pub(crate) findings: Vec<(String, Points)>,
+    /// The SMTP reply, without reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reply: Option<String>,
+    /// What is changed, but for Authentication-Results; `{points}` stands for the total.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) edits: Vec<String>,
 }
 
 /// Most findings named as the cause of a change. Unit: findings. Source: our own limit, a line of text.
@@ -35,6 +44,22 @@ impl Judged {
             recipients: recipients.map(|r| (r.address.clone(), r.disposition.word().to_owned())).collect(),
             because,
             findings: explanation.findings.iter().map(|f| (f.id.to_string(), f.points)).collect(),
+            reply: explanation.reply.clone(),
+            edits: edits(explanation),
+        }
+    }
+
+    /// A transaction that goes on where another configuration ended it.
+    pub(crate) fn goes_on() -> Self {
+        Judged {
+            verdict: "goes on".to_owned(),
+            stage: "rcpt",
+            points: Points::ZERO,
+            recipients: Vec::new(),
+            because: "nothing".to_owned(),
+            findings: Vec::new(),
+            reply: None,
+            edits: Vec::new(),
         }
     }
 
@@ -49,8 +74,15 @@ impl Judged {
 
     /// Whether the other configuration does something else with the message.
     pub(crate) fn differs(&self, other: &Judged) -> bool {
-        self.verdict != other.verdict || self.recipients != other.recipients
+        let what = |judged: &Judged| (judged.verdict.clone(), judged.recipients.clone(), judged.reply.clone());
+        what(self) != what(other) || self.edits != other.edits
     }
+}
+
+fn edits(explanation: &Explanation) -> Vec<String> {
+    let total = explanation.points.to_string();
+    let ours = |edit: &&Edit| edit.header().is_none_or(|name| !name.eq_ignore_ascii_case("authentication-results"));
+    explanation.edits.iter().filter(ours).map(|edit| edit_text(edit).replace(&total, "{points}")).collect()
 }
 
 /// What makes `b` do otherwise than `a`: the rule that decides, and findings that one has, or weighs, otherwise.
@@ -74,6 +106,11 @@ pub(crate) fn causes(a: &Judged, b: &Judged) -> Vec<String> {
     }
     weights.sort_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
     causes.extend(weights.into_iter().take(CAUSES).map(|(_, text)| text));
+    let only = |edits: &[String], others: &[String], sign: &str| {
+        edits.iter().filter(|edit| !others.contains(edit)).map(|edit| format!("{sign}{edit}")).collect::<Vec<_>>()
+    };
+    let changes = only(&b.edits, &a.edits, "+").into_iter().chain(only(&a.edits, &b.edits, "-"));
+    causes.extend(changes.take(CAUSES));
     if causes.is_empty() && a.because.starts_with("threshold") {
         causes.push("other thresholds".to_owned());
     }
@@ -92,6 +129,8 @@ mod tests {
             recipients: vec![("a@b.test".to_owned(), verdict.to_owned())],
             because: because.to_owned(),
             findings: findings.iter().map(|(id, points)| ((*id).to_owned(), Points::hundredths(*points))).collect(),
+            reply: None,
+            edits: Vec::new(),
         }
     }
 
@@ -109,6 +148,9 @@ mod tests {
             ]
         );
         assert!(causes(&a, &a).is_empty());
+        let elsewhere = |to: &str| Judged { edits: vec![format!("add recipient <{to}>")], ..a.clone() };
+        assert!(elsewhere("one").differs(&elsewhere("two")), "the same word, and another end");
+        assert_eq!(causes(&elsewhere("one"), &elsewhere("two")), ["+add recipient <two>", "-add recipient <one>"]);
         let tagged = judged("tag", "threshold tag", &[("same", 5)]);
         let refused = Judged { verdict: "reject".to_owned(), ..tagged.clone() };
         assert_eq!(causes(&tagged, &refused), ["other thresholds"]);

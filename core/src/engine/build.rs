@@ -98,7 +98,7 @@ pub struct Shared {
     zone: Option<Arc<Zone>>,
     script: Option<Arc<Script>>,
     /// Nothing is written: see [`Shared::watching`].
-    observes: bool,
+    pub(super) observes: bool,
 }
 
 fn refresh(live: &LiveModel) {

@@ -49,6 +49,8 @@ pub(super) enum Rules {
     Service {
         its_turn: oneshot::Sender<()>,
     },
+    /// Nobody: what they find is known.
+    Nobody,
 }
 
 /// Divides the work: what [`judge`] is to do of it, and what the service does, if it was reached.
@@ -157,6 +159,7 @@ pub(super) async fn judge(
     let here = match rules {
         Rules::Here => true,
         Rules::Service { its_turn } => its_turn.send(()).is_err(),
+        Rules::Nobody => false,
     };
     engine.shared.meter.worked(Work::Queue, asked);
     let (judges, engine) = (&engine.judges, Arc::clone(engine));

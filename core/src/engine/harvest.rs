@@ -124,7 +124,8 @@ impl Session {
     }
 
     fn note_block(&self, block: Option<&Block>) {
-        if let Some(Block { network, until, enforced, .. }) = block {
+        // One who watches has blocked nobody.
+        if let Some(Block { network, until, enforced, .. }) = block.filter(|_| !self.engine.shared.observes) {
             self.engine.shared.meter.blocked(*enforced);
             tracing::warn!(network, until, enforced, "directory harvest");
         }

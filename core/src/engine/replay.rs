@@ -4,9 +4,19 @@ use super::{Engine, Judged, Refusal, SessionOptions};
 use crate::session::{Event, Recording};
 use std::sync::Arc;
 
-/// What a transaction of a recorded session came to.
+/// A transaction of a recorded session of which there is something to tell.
 #[derive(Debug)]
-pub enum Replayed {
+pub struct Replayed {
+    /// Which MAIL command of the session began it, counted from 1; 0: none, the client itself was refused. By this the
+    /// replays of two engines are held side by side.
+    pub transaction: usize,
+    /// What it came to.
+    pub ended: Ended,
+}
+
+/// How a transaction ended.
+#[derive(Debug)]
+pub enum Ended {
     /// Its message was judged.
     Message(Judged),
     /// Nothing came of it.
@@ -19,14 +29,19 @@ impl Engine {
     pub async fn replay(self: &Arc<Self>, recording: Recording, options: SessionOptions) -> Vec<Replayed> {
         let mut session = self.session(SessionOptions { replay: Some(recording.answers), ..options });
         let mut replayed = Vec::new();
-        let mut now = 0;
+        let (mut now, mut transaction) = (0, 0);
         for event in recording.events.into_iter().chain([Event::Abort]) {
             now = event.time().unwrap_or(now);
+            transaction += usize::from(matches!(event, Event::Mail { .. }));
             match event {
                 Event::EndOfMessage { queue_id, .. } => {
-                    replayed.push(Replayed::Message(session.end_of_message(now, queue_id).await));
+                    let ended = Ended::Message(session.end_of_message(now, queue_id).await);
+                    replayed.push(Replayed { transaction, ended });
                 }
-                Event::Abort => replayed.extend(session.abort(now).await.map(Replayed::Refused)),
+                Event::Abort => {
+                    let refused = session.abort(now).await.map(Ended::Refused);
+                    replayed.extend(refused.map(|ended| Replayed { transaction, ended }));
+                }
                 other => {
                     let _ = session.replay(other).await;
                 }
@@ -73,11 +88,12 @@ mod tests {
         let recording = session.recording().expect("it is recorded");
         let said = recording.explanations.clone();
         assert_eq!(said.len(), 3);
-        let replayed =
-            engine.replay(recording, SessionOptions::default()).await.into_iter().map(|replayed| match replayed {
-                Replayed::Message(judged) => judged.report.explanation.json(),
-                Replayed::Refused(refusal) => refusal.report.explanation.json(),
-            });
+        let replayed = engine.replay(recording, SessionOptions::default()).await.into_iter().map(|replayed| {
+            match replayed.ended {
+                Ended::Message(judged) => judged.report.explanation.json(),
+                Ended::Refused(refusal) => refusal.report.explanation.json(),
+            }
+        });
         assert_eq!(replayed.collect::<Vec<_>>(), said);
     }
 }

@@ -37,6 +37,16 @@ impl Journal {
         matches!(self.0, Mode::Replay(_))
     }
 
+    /// Whether the recording holds an answer to `question` that was not given yet.
+    pub fn has_answer(&self, question: &str) -> bool {
+        match &self.0 {
+            Mode::Replay(answers) => {
+                lock(answers).get(question).and_then(VecDeque::front).is_some_and(|answer| !answer.is_null())
+            }
+            _ => false,
+        }
+    }
+
     /// The answer to `question`: that of the recording, else what `live` gives. Equal questions of one session are
     /// told apart by the order in which they were asked: one that was given up keeps its place.
     pub async fn ask<T: Serialize + DeserializeOwned>(&self, question: &str, live: impl Future<Output = T>) -> T {

@@ -15,7 +15,7 @@ pub struct MessageFacts {
     pub from: Vec<String>,
     /// Subject, decoded.
     pub subject: String,
-    /// Parts that are offered as files.
+    /// Parts that are offered as files, also those that are shown as text.
     pub attachments: Vec<AttachmentFacts>,
     /// The text of the plain parts, and what the HTML parts show, within the bounds of the parse; empty ones are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -157,8 +157,7 @@ impl FileKind {
         if HTML.iter().any(|mark| lower.starts_with(mark)) || find(&lower, b"<html").is_some() {
             return FileKind::Html;
         }
-        let printable = |b: &u8| *b >= 0x20 && *b != 0x7f || matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b);
-        if !head.is_empty() && head.iter().all(printable) { FileKind::Text } else { FileKind::Data }
+        if !head.is_empty() && is_printable(head) { FileKind::Text } else { FileKind::Data }
     }
 
     /// Lower-case word for policies and logs.
@@ -205,6 +204,16 @@ impl FileKind {
             FileKind::Exe | FileKind::Elf | FileKind::MachO | FileKind::Lnk | FileKind::Class | FileKind::Chm
         )
     }
+}
+
+fn is_printable(head: &[u8]) -> bool {
+    head.iter().all(|b| *b >= 0x20 && *b != 0x7f || matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
+}
+
+/// Whether content of this kind is no text: words may begin as a program does, but they hold no control characters.
+pub(super) fn is_beyond_text(content: &[u8], kind: FileKind) -> bool {
+    !matches!(kind, FileKind::Data | FileKind::Text | FileKind::Html | FileKind::Xml | FileKind::Svg)
+        && !is_printable(&content[..content.len().min(TEXT_PREFIX)])
 }
 
 /// Extensions that Windows, macOS or a common runtime executes when the file is opened. Source: the lists of blocked

@@ -58,7 +58,7 @@ pub struct Message<'a> {
     pub date: Option<i64>,
     /// The leaves of the MIME tree in their order.
     pub parts: Vec<Part<'a>>,
-    /// Files among the parts.
+    /// Files among the parts, also those that are shown as text.
     pub attachments: Vec<Attachment>,
     /// The words of the body.
     pub text: Text,
@@ -81,6 +81,11 @@ impl Message<'_> {
         let value = self.headers.decoded("List-Id")?;
         let id = value.rsplit_once('<').map_or(value.as_str(), |(_, id)| id);
         Some(id.trim().trim_end_matches('>').to_lowercase()).filter(|id| !id.is_empty())
+    }
+
+    /// Files that are not shown as text.
+    pub fn files_beside_text(&self) -> impl Iterator<Item = &Attachment> {
+        self.attachments.iter().filter(|file| self.parts.get(file.part).is_none_or(|part| !part.is_body))
     }
 
     /// Whether the body has a part of this type.

@@ -5,8 +5,8 @@ mod notice;
 mod words;
 
 use super::Bounds;
-use mail_parser::{HeaderName, MessageParser, MessagePart};
-use std::collections::BTreeMap;
+use mail_parser::{HeaderName, MessageParser, MessagePart, PartId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How much longer than it was a message may get. Unit: bytes. Source: our own limit; the next server has one for messages.
 const GROWTH_BYTES: usize = 1 << 20;
@@ -95,9 +95,12 @@ pub fn rewrite(raw: &[u8], bounds: &Bounds, changes: &Changes) -> Result<Rewritt
         return Err(DAMAGED);
     }
     let mut pieces = notice::pieces(&parsed, &changes.notices)?;
+    // A file that is declared as text is none that anything could be put into.
+    let replaced: BTreeSet<PartId> = pieces.iter().map(|piece| piece.part.id()).collect();
+    let texts: Vec<_> = own.into_iter().filter(|part| !replaced.contains(&part.id())).collect();
     let mut with = Vec::new();
     let mut without_texts = None;
-    match words::pieces(&own, changes) {
+    match words::pieces(&texts, changes) {
         Ok(texts) => {
             pieces.extend(texts);
             with.extend(changes.texts());

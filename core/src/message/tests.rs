@@ -72,6 +72,47 @@ fn an_attachment_is_known_by_its_content() {
 }
 
 #[test]
+fn a_file_that_is_declared_as_text_is_shown_and_is_a_file() {
+    let first = |fields: &str, content: &str| {
+        format!(
+            "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n{fields}\r\n\r\n{content}\r\n\
+             --o\r\nContent-Type: text/plain\r\n\r\nwords\r\n--o--\r\n"
+        )
+    };
+    let base64 = "Content-Transfer-Encoding: base64";
+    for (raw, name) in [
+        (first("Content-Type: text/plain; name=\"run.vbs\"", "MsgBox 1"), "run.vbs"),
+        (first("Content-Type: text/html\r\nContent-Disposition: inline; filename=run.hta", "<p>x"), "run.hta"),
+        (
+            first(
+                &format!("Content-Type: text/plain\r\nContent-Disposition: inline; filename=evil.exe\r\n{base64}"),
+                "TVqQAAMAAAAEAAAA",
+            ),
+            "evil.exe",
+        ),
+        (first(&format!("Content-Type: text/plain\r\n{base64}"), "TVqQAAMAAAAEAAAA"), ""),
+        ("MIME-Version: 1.0\r\nContent-Type: text/plain; name=evil.vbs\r\n\r\nMsgBox 1\r\n".to_owned(), "evil.vbs"),
+    ] {
+        let message = read(raw.as_bytes());
+        let [file] = message.attachments.as_slice() else { panic!("{raw}: {:?}", message.attachments) };
+        assert_eq!((file.part, file.name.as_str(), file.executable), (0, name, true), "{raw}");
+        assert!(
+            message.parts[0].is_body && !message.text.visible().trim().is_empty(),
+            "{raw}: its words are judged too"
+        );
+    }
+    for raw in [
+        "Subject: x\r\n\r\nMZ, see you at %PDF- and BZh.\r\n",
+        "Subject: x\r\n\r\n#!/bin/sh\r\n",
+        "Subject: x\r\n\r\n",
+        "Content-Type: text/html\r\n\r\n<svg><p>x\r\n",
+        "Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\nTQBaAA==\r\n",
+    ] {
+        assert_eq!(read(raw.as_bytes()).attachments, [], "{raw}");
+    }
+}
+
+#[test]
 fn a_known_digest_is_given_in_hexadecimal() {
     let raw = b"Content-Type: application/x\r\nContent-Disposition: attachment\r\n\r\nabc";
     assert_eq!(read(raw).attachments[0].sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -1,8 +1,12 @@
 //! What has been found out about one message while its recipients' policies are asked.
 
-use super::{AddressSet, Facts, Policy, Settings, Who};
+use super::{AddressSet, Facts, Policy, Settings, Who, strip::TakenOff};
 use crate::verdict::Points;
-use std::cell::{OnceCell, RefCell};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    sync::Arc,
+};
 
 /// Most addresses of From that are looked up in lists. Unit: addresses. Source: our own limit; mail has one.
 const AUTHORS: usize = 20;
@@ -10,21 +14,42 @@ const AUTHORS: usize = 20;
 /// The facts of one message, with answers that hold for all its recipients: each is found once.
 pub(super) struct Asked<'a> {
     pub(super) facts: &'a Facts<'a>,
+    settings: &'a Settings,
     sender: Who,
     /// Addresses of From.
     authors: OnceCell<Vec<Who>>,
     /// By policy, whether all but the recipient fits, for the total of points for which it was asked last.
     fitting: RefCell<Vec<Option<(Points, bool)>>>,
+    /// By the policies that take files off, the files.
+    taken_off: RefCell<HashMap<Vec<usize>, TakenOff>>,
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn new(settings: &Settings, facts: &'a Facts<'a>) -> Self {
+    pub(super) fn new(settings: &'a Settings, facts: &'a Facts<'a>) -> Self {
         Asked {
             facts,
+            settings,
             sender: Who::sender(facts.sender),
             authors: OnceCell::new(),
             fitting: RefCell::new(vec![None; settings.policies.len()]),
+            taken_off: RefCell::default(),
         }
+    }
+
+    /// The files that are gone if, besides those that are already, this policy takes its own off.
+    pub(super) fn taken_off(&self, already: &TakenOff, policy: usize) -> TakenOff {
+        let policies: Vec<usize> = already.policies.iter().copied().chain([policy]).collect();
+        if let Some(known) = self.taken_off.borrow().get(&policies) {
+            return known.clone();
+        }
+        let strip = self.settings.policies.get(policy).and_then(|policy| policy.strip.as_ref());
+        let mut files = (*already.files).clone();
+        for file in strip.into_iter().flat_map(|strip| strip.files(self.facts.message)) {
+            files.entry(file.part).or_insert(policy);
+        }
+        let taken_off = TakenOff { policies: policies.clone(), files: Arc::new(files) };
+        self.taken_off.borrow_mut().insert(policies, taken_off.clone());
+        taken_off
     }
 
     /// Whether the envelope sender is meant.

@@ -1,6 +1,6 @@
 //! Which recipients may share one message when edits must not differ.
 
-use super::{DifferingEdits, Effective, Policy, Settings, Who};
+use super::{DifferingEdits, Effective, Policy, Settings, Then, Who};
 use crate::{
     score::Thresholds,
     session::{Connection, Direction, Recipient, ReversePath},
@@ -13,6 +13,10 @@ pub struct PolicyClass {
     policies: Vec<usize>,
     effective: Effective,
     acts: bool,
+    /// Whether such mail is not redirected, as others' comes here.
+    ends_redirects: bool,
+    /// Whether such mail is not copied, as this is where copies go.
+    ends_copies: bool,
 }
 
 impl Settings {
@@ -37,11 +41,17 @@ impl Settings {
                 && (p.to.is_empty() || p.to.holds(&who))
                 && p.when.may_hold(connection, country)
         };
-        let candidates = self.policies.iter().enumerate().filter(|(_, p)| may_match(p));
+        let candidates: Vec<(usize, &Policy)> =
+            self.policies.iter().enumerate().filter(|(_, p)| may_match(p)).collect();
+        let may = |does: fn(&Then) -> bool| candidates.iter().any(|(_, p)| does(&p.then));
+        let redirects = |then: &Then| matches!(then, Then::Redirect(_));
+        let copies = |then: &Then| matches!(then, Then::Tag(m) | Then::TagAndContinue(m) if !m.copies.is_empty());
         Some(PolicyClass {
-            policies: candidates.map(|(index, _)| index).collect(),
             effective: self.effective(organisation, &who),
             acts: self.acts_for(recipient),
+            ends_redirects: may(redirects) && self.leads_to(&recipient.address),
+            ends_copies: may(copies) && self.copies_to(&recipient.address),
+            policies: candidates.into_iter().map(|(index, _)| index).collect(),
         })
     }
 }

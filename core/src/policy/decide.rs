@@ -6,14 +6,16 @@ use super::{
     edits::plan,
     not_matched::NotMatched,
     reconcile::reconcile,
+    strip::TakenOff,
     wish::{Asker, Cause, LeftOut, Wish},
 };
 use crate::{
-    message::Changes,
+    message::{AttachmentFacts, Changes},
     score::{Level, Thresholds},
     verdict::{Edit, Points, RecipientVerdict, Verdict},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A verdict, with what explains it.
 #[must_use]
@@ -87,7 +89,7 @@ fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_
     let acting: Vec<Acting> = askers.iter().zip(&wanted).map(|(asker, wish)| act(asker, wish)).collect();
     let effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
     let outcome = reconcile(&effective, settings.mixed_refusal, facts.card.total, facts.host);
-    if outcome.notices_differ {
+    if outcome.files_differ {
         return decide_unstripped(settings, organisation, facts, "not all recipients want it");
     }
     let reason = outcome.held_for.map(|i| because(settings, facts, &effective[i])).unwrap_or_default();
@@ -139,13 +141,25 @@ fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_
             reply: outcome.replies[i].clone(),
         });
     }
-    let mut changes =
-        Changes { banner: outcome.tag.banner, disclaimer: outcome.tag.disclaimer, notices: outcome.notices };
+    let mut changes = Changes {
+        banner: outcome.tag.banner,
+        disclaimer: outcome.tag.disclaimer,
+        notices: notices(settings, facts, &outcome.taken_off),
+    };
     if !(facts.host.replace_body && facts.host.edit_header) {
         not_applied.extend(changes.texts().map(|text| format!("{text}: the host cannot replace a body")));
         changes = Changes::default();
     }
     Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes, not_applied, changes }
+}
+
+/// The notes in place of the files, by their place.
+fn notices(settings: &Settings, facts: &Facts<'_>, taken_off: &TakenOff) -> BTreeMap<usize, String> {
+    let of = |file: &AttachmentFacts| {
+        let policy = settings.policies.get(*taken_off.files.get(&file.part)?)?;
+        Some((file.part, policy.strip.as_ref()?.notice(file)))
+    };
+    facts.message.attachments.iter().filter_map(of).collect()
 }
 
 /// What of a recipient's wish acts.

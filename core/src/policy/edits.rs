@@ -54,13 +54,21 @@ pub(super) fn plan(
 }
 
 /// Who is taken off, and who is added in their place or for a blind copy: nobody twice, and nobody who gets the message anyway.
+/// Who is refused alone does not get it, so what is sent to him for others is added.
 fn recipients(facts: &Facts<'_>, outcome: &Reconciled) -> Vec<Edit> {
     let mut edits = Vec::new();
-    let (mut removed, mut served) = (BTreeSet::new(), BTreeSet::new());
+    let (mut removed, mut served, mut dropped) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (recipient, disposition) in facts.recipients.iter().zip(&outcome.dispositions) {
-        if !disposition.takes_off() {
-            served.insert(recipient.address.key());
-        } else if removed.insert(recipient.address.raw.as_str()) {
+        match disposition {
+            Disposition::Deliver | Disposition::Tag(_) | Disposition::Hold => {
+                served.insert(recipient.address.key());
+            }
+            Disposition::Discard => {
+                dropped.insert(recipient.address.key());
+            }
+            Disposition::Redirect { .. } | Disposition::Reject | Disposition::Defer => {}
+        }
+        if disposition.takes_off() && removed.insert(recipient.address.raw.as_str()) {
             edits.push(Edit::RemoveRecipient { address: bracketed(&recipient.address.raw) });
         }
     }
@@ -74,7 +82,8 @@ fn recipients(facts: &Facts<'_>, outcome: &Reconciled) -> Vec<Edit> {
         }
     }
     for address in &outcome.copies {
-        if served.insert(address.key()) {
+        // Who drops the message would drop its copy.
+        if !dropped.contains(&address.key()) && served.insert(address.key()) {
             edits.push(Edit::AddRecipient { address: bracketed(&address.raw), blind: true });
         }
     }

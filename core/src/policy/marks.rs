@@ -80,49 +80,25 @@ const SUBJECT_BYTES: usize = 40;
 /// Longest banner, disclaimer or note. Unit: bytes. Source: our own limit, some twenty lines.
 const TEXT_BYTES: usize = 2_000;
 
-/// Headers that no mark may add: a second one would change what the message says or break its trace.
-const OWNED: &[&str] = &[
-    "arc-authentication-results",
-    "arc-message-signature",
-    "arc-seal",
-    "authentication-results",
-    "bcc",
-    "cc",
-    "content-disposition",
-    "content-transfer-encoding",
-    "content-type",
-    "date",
-    "dkim-signature",
-    "from",
-    "message-id",
-    "mime-version",
-    "received",
-    "received-spf",
-    "reply-to",
-    "return-path",
-    "sender",
-    "subject",
-    "to",
-];
+/// Headers that no mark may add, besides those that stay: a second one would change what the message says.
+const OWNED: &[&str] = &["bcc", "cc", "message-id", "reply-to", "sender", "subject", "to"];
 
 /// Headers that stay as they came: without them the message is none (RFC 5322 §3.6), cannot be read (RFC 2045 §3), or has lost
-/// its trace (RFC 5321 §4.4, RFC 6376, RFC 8617, RFC 8601 §4.1).
+/// its trace (RFC 5321 §4.4, RFC 4870, RFC 6376, RFC 8601 §4.1).
 const KEPT: &[&str] = &[
-    "arc-authentication-results",
-    "arc-message-signature",
-    "arc-seal",
     "authentication-results",
-    "content-disposition",
-    "content-transfer-encoding",
-    "content-type",
     "date",
     "dkim-signature",
+    "domainkey-signature",
     "from",
     "mime-version",
     "received",
     "received-spf",
     "return-path",
 ];
+
+/// How the names of others begin that stay (RFC 8617, RFC 2045 §9, RFC 5322 §3.6.6).
+const KEPT_FAMILIES: &[&str] = &["arc-", "content-", "resent-"];
 
 /// Headers that may be removed but not be given another value (RFC 5322 §3.6.3, §3.6.4).
 const NOT_SET: &[&str] = &["bcc", "cc", "message-id", "to"];
@@ -210,7 +186,7 @@ impl Marks {
     /// If name or value would make a malformed or misleading header.
     pub fn check_header(name: &str, value: &str) -> Result<(), MarkError> {
         let lower = checked_name(name)?;
-        if OWNED.contains(&lower.as_str()) {
+        if is_kept(&lower) || OWNED.contains(&lower.as_str()) {
             return Err(MarkError::Owned);
         }
         if printable(value, VALUE_BYTES) { Ok(()) } else { Err(MarkError::Value) }
@@ -223,7 +199,7 @@ impl Marks {
     /// If the message needs it.
     pub fn check_removed(name: &str) -> Result<(), MarkError> {
         let lower = checked_name(name)?;
-        if KEPT.contains(&lower.as_str()) { Err(MarkError::Kept) } else { Ok(()) }
+        if is_kept(&lower) { Err(MarkError::Kept) } else { Ok(()) }
     }
 
     /// Checks a header that is to get a value.
@@ -236,7 +212,7 @@ impl Marks {
         if lower == "subject" {
             return Err(MarkError::SubjectNotSet);
         }
-        if KEPT.contains(&lower.as_str()) || NOT_SET.contains(&lower.as_str()) {
+        if is_kept(&lower) || NOT_SET.contains(&lower.as_str()) {
             return Err(MarkError::NotSet);
         }
         if printable(value, VALUE_BYTES) { Ok(()) } else { Err(MarkError::Value) }
@@ -269,6 +245,10 @@ fn checked_name(name: &str) -> Result<String, MarkError> {
     if good { Ok(name.to_ascii_lowercase()) } else { Err(MarkError::Name) }
 }
 
+fn is_kept(lower: &str) -> bool {
+    KEPT.contains(&lower) || KEPT_FAMILIES.iter().any(|family| lower.starts_with(family))
+}
+
 fn printable(text: &str, most: usize) -> bool {
     !text.trim().is_empty() && text.len() <= most && text.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
@@ -291,7 +271,10 @@ mod tests {
 
     #[test]
     fn what_a_message_is_and_where_it_has_been_is_neither_removed_nor_set() {
-        for name in ["From", "DATE", "Received", "DKIM-Signature", "ARC-Seal", "Return-Path", "Content-Type"] {
+        let whole =
+            ["From", "DATE", "Received", "DKIM-Signature", "DomainKey-Signature", "Return-Path", "MIME-Version"];
+        let families = ["Content-Type", "Content-ID", "content-x", "Resent-To", "ARC-Seal", "ARC-New"];
+        for name in whole.into_iter().chain(families) {
             assert_eq!(Marks::check_removed(name), Err(MarkError::Kept), "{name}");
             assert_eq!(Marks::check_set(name, "x"), Err(MarkError::NotSet), "{name}");
         }

@@ -2,13 +2,13 @@
 
 use super::{
     MixedRefusal,
+    strip::TakenOff,
     wish::{Cause, Wish},
 };
 use crate::{
     session::Address,
     verdict::{Action, Disposition, Host, Points, Reply, Tag},
 };
-use std::collections::BTreeMap;
 
 /// What happens to the message and, in the order of the wishes, to each recipient.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,10 +21,10 @@ pub(super) struct Reconciled {
     pub(super) cannot: Vec<Option<&'static str>>,
     /// What the message gets, filled in: headers that anyone wants; all else only if everybody wants the same.
     pub(super) tag: Tag,
-    /// Notes in place of files, by the same rule.
-    pub(super) notices: BTreeMap<usize, String>,
+    /// Files that are taken off, by the same rule.
+    pub(super) taken_off: TakenOff,
     /// Whether some want files taken off that others want to get.
-    pub(super) notices_differ: bool,
+    pub(super) files_differ: bool,
     /// Who gets a blind copy.
     pub(super) copies: Vec<Address>,
     /// Index of the wish for which the message is held.
@@ -33,7 +33,8 @@ pub(super) struct Reconciled {
 
 /// Reconciles the recipients' wishes; the result does not depend on their order. `total` fills marks in.
 ///
-/// 1. Malware that is refused for one recipient is refused for all: it is judged once.
+/// 1. Malware that is refused for one recipient is refused for all: it is judged once. So are files that cannot be taken off,
+///    as else another recipient would bring them in.
 /// 2. Any deferral defers the message.
 /// 3. Recipients who discard get no copy, nor do those who redirect: others do in their place. If no copy remains, the message
 ///    is dropped.
@@ -44,7 +45,7 @@ pub(super) struct Reconciled {
 ///    these want the same: subject, banner, disclaimer, headers that are set or removed, files that are taken off.
 ///
 /// A host that answers for each recipient refuses and defers for those alone who want it: of the rules 2, 4 and 5 only
-/// that is left. Where a host cannot hold a message, take a recipient off it or add one, the recipient gets it, marked as far
+/// that is left, and of rule 1 malware. Where a host cannot hold a message, take a recipient off it or add one, the recipient gets it, marked as far
 /// as his policies mark it.
 pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points, host: Host) -> Reconciled {
     let refused_as_malware = |w: &&Wish| w.cause == Cause::Malware && w.disposition == Disposition::Reject;
@@ -54,6 +55,10 @@ pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points, hos
     }
     if host.reply_by_recipient {
         return by_recipient(wishes, total, host);
+    }
+    let refused_for_files = |w: &&Wish| w.refused_for_files && w.disposition == Disposition::Reject;
+    if wishes.iter().any(|w| refused_for_files(&w)) {
+        return all(wishes, Disposition::Reject, first_reply(wishes.iter().filter(refused_for_files)));
     }
     let deferring = || wishes.iter().filter(|w| w.disposition == Disposition::Defer);
     if deferring().next().is_some() {
@@ -84,8 +89,8 @@ fn taken(dispositions: Vec<Disposition>) -> Reconciled {
         replies,
         cannot,
         tag: Tag::default(),
-        notices: BTreeMap::new(),
-        notices_differ: false,
+        taken_off: TakenOff::default(),
+        files_differ: false,
         copies: Vec::new(),
         held_for: None,
     }
@@ -171,12 +176,11 @@ fn accept(wishes: &[Wish], done: impl Fn(&Wish) -> Done, total: Points, host: Ho
         .collect();
     let mut tag = in_common(copies.iter().map(|(_, tag)| tag));
     // Notes may differ in their words; those of the strongest cause are taken.
-    let strongest =
-        copies.iter().map(|(wish, _)| *wish).min_by(|a, b| (a.cause, &a.notices).cmp(&(b.cause, &b.notices)));
-    let notices = strongest.map(|wish| wish.notices.clone()).unwrap_or_default();
-    let notices_differ = copies.iter().any(|(wish, _)| !wish.notices.keys().eq(notices.keys()));
-    let notices = if notices_differ { BTreeMap::new() } else { notices };
-    tag.stripped = notices.len();
+    let strongest = copies.iter().map(|(wish, _)| *wish).min_by_key(|wish| (wish.cause, &wish.taken_off.policies));
+    let taken_off = strongest.map(|wish| wish.taken_off.clone()).unwrap_or_default();
+    let files_differ = copies.iter().any(|(wish, _)| !wish.taken_off.is_same_as(&taken_off));
+    let taken_off = if files_differ { TakenOff::default() } else { taken_off };
+    tag.stripped = taken_off.files.len();
     let mut blind: Vec<Address> = copies.iter().flat_map(|(wish, _)| &wish.marks_if_taken.copies).cloned().collect();
     blind.sort_by_key(|address| (address.key(), address.raw.clone()));
     blind.dedup_by_key(|address| address.key());
@@ -188,7 +192,7 @@ fn accept(wishes: &[Wish], done: impl Fn(&Wish) -> Done, total: Points, host: Ho
             _ => {}
         }
     }
-    Reconciled { cannot, tag, notices, notices_differ, copies: blind, held_for, ..taken(dispositions) }
+    Reconciled { cannot, tag, taken_off, files_differ, copies: blind, held_for, ..taken(dispositions) }
 }
 
 /// What one message can carry of what its copies would: headers that any has, and of the rest what all have.
@@ -211,6 +215,7 @@ fn in_common<'t>(mut tags: impl Iterator<Item = &'t Tag>) -> Tag {
 mod tests {
     use super::*;
     use crate::policy::Marks;
+    use std::{collections::BTreeMap, sync::Arc};
 
     const WORDS: [&str; 7] = ["deliver", "tag", "redirect", "hold", "discard", "reject", "defer"];
 
@@ -425,16 +430,18 @@ mod tests {
 
     #[test]
     fn files_are_taken_off_only_if_every_copy_wants_that() {
-        let strip =
-            |policy, note: &str| Wish { notices: BTreeMap::from([(2, note.to_owned())]), ..wish("tag", policy) };
+        let strip = |policy| Wish {
+            taken_off: TakenOff { policies: vec![policy], files: Arc::new(BTreeMap::from([(2, policy)])) },
+            ..wish("tag", policy)
+        };
         let of = |wishes: &[Wish]| {
             let out = reconcile(wishes, MixedRefusal::Tag, Points::ZERO, Host::default());
-            (out.notices.into_values().collect::<Vec<_>>(), out.notices_differ)
+            (out.taken_off.policies, out.files_differ)
         };
-        assert_eq!(of(&[strip(1, "b"), strip(0, "a")]), (vec!["a".to_owned()], false));
-        assert_eq!(of(&[strip(0, "a"), wish("discard", 1)]), (vec!["a".to_owned()], false));
+        assert_eq!(of(&[strip(1), strip(0)]), (vec![0], false));
+        assert_eq!(of(&[strip(0), wish("discard", 1)]), (vec![0], false));
         for other in ["deliver", "redirect", "hold"] {
-            assert_eq!(of(&[strip(0, "a"), wish(other, 1)]), (Vec::new(), true), "{other}");
+            assert_eq!(of(&[strip(0), wish(other, 1)]), (Vec::new(), true), "{other}");
         }
     }
 

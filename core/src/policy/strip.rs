@@ -3,7 +3,7 @@
 use super::AttachmentCondition;
 use crate::message::{AttachmentFacts, MessageFacts};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 /// Longest name or type that a note shows. Unit: characters. Source: our own limit, some two lines.
 const SHOWN_CHARS: usize = 150;
@@ -32,22 +32,35 @@ pub enum Otherwise {
     Reject,
 }
 
+/// Files that policies take off. It is the same for all recipients for whom the same policies do, and they share it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct TakenOff {
+    /// The policies, by index, in their order.
+    pub(super) policies: Vec<usize>,
+    /// By [`AttachmentFacts::part`], the index of the policy whose note stands there: the first.
+    pub(super) files: Arc<BTreeMap<usize, usize>>,
+}
+
+impl TakenOff {
+    /// Whether the same files go, whoever's notes stand there.
+    pub(super) fn is_same_as(&self, other: &TakenOff) -> bool {
+        Arc::ptr_eq(&self.files, &other.files) || self.files.keys().eq(other.files.keys())
+    }
+}
+
 impl Strip {
     /// Whether the message has such a file.
     pub(super) fn finds(&self, message: &MessageFacts) -> bool {
         self.files(message).next().is_some()
     }
 
-    /// The notes in place of the files, by [`AttachmentFacts::part`].
-    pub(super) fn notices(&self, message: &MessageFacts) -> BTreeMap<usize, String> {
-        self.files(message).map(|file| (file.part, self.notice(file))).collect()
-    }
-
-    fn files<'m>(&self, message: &'m MessageFacts) -> impl Iterator<Item = &'m AttachmentFacts> {
+    /// The files that are taken off.
+    pub(super) fn files<'m>(&self, message: &'m MessageFacts) -> impl Iterator<Item = &'m AttachmentFacts> {
         message.attachments.iter().filter(|file| self.attachment.fits(file))
     }
 
-    fn notice(&self, file: &AttachmentFacts) -> String {
+    /// What stands in place of a file.
+    pub(super) fn notice(&self, file: &AttachmentFacts) -> String {
         let mut notice = "A file was removed from this message.\n\n".to_owned();
         if !file.name.is_empty() {
             let _ = writeln!(notice, "Name: {}", shown(&file.name));

@@ -1,12 +1,12 @@
 //! What one recipient's policies ask for, as if the message had no other recipient.
 
-use super::{Blocked, Effective, Facts, Marks, Otherwise, Policy, Settings, Strip, Then, Who, asked::Asked};
+use super::{Blocked, Effective, Facts, Marks, Otherwise, Policy, Settings, Then, Who, asked::Asked, strip::TakenOff};
 use crate::{
     score::{self, Level, Standing, Thresholds},
     session::{Direction, Recipient},
     verdict::{Disposition, Finding, Points, Reply, Tag},
 };
-use std::{cell::OnceCell, collections::BTreeMap};
+use std::cell::OnceCell;
 
 /// What decided. The order settles whose reply is sent where several recipients are refused: never who came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,10 +40,12 @@ pub(super) struct Wish {
     pub(super) reply: Option<Reply>,
     /// Marks that apply to a copy that is delivered: also if a refusal cannot be sent because others take the message.
     pub(super) marks_if_taken: Marks,
-    /// Notes in place of the files that are taken off, by the place of the file.
-    pub(super) notices: BTreeMap<usize, String>,
+    /// Files that are taken off.
+    pub(super) taken_off: TakenOff,
     /// Whether files should be taken off and cannot.
     pub(super) unstripped: bool,
+    /// Whether a refusal is for such files: as long as others take the message, it brings them in.
+    pub(super) refused_for_files: bool,
     /// Policies that marked and went on, by index.
     pub(super) passed: Vec<usize>,
 }
@@ -56,15 +58,16 @@ impl Wish {
             disposition: Disposition::Deliver,
             reply: None,
             marks_if_taken: Marks::none(),
-            notices: BTreeMap::new(),
+            taken_off: TakenOff::default(),
             unstripped: false,
+            refused_for_files: false,
             passed: Vec::new(),
         }
     }
 
     /// What a copy carries that is delivered.
     pub(super) fn tag(&self, total: Points) -> Tag {
-        Tag { stripped: self.notices.len(), ..self.marks_if_taken.fill(total) }
+        Tag { stripped: self.taken_off.files.len(), ..self.marks_if_taken.fill(total) }
     }
 
     /// Delivered, marked as far as the policies ask for it.
@@ -144,10 +147,13 @@ impl<'a> Asker<'a> {
             }
             let cause = Cause::Policy(index);
             if let Some(strip) = &policy.strip
-                && let Some(otherwise) = self.strip(strip, &mut so_far)
+                && let Some(otherwise) = self.strip(index, strip.otherwise, &mut so_far)
             {
                 return match otherwise {
-                    Otherwise::Reject => self.reject(so_far, cause, files_stay()),
+                    Otherwise::Reject => {
+                        so_far.refused_for_files = true;
+                        self.reject(so_far, cause, files_stay())
+                    }
                     _ => so_far.because(cause, Disposition::Hold),
                 };
             }
@@ -223,14 +229,12 @@ impl<'a> Asker<'a> {
     }
 
     /// Takes files off. Where that cannot be: what is to happen at once instead, if anything.
-    fn strip(&self, strip: &Strip, so_far: &mut Wish) -> Option<Otherwise> {
+    fn strip(&self, policy: usize, otherwise: Otherwise, so_far: &mut Wish) -> Option<Otherwise> {
         if self.obstacle.is_some() {
             so_far.unstripped = true;
-            return Some(strip.otherwise).filter(|otherwise| *otherwise != Otherwise::Deliver);
+            return Some(otherwise).filter(|otherwise| *otherwise != Otherwise::Deliver);
         }
-        for (part, notice) in strip.notices(self.facts.message) {
-            so_far.notices.entry(part).or_insert(notice);
-        }
+        so_far.taken_off = self.asked.taken_off(&so_far.taken_off, policy);
         None
     }
 

@@ -134,7 +134,7 @@ fn right_to_left(facts: &Facts<'_>) -> Option<Seen> {
 fn empty(facts: &Facts<'_>) -> Option<Seen> {
     let message = facts.message;
     let nothing = facts.body.letters == 0 && message.text.plain.trim().is_empty() && message.html.images == 0;
-    (nothing && message.attachments.is_empty() && !facts.is_list).then_some(Seen::Absence)
+    (nothing && message.files_beside_text().next().is_none() && !facts.is_list).then_some(Seen::Absence)
 }
 
 /// Most letters beside the link. Source: our own limit, a few words.
@@ -143,7 +143,7 @@ const WORDS: usize = 15;
 fn only_link(facts: &Facts<'_>) -> Option<Seen> {
     let mut hosts = facts.web_links();
     let only = hosts.next()?;
-    if hosts.next().is_some() || facts.message.html.images > 0 || !facts.message.attachments.is_empty() {
+    if hosts.next().is_some() || facts.message.html.images > 0 || facts.message.files_beside_text().next().is_some() {
         return None;
     }
     let of_link = match only.link.kind {

@@ -264,7 +264,7 @@ fn single_alternative(facts: &Facts<'_>) -> Option<Seen> {
 }
 
 fn html_file(facts: &Facts<'_>) -> Option<Seen> {
-    let attachment = facts.message.attachments.iter().find(|a| {
+    let attachment = facts.message.files_beside_text().find(|a| {
         let name = a.name.to_lowercase();
         let named = [".html", ".htm", ".shtml", ".xhtml", ".svg", ".mht"].iter().any(|end| name.ends_with(end));
         named && !name.is_empty()
@@ -277,7 +277,7 @@ fn only_file(facts: &Facts<'_>) -> Option<Seen> {
     let report = facts.message.headers.first("Content-Type").is_some_and(|header| {
         header.value.trim_ascii_start().get(..16).is_some_and(|v| v.eq_ignore_ascii_case(b"multipart/report"))
     });
-    let files = facts.message.attachments.iter().filter(|a| !a.content_type.starts_with("text/calendar")).count();
+    let files = facts.message.files_beside_text().filter(|a| !a.content_type.starts_with("text/calendar")).count();
     let silent = facts.body.letters == 0 && facts.message.text.hidden.is_empty();
     (files > 0 && silent && !report && facts.sender.mailbox().is_some() && !facts.is_list).then_some(Seen::Absence)
 }

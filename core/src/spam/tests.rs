@@ -49,6 +49,20 @@ fn mail(field: &str, value: &str, body: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_text_with_a_name_gets_the_points_of_a_text() {
+    for (content, body) in [
+        ("text/plain; charset=utf-8", ""),
+        ("text/plain; charset=utf-8", "Look: http://only.example.com/x\r\n"),
+        ("text/plain; charset=utf-8", "Hello Bob,\r\nhere they are, as we said last week.\r\n"),
+        ("text/html; charset=utf-8", "<p>Hello Bob, here they are, as we said last week.</p>\r\n"),
+    ] {
+        let of = |more: &str| hits(&mail("", "", &format!("Content-Type: {content}{more}\r\n\r\n{body}")));
+        let name = if content.contains("html") { "message.html" } else { "ATT00001.txt" };
+        assert_eq!(of(&format!("; name=\"{name}\"")), of(""), "{content}: {body}");
+    }
+}
+
+#[test]
 fn ids_are_sorted_and_each_rule_is_explained() {
     assert!(RULES.windows(2).all(|pair| pair[0].id < pair[1].id));
     for rule in RULES.iter() {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -56,7 +56,14 @@ struct Thread {
 }
 
 /// History rows that wait to be written. They are collected here, so that the thread is woken once for many.
-type Rows = Arc<Mutex<Vec<HistoryRow>>>;
+type Rows = Arc<Mutex<Waiting>>;
+
+#[derive(Debug, Default)]
+struct Waiting {
+    rows: Vec<HistoryRow>,
+    /// Rows that the thread is writing; if it fails they come back.
+    in_hand: usize,
+}
 
 enum Order {
     /// The first row waits, or so many that they should be written.
@@ -97,19 +104,22 @@ impl Store {
 
     fn collect(&self, row: HistoryRow) -> Result<(), &'static str> {
         let thread = self.thread()?;
-        let waiting = {
-            let mut rows = thread.rows.lock().unwrap_or_else(PoisonError::into_inner);
-            if rows.len() >= QUEUE {
+        if thread.handle.is_finished() {
+            return Err("its thread has ended");
+        }
+        let count = {
+            let mut waiting = thread.rows.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.rows.len() + waiting.in_hand >= QUEUE {
                 return Err("the file cannot be written, or not fast enough");
             }
-            rows.push(row);
-            rows.len()
+            waiting.rows.push(row);
+            waiting.rows.len()
         };
-        match waiting {
-            1 => send(thread, Order::Rows),
-            _ if waiting.is_multiple_of(FLUSH_ROWS) => send(thread, Order::Rows),
-            _ => Ok(()),
+        if count == 1 || count.is_multiple_of(FLUSH_ROWS) {
+            // Orders that fill the queue have the rows written too.
+            let _ = send(thread, Order::Rows);
         }
+        Ok(())
     }
 
     /// History rows that could not be taken since the store was opened.
@@ -314,13 +324,30 @@ impl Writer {
     }
 
     fn waiting(&self) -> usize {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.lock().rows.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Vec<HistoryRow> {
+        let mut waiting = self.lock();
+        waiting.in_hand = waiting.rows.len();
+        std::mem::take(&mut waiting.rows)
+    }
+
+    /// Puts rows that could not be written before those that came meanwhile.
+    fn put_back(&self, mut rows: Vec<HistoryRow>) {
+        let mut waiting = self.lock();
+        rows.append(&mut waiting.rows);
+        *waiting = Waiting { rows, in_hand: 0 };
     }
 
     /// Writes the rows that wait. If that fails they go on waiting.
     fn flush(&mut self) {
         self.oldest = None;
-        let mut rows = std::mem::take(&mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner));
+        let rows = self.take();
         let Some(newest) = rows.iter().map(|row| row.time).max() else { return };
         self.newest_time = self.newest_time.max(newest);
         let before = self
@@ -332,13 +359,14 @@ impl Writer {
             Some(connection) => write(connection, &rows, before),
         };
         match written {
-            Ok(()) if before.is_some() => self.pruned = Some(Instant::now()),
-            Ok(()) => {}
+            Ok(()) => {
+                self.lock().in_hand = 0;
+                if before.is_some() {
+                    self.pruned = Some(Instant::now());
+                }
+            }
             Err(error) => {
-                let mut newer = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-                rows.append(&mut newer);
-                *newer = rows;
-                drop(newer);
+                self.put_back(rows);
                 self.oldest = Some(Instant::now());
                 self.log(&error.to_string());
             }
@@ -420,6 +448,25 @@ mod tests {
         other.execute_batch("BEGIN EXCLUSIVE").expect("locked");
         let opened = Store::open(&dir, 30);
         assert!(opened.is_ok(), "{opened:?}");
+    }
+
+    #[tokio::test]
+    async fn rows_that_cannot_be_written_stay_within_the_bound() {
+        let dir = scratch("bounded");
+        let store = Store::open(&dir, 30).expect("opened");
+        let other = Connection::open(dir.join(FILE)).expect("opened by another");
+        other.execute_batch("BEGIN EXCLUSIVE").expect("locked");
+        // The thread waits for the lock with the first rows in its hands; the rest may only fill what is left.
+        store.record(row("first", 1));
+        tokio::time::sleep(2 * FLUSH_EVERY).await;
+        for number in 0..QUEUE + 10 {
+            store.record(row(&number.to_string(), 2));
+        }
+        assert_eq!(store.dropped(), 11);
+        other.execute_batch("COMMIT").expect("unlocked");
+        assert_eq!(store.find("first").await.expect("read").expect("it came back").time, 1);
+        assert!(store.find("9000").await.expect("read").is_some());
+        let _ = std::fs::remove_dir_all(dir);
     }
 
     #[tokio::test]

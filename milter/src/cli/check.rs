@@ -11,7 +11,7 @@ use super::{
 use indicatif::{ProgressBar, ProgressStyle};
 use mailward_core::{
     config::Config,
-    engine::{Engine, Replayed, Report, SessionOptions, Shared},
+    engine::{Ended, Engine, Report, SessionOptions, Shared},
     explain::with_run,
     lookup::{Deadline, dns::Zone},
     session::Recording,
@@ -151,9 +151,9 @@ async fn judge(engine: &Arc<Engine>, arguments: &Arguments, input: Input, totals
             Ok(mut recording) => {
                 let then = std::mem::take(&mut recording.explanations);
                 let replayed = engine.replay(recording, options(arguments)).await;
-                let reports = replayed.into_iter().map(|replayed| match replayed {
-                    Replayed::Message(judged) => finished(judged),
-                    Replayed::Refused(refusal) => (refusal.report, true),
+                let reports = replayed.into_iter().map(|replayed| match replayed.ended {
+                    Ended::Message(judged) => finished(judged),
+                    Ended::Refused(refusal) => (refusal.report, true),
                 });
                 print(arguments, &input.name, reports.collect(), &then, started, totals);
             }

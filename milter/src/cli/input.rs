@@ -38,6 +38,13 @@ pub(super) fn walk(path: &Path) -> Box<dyn Iterator<Item = Result<Input, String>
             Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
             Err(error) => return fault(&path.display().to_string(), &error),
         };
+        if is_maildir(path) {
+            entries.retain(|entry| {
+                let name = entry.file_name().unwrap_or_default().to_string_lossy();
+                entry.is_dir() && name != "tmp" && (name == "cur" || name == "new" || name.starts_with('.'))
+            });
+        }
+        entries.retain(|entry| !(entry.is_symlink() && entry.is_dir()));
         entries.sort();
         return Box::new(entries.into_iter().flat_map(|entry| walk(&entry)));
     }
@@ -48,6 +55,11 @@ pub(super) fn walk(path: &Path) -> Box<dyn Iterator<Item = Result<Input, String>
         Ok(bytes) => split(path.display().to_string(), bytes),
         Err(error) => fault(&path.display().to_string(), &error),
     }
+}
+
+/// Beside its messages a maildir has the indexes of the server that keeps it.
+fn is_maildir(path: &Path) -> bool {
+    path.join("cur").is_dir() && path.join("new").is_dir()
 }
 
 fn fault(name: &str, error: &io::Error) -> Box<dyn Iterator<Item = Result<Input, String>>> {
@@ -108,6 +120,22 @@ fn unquote(message: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_maildir_only_messages_are_read_and_links_to_folders_are_not_followed() {
+        let root = std::env::temp_dir().join(format!("mailward-maildir-{}", std::process::id()));
+        for folder in ["cur", "new", "tmp", ".Junk/cur", ".Junk/new"] {
+            fs::create_dir_all(root.join(folder)).expect("made");
+        }
+        for file in ["cur/1:2,S", "new/2", "tmp/3", "dovecot-uidlist", ".Junk/cur/4", ".Junk/dovecot.index"] {
+            fs::write(root.join(file), "Subject: x\n\nx\n").expect("written");
+        }
+        std::os::unix::fs::symlink(&root, root.join("cur/loop")).expect("linked");
+        let names: Vec<String> = walk(&root).filter_map(Result::ok).map(|input| input.name).collect();
+        let expected = [".Junk/cur/4", "cur/1:2,S", "new/2"].map(|name| root.join(name).display().to_string());
+        assert_eq!(names, expected);
+        fs::remove_dir_all(root).expect("removed");
+    }
 
     #[test]
     fn a_mailbox_is_split_at_from_lines_after_empty_lines_and_unquoted() {

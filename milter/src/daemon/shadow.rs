@@ -131,25 +131,22 @@ impl Watcher {
     }
 
     fn compare(&self, reference: &str, acted: &Judged, again: Again) {
-        let (shadow, points, by) = match again {
-            Again::Decided(explanation) => {
-                let shadow = Judged::of(&explanation);
-                if !acted.differs(&shadow) {
-                    return self.metrics.shadowed(Shadowed::Same);
-                }
-                let by = causes(acted, &shadow).join(", ");
-                (shadow.verdict, shadow.points, by)
-            }
-            Again::GoesOn => ("goes on".to_owned(), acted.points, format!("nothing instead of {}", acted.because)),
+        let shadow = match again {
+            Again::Decided(explanation) => Judged::of(&explanation),
+            Again::GoesOn => Judged::goes_on(),
         };
-        self.metrics.shadowed(Shadowed::Differs { acted: &acted.verdict, shadow: &shadow });
+        if !acted.differs(&shadow) {
+            return self.metrics.shadowed(Shadowed::Same);
+        }
+        let by = causes(acted, &shadow).join(", ");
+        self.metrics.shadowed(Shadowed::Differs { acted: &acted.verdict, shadow: &shadow.verdict });
         tracing::info!(
             target: "mailward::shadow",
             reference,
             verdict = acted.verdict,
             points = %acted.points,
-            shadow,
-            shadow_points = %points,
+            shadow = shadow.verdict,
+            shadow_points = %shadow.points,
             by,
             "differs"
         );

@@ -251,6 +251,28 @@ fn files_are_taken_off_and_everything_else_arrives_as_it_was() {
 }
 
 #[test]
+fn programs_that_are_declared_as_text_are_taken_off() {
+    let scratch = Scratch::new();
+    let then = "then = { tag = { banner = \"From outside.\" }, strip = { attachment = { executable = true } } }";
+    let site = Site::builder(&scratch, &policy("no programs", then)).start();
+    let parts = [
+        "Content-Type: text/plain; name=\"run.vbs\"\n\nMsgBox 1",
+        "Content-Type: text/html\nContent-Disposition: inline; filename=\"run.hta\"\n\n<script>MsgBox</script>",
+        "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\nTVqQAAMAAAAEAAAA",
+    ];
+    for (n, part) in parts.into_iter().enumerate() {
+        let subject = format!("part-{n}");
+        let body = format!("--o\n{part}\n--o\nContent-Type: text/plain\n\nwords\n--o--");
+        let typed = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=o\nSubject";
+        let sent = message("p@example.net", &subject, &body).replacen("Subject", typed, 1);
+        assert!(site.send(STRANGER, "p@example.net", &[ALICE], sent).is_accepted());
+        let arrived = site.sink.wait_for_subject(&subject).body();
+        assert!(arrived.contains("A file was removed") && arrived.contains("From outside.\r\n\r\nwords"), "{arrived}");
+        assert!(!arrived.contains("MsgBox") && !arrived.contains("TVqQ"), "{arrived}");
+    }
+}
+
+#[test]
 fn files_that_must_stay_are_refused_held_or_delivered_as_the_policy_says() {
     let scratch = Scratch::new();
     let strip = |from: &str, otherwise: &str| {
@@ -259,7 +281,10 @@ fn files_that_must_stay_are_refused_held_or_delivered_as_the_policy_says() {
     };
     let config =
         strip("refused", "") + &strip("held", ", otherwise = \"hold\"") + &strip("taken", ", otherwise = \"deliver\"");
-    let site = Site::builder(&scratch, &config).start();
+    let of_alice = format!(
+        "from = \"mixed@example.net\"\nto = [\"{ALICE}\"]\nthen = {{ strip = {{ attachment = {{ macro = true }} }} }}"
+    );
+    let site = Site::builder(&scratch, &(config + &policy("mixed", &of_alice))).start();
     let send = |name: &str| {
         let from = format!("{name}@example.net");
         let sealed = report(&from, name).replacen("multipart/mixed;", "multipart/signed;", 1);
@@ -274,6 +299,11 @@ fn files_that_must_stay_are_refused_held_or_delivered_as_the_policy_says() {
     assert!(send("taken").is_accepted());
     let arrived = site.sink.wait_for_subject("taken");
     assert!(arrived.body().contains("UEsDBAoAAAAA"));
+    // Who names another recipient does not bring the file in.
+    let mixed = report("mixed@example.net", "mixed");
+    let end = site.send(STRANGER, "mixed@example.net", &[ALICE, BOB], mixed).end.expect("judged at its end");
+    assert_eq!(end.code, 550, "{end}");
+    assert!(site.explain(&reference(&end)).contains("strip: not all recipients want it"));
     assert_eq!(site.sink.count(), 1);
 }
 

@@ -247,6 +247,18 @@ const BAD: &[(&str, &str)] = &[
         "name = \"x\"\nthen = { tag = { remove_header = \"Received\" } }",
         "3:34: header \"Received\" cannot be removed: the message needs it",
     ),
+    (
+        "name = \"x\"\nthen = { tag = { remove_header = [\"Content-Language\"] } }",
+        "3:35: header \"Content-Language\" cannot be removed: the message needs it",
+    ),
+    (
+        "name = \"x\"\nthen = { tag = { remove_header = \"DomainKey-Signature\" } }",
+        "3:34: header \"DomainKey-Signature\" cannot be removed: the message needs it",
+    ),
+    (
+        "name = \"x\"\nthen = { tag = { set_header = { Resent-From = \"a\" } } }",
+        "3:33: header \"Resent-From\" cannot be set: it says who wrote what to whom",
+    ),
     ("name = \"x\"\nthen = { tag = { remove_header = [\"a b\"] } }", "3:35: header \"a b\" is no header name"),
     (
         "name = \"x\"\nthen = { tag = { set_header = { To = \"a\" } } }",

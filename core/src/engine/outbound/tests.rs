@@ -1,4 +1,4 @@
-use super::super::{ConnectFacts, Judged, MailFacts, Replayed, SessionOptions, Shared};
+use super::super::{ConnectFacts, Ended, Judged, MailFacts, SessionOptions, Shared};
 use super::*;
 use crate::{
     authentication::signing::{FIELD, PANICS, generate_ed25519},
@@ -244,9 +244,9 @@ async fn a_replay_says_the_same_of_rates_alarms_and_signatures() {
     let said = recording.explanations.clone();
     assert!(said.len() == 2 && said[0].contains("\"signed\":[\"d=x.test"), "{said:?}");
     let replayed =
-        engine.replay(recording, SessionOptions::default()).await.into_iter().map(|replayed| match replayed {
-            Replayed::Message(judged) => judged.report.explanation.json(),
-            Replayed::Refused(refusal) => refusal.report.explanation.json(),
+        engine.replay(recording, SessionOptions::default()).await.into_iter().map(|replayed| match replayed.ended {
+            Ended::Message(judged) => judged.report.explanation.json(),
+            Ended::Refused(refusal) => refusal.report.explanation.json(),
         });
     assert_eq!(replayed.collect::<Vec<_>>(), said);
     assert_eq!(engine.shared().meter().alarms(false), 1, "a replay rings nowhere");

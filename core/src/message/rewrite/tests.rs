@@ -364,6 +364,29 @@ fn notes_stand_in_place_of_files_and_all_else_stays() {
 }
 
 #[test]
+fn a_file_that_is_declared_as_text_becomes_a_note_and_the_banner_stands_elsewhere() {
+    let base64 = "Content-Transfer-Encoding: base64\r\n\r\nTVqQAAMAAAAEAAAA";
+    for file in [
+        format!("Content-Type: text/plain\r\n{base64}"),
+        format!("Content-Type: text/plain\r\nContent-Disposition: inline; filename=evil.exe\r\n{base64}"),
+        "Content-Type: text/html; name=run.hta\r\n\r\n<script>run()</script>".to_owned(),
+    ] {
+        let raw = format!(
+            "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n{file}\r\n\
+             --o\r\nContent-Type: text/plain\r\n\r\nwords\r\n--o--\r\n"
+        );
+        let changes = Changes { banner: Some(BANNER.to_owned()), ..notices(&raw, "Gone.\n") };
+        let (texts, names) = shown(&whole_with(&raw, &changes));
+        assert_eq!(texts, ["Gone.\r\n".to_owned(), format!("{BANNER}\r\n\r\nwords")], "{raw}");
+        assert_eq!(names, [""; 0]);
+    }
+    let alone = format!("MIME-Version: 1.0\r\nContent-Type: text/plain\r\n{base64}\r\n");
+    let changes = Changes { banner: Some(BANNER.to_owned()), ..notices(&alone, "Gone.\n") };
+    let new = rewrite(alone.as_bytes(), &Bounds::default(), &changes).expect("a note");
+    assert_eq!((new.with, new.without_texts), (vec!["notice"], Some("it has no text")));
+}
+
+#[test]
 fn a_message_that_is_one_file_becomes_a_note() {
     let raw = "From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: application/zip;\r\n name=b.zip\r\n\
                Content-Disposition: attachment; filename=b.zip\r\nContent-Transfer-Encoding: base64\r\n\r\nUEsDBA==\r\n";

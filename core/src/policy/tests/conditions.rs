@@ -49,6 +49,100 @@ fn case() -> Case {
 }
 
 #[test]
+fn every_condition_can_hold_and_fail() {
+    type Change = fn(&mut Conditions);
+    let message = MessageFacts {
+        size: 100,
+        headers: vec![("List-Id".into(), " <a.list.test>".into()), ("Subject".into(), "=?utf-8?Q?caf=C3=A9?=".into())],
+        subject: "café".into(),
+        attachments: vec![
+            AttachmentFacts {
+                name: "A.XLSM".into(),
+                kind: "ooxml".into(),
+                macros: true,
+                size: 5,
+                ..Default::default()
+            },
+            AttachmentFacts {
+                name: "b.zip".into(),
+                content_type: "application/zip".into(),
+                kind: "zip".into(),
+                encrypted: true,
+                ..AttachmentFacts::default()
+            },
+        ],
+        ..MessageFacts::default()
+    };
+    let conditions: &[(&str, bool, Change)] = &[
+        ("finding", true, |c| c.findings = vec![finding("spf.*")]),
+        ("other finding", false, |c| c.findings = vec![finding("dkim.*")]),
+        ("points reached", true, |c| c.points_at_least = Some(Points::hundredths(200))),
+        ("points not reached", false, |c| c.points_at_least = Some(Points::hundredths(201))),
+        ("points below", true, |c| c.points_below = Some(Points::hundredths(201))),
+        ("points not below", false, |c| c.points_below = Some(Points::hundredths(200))),
+        ("larger", true, |c| c.size_over = Some(99)),
+        ("not larger", false, |c| c.size_over = Some(100)),
+        ("macro", true, |c| c.attachment = Some(AttachmentCondition { macros: Some(true), ..Default::default() })),
+        ("program", false, |c| {
+            c.attachment = Some(AttachmentCondition { executable: Some(true), ..Default::default() });
+        }),
+        ("macro and encrypted in one", false, |c| {
+            c.attachment =
+                Some(AttachmentCondition { macros: Some(true), encrypted: Some(true), ..Default::default() });
+        }),
+        ("name", true, |c| {
+            c.attachment =
+                Some(AttachmentCondition { names: Glob::parse("*.xlsm").into_iter().collect(), ..Default::default() });
+        }),
+        ("type and kind", true, |c| {
+            c.attachment = Some(AttachmentCondition {
+                types: Glob::parse("application/*").into_iter().collect(),
+                kinds: vec!["zip".into()],
+                ..Default::default()
+            });
+        }),
+        ("attachment size", false, |c| {
+            c.attachment = Some(AttachmentCondition { size_over: Some(5), ..Default::default() });
+        }),
+        ("header", true, |c| {
+            c.header = Some(HeaderCondition { name: "list-id".into(), test: HeaderTest::Contains("a.list".into()) });
+        }),
+        ("no header", false, |c| {
+            c.header = Some(HeaderCondition { name: "list-id".into(), test: HeaderTest::Present(false) });
+        }),
+        ("decoded subject", true, |c| {
+            let regex = regex::Regex::new("^café$").expect("a regex");
+            c.header = Some(HeaderCondition { name: "Subject".into(), test: HeaderTest::Matches(regex) });
+        }),
+        ("no tls", true, |c| c.tls = Some(TlsCondition::Encrypted(false))),
+        ("login", false, |c| c.authenticated = Some(true)),
+        ("client", true, |c| c.client = vec!["192.0.2.0/24".parse().expect("a network")]),
+        ("other client", false, |c| c.client = vec!["198.51.100.0/24".parse().expect("a network")]),
+        ("spf", true, |c| c.spf = vec!["fail".into(), "softfail".into()]),
+        ("one of two signatures", true, |c| c.dkim = vec!["pass".into()]),
+        ("dmarc", false, |c| c.dmarc = vec!["pass".into()]),
+        ("no arc", true, |c| c.arc = vec!["none".into()]),
+    ];
+    for (what, holds, change) in conditions {
+        let mut tested = policy("tested", Then::Hold);
+        change(&mut tested.when);
+        let case = Case {
+            findings: vec![("spf.fail", 200)],
+            message: message.clone(),
+            authentication: AuthenticationResults {
+                spf: "fail".into(),
+                dkim: vec!["fail".into(), "pass".into()],
+                ..AuthenticationResults::default()
+            },
+            connection: Connection { client_ip: "::ffff:192.0.2.7".parse().ok(), ..Connection::default() },
+            ..Case::default()
+        };
+        let expected = if *holds { "hold by policy \"tested\"" } else { "deliver by nothing against it" };
+        assert_eq!(case.first(&site(vec![tested])), expected, "{what}");
+    }
+}
+
+#[test]
 fn each_further_condition_can_hold_and_fail() {
     type Change = fn(&mut Conditions);
     let regex = |text: &str| vec![regex::Regex::new(text).expect("a regex")];

@@ -113,7 +113,7 @@ fn structure(message: &Message<'_>, builder: &mut Builder) {
         }
     }
     builder.note(Kind::Shape, &["parts ", &types]);
-    for attachment in message.attachments.iter().take(PARTS) {
+    for attachment in message.files_beside_text().take(PARTS) {
         builder.note(Kind::Shape, &["file ", attachment.kind.word()]);
     }
     let text = &message.text;

@@ -110,3 +110,45 @@ async fn calls_of_many_operations_answer_in_order() {
     let expected = vec![Answer::Done, Answer::Number(2), Answer::Done, Answer::Number(0)];
     assert_eq!(answers, Outcome::Done(expected));
 }
+
+#[tokio::test]
+async fn one_who_watches_sees_everything_and_changes_nothing() {
+    let counters = Counters::in_memory();
+    let window = Window { bucket: 60, keep: 3_600 };
+    let key = || "k/1".to_owned();
+    let written = [
+        Op::Put { key: key(), value: "v".to_owned(), expires: 1_000 },
+        Op::Add { key: key(), amount: 5, window },
+        Op::AddTo { key: key(), bucket: 0, amount: 2, window },
+    ];
+    counters.apply(10, written.to_vec(), soon()).await.done().expect("written");
+    let reads = || {
+        vec![
+            Op::Get { key: key() },
+            Op::Buckets { key: key() },
+            Op::Sum { key: key(), since: 0, window },
+            Op::List { prefix: "k/".to_owned(), limit: 9 },
+            Op::Count { prefix: String::new() },
+            Op::Sample { prefix: String::new(), value_prefix: String::new(), limit: 9 },
+        ]
+    };
+    let before = counters.apply(10, reads(), soon()).await;
+    let watching = counters.read_only();
+    let changes = written.into_iter().chain([
+        Op::Put { key: "k/2".to_owned(), value: "w".to_owned(), expires: 1_000 },
+        Op::Delete { key: key() },
+        Op::Clear { prefix: String::new() },
+    ]);
+    let mixed: Vec<Op> = changes.flat_map(|change| [change, Op::Get { key: key() }]).collect();
+    let answers = watching.apply(10, mixed, soon()).await;
+    let answers = answers.done().expect("an answer for each");
+    for (index, answer) in answers.iter().enumerate() {
+        match index % 2 {
+            0 => assert_eq!(*answer, Answer::Done, "as if it were done"),
+            _ => assert_eq!(answer.value(), Some("v"), "the answer stands at its place"),
+        }
+    }
+    crate::store::Ledger::new(watching.clone()).add("k/1", 7, window, 10);
+    assert_eq!(watching.apply(10, reads(), soon()).await, before);
+    assert_eq!(counters.apply(10, reads(), soon()).await, before);
+}

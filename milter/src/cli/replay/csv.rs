@@ -24,7 +24,8 @@ pub(super) fn line(row: &Row) -> String {
 
 /// A field; spreadsheets must not take it for a formula.
 fn quoted(field: &str) -> String {
-    let field = match field.starts_with(['=', '@', '\t', '\r']) {
+    let signed = field.starts_with(['+', '-']) && field.parse::<f64>().is_err();
+    let field = match signed || field.starts_with(['=', '@', '\t', '\r']) {
         true => format!("'{field}"),
         false => field.to_owned(),
     };
@@ -42,6 +43,6 @@ mod tests {
     fn fields_cannot_break_the_table() {
         assert_eq!(quoted("policy \"a, b\""), "\"policy \"\"a, b\"\"\"");
         assert_eq!(quoted("=HYPERLINK(1)"), "'=HYPERLINK(1)");
-        assert_eq!(quoted("-3.10"), "-3.10");
+        assert_eq!((quoted("-3.10"), quoted("-spf.fail 1.00")), ("-3.10".into(), "'-spf.fail 1.00".into()));
     }
 }

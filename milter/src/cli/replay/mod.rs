@@ -18,7 +18,7 @@ use crate::compared::{Judged, causes};
 use indicatif::{ProgressBar, ProgressStyle};
 use mailward_core::{
     config::{self, Config},
-    engine::{Engine, Replayed, SessionOptions, Shared},
+    engine::{Ended, Engine, Replayed, SessionOptions, Shared},
     lookup::{Deadline, dns::Zone},
     session::Recording,
 };
@@ -26,7 +26,7 @@ use names::Names;
 use row::Row;
 use sources::Sources;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{BufWriter, IsTerminal, Write},
     path::PathBuf,
@@ -241,14 +241,16 @@ async fn engine(judges: &Judges, config: &Config) -> Result<Arc<Engine>, String>
 }
 
 async fn rows(judges: &Judges, a: &Arc<Engine>, b: Option<&Arc<Engine>>, input: &Input) -> Result<Vec<Row>, String> {
-    let before = verdicts(judges, a, input).await?;
+    let mut before = verdicts(judges, a, input).await?;
     let mut after = match b {
-        Some(b) => verdicts(judges, b, input).await?.into_iter().map(Some).collect(),
-        None => Vec::new(),
+        Some(b) => verdicts(judges, b, input).await?,
+        None => BTreeMap::new(),
     };
-    after.resize(before.len(), None);
     let label = judges.sources.label(&input.name);
-    let row = |(a, b): (Judged, Option<Judged>)| {
+    let transactions: BTreeSet<usize> = before.keys().chain(after.keys()).copied().collect();
+    let row = |transaction: usize| {
+        let a = before.remove(&transaction).unwrap_or_else(Judged::goes_on);
+        let b = b.map(|_| after.remove(&transaction).unwrap_or_else(Judged::goes_on));
         let recipient = a.recipients.first().map(|(address, _)| address.as_str()).unwrap_or_default();
         let domain = recipient.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()).unwrap_or_default();
         let mut row = Row { file: input.name.clone(), label, domain, a, b, changed_by: Vec::new() };
@@ -257,22 +259,23 @@ async fn rows(judges: &Judges, a: &Arc<Engine>, b: Option<&Arc<Engine>>, input: 
         }
         row
     };
-    Ok(before.into_iter().zip(after).map(row).collect())
+    Ok(transactions.into_iter().map(row).collect())
 }
 
-async fn verdicts(judges: &Judges, engine: &Arc<Engine>, input: &Input) -> Result<Vec<Judged>, String> {
+/// The decisions about each transaction of the input, by its number.
+async fn verdicts(judges: &Judges, engine: &Arc<Engine>, input: &Input) -> Result<BTreeMap<usize, Judged>, String> {
     let verdicts = match input.kind {
         Kind::Message => {
             let raw = wire_form(&input.bytes);
             let sent = judges.sources.sent(&input.name, &raw, judges.now);
             let judged = one_message::judge(engine, SessionOptions::default(), &sent, &raw).await;
-            judged.map(|(report, _)| Judged::of(&report.explanation)).into_iter().collect()
+            judged.map(|(report, _)| (1, Judged::of(&report.explanation))).into_iter().collect()
         }
         Kind::Session => {
             let recording = Recording::read(&input.bytes[..]).map_err(|error| format!("{}: {error}", input.name))?;
-            let explanation = |replayed: Replayed| match replayed {
-                Replayed::Message(judged) => Judged::of(&judged.report.explanation),
-                Replayed::Refused(refusal) => Judged::of(&refusal.report.explanation),
+            let explanation = |Replayed { transaction, ended }| match ended {
+                Ended::Message(judged) => (transaction, Judged::of(&judged.report.explanation)),
+                Ended::Refused(refusal) => (transaction, Judged::of(&refusal.report.explanation)),
             };
             engine.replay(recording, SessionOptions::default()).await.into_iter().map(explanation).collect()
         }

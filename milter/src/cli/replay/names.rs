@@ -97,9 +97,10 @@ impl Names {
             let digits: String = answer.iter().map(|byte| format!("{byte:02x}")).collect();
             text += &format!("{name} {kind} {digits}\n");
         }
-        let beside = file.with_extension("new");
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(format!(".new-{}", std::process::id()));
         fs::write(&beside, text)?;
-        fs::rename(beside, file)
+        fs::rename(&beside, file)
     }
 }
 

@@ -17,12 +17,17 @@ pub(super) fn bless(results: &[Result]) -> (usize, Vec<String>) {
     for result in results.iter().filter(|result| !result.passed()) {
         let place = || format!("{}:{}: \"{}\"", result.case.file.display(), result.case.line, result.case.name);
         match &result.outcome {
-            Ok(_) if result.differences.iter().all(|difference| difference.key == UNASKED) => {}
+            Ok(_) if result.differences.iter().all(|difference| difference.value().is_none()) => {}
             Ok(outcome) => by_file.entry(&result.case.file).or_default().push((result, outcome)),
             Err(_) => left.push(format!("{} cannot be played", place())),
         }
         if result.differences.iter().any(|difference| difference.key == UNASKED) {
             left.push(format!("{} has answers that nobody asks for; take them out", place()));
+        }
+        let without = |difference: &&Difference| difference.key != UNASKED && difference.value().is_none();
+        for Difference { key, name, got, .. } in result.differences.iter().filter(without) {
+            let name = name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
+            left.push(format!("{}: {key}{name} cannot be expected as it came out ({got}); change it", place()));
         }
     }
     let mut blessed = 0;
@@ -88,14 +93,18 @@ fn everything(outcome: &Outcome) -> Table {
 
 fn replace(expect: &mut Table, difference: &Difference, outcome: &Outcome) {
     let explanation = outcome.explanation.as_ref();
+    let Some(got) = difference.value() else { return };
     match (difference.key, &difference.name) {
-        (UNASKED, _) => {}
         (EMPTY, _) => *expect = everything(outcome),
         ("points", _) => {
             let points = explanation.map_or(0, |explanation| explanation.points.as_hundredths());
             expect.insert("points", toml_edit::value(number(points)));
         }
         ("edits", _) => drop(expect.insert("edits", toml_edit::value(edits(outcome)))),
+        ("signed", _) => {
+            let all: Array = explanation.iter().flat_map(|explanation| &explanation.signed).collect();
+            expect.insert("signed", toml_edit::value(all));
+        }
         ("not_applied", _) => {
             let all: Array = explanation.iter().flat_map(|explanation| &explanation.not_applied).collect();
             expect.insert("not_applied", toml_edit::value(all));
@@ -103,13 +112,9 @@ fn replace(expect: &mut Table, difference: &Difference, outcome: &Outcome) {
         (key @ ("findings" | "contains"), _) => remove(expect, key, &difference.expected),
         ("no_findings", _) => remove(expect, "no_findings", difference.expected.trim_start_matches("no ")),
         ("headers", Some(name)) if difference.got == "no such field" => below(expect, "headers", name, false.into()),
-        // Only one text for all, or one for each, is written; which of them a recipient differs from is for people.
-        ("because", Some(name)) if name == "*" => {
-            let got = difference.got.rsplit_once(" (for ").map_or(difference.got.as_str(), |(because, _)| because);
-            expect.insert("because", toml_edit::value(got));
-        }
-        (key, Some(name)) => below(expect, key, name, difference.got.as_str().into()),
-        (key, None) => drop(expect.insert(key, toml_edit::value(&difference.got))),
+        ("because", Some(name)) if name == "*" => drop(expect.insert("because", toml_edit::value(got))),
+        (key, Some(name)) => below(expect, key, name, got.into()),
+        (key, None) => drop(expect.insert(key, toml_edit::value(got))),
     }
 }
 

@@ -116,6 +116,8 @@ pub(super) struct Expect {
     pub(super) headers: BTreeMap<String, Option<Pattern>>,
     /// All edits but those of Authentication-Results.
     pub(super) edits: Option<Vec<Pattern>>,
+    /// Keys that have signed.
+    pub(super) signed: Option<Vec<Pattern>>,
     /// Texts that the message as its recipients get it holds, header and body.
     pub(super) contains: Vec<String>,
     pub(super) not_applied: Option<Vec<Pattern>>,
@@ -125,7 +127,7 @@ impl Expect {
     /// Whether nothing is asked.
     pub(super) fn is_empty(&self) -> bool {
         let Expect { verdict, stage, reply, replies, recipients, because, .. } = self;
-        let Expect { findings, no_findings, points, headers, edits, contains, not_applied, .. } = self;
+        let Expect { findings, no_findings, points, headers, edits, signed, contains, not_applied, .. } = self;
         verdict.is_none()
             && stage.is_none()
             && reply.is_none()
@@ -137,6 +139,7 @@ impl Expect {
             && points.is_none()
             && headers.is_empty()
             && edits.is_none()
+            && signed.is_none()
             && contains.is_empty()
             && not_applied.is_none()
     }

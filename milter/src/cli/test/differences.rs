@@ -24,11 +24,36 @@ pub(super) struct Difference {
 
 /// What a key that is not an expectation is called: it cannot be blessed.
 pub(super) const UNASKED: &str = "unused answer";
+/// A session about which nothing was decided: whatever is expected of it holds for nothing.
+pub(super) const UNDECIDED: &str = "decision";
 /// A case that expects nothing.
 pub(super) const EMPTY: &str = "expect";
 
-const NOTHING: &str = "nothing";
+/// What cannot be blessed, because it is no value of the key.
+pub(super) const NO_COMMAND: &str = "no such command";
+pub(super) const NO_RECIPIENT: &str = "not a recipient";
+pub(super) const NO_MESSAGE: &str = "no message";
+pub(super) const NOTHING: &str = "nothing";
+/// What stands behind what decided, where it is not the same for all recipients.
+const FOR: &str = " (for ";
+/// Between the values of several fields of one name.
+const AND: &str = " | ";
 const THROUGH: &str = "no reply: it went through";
+
+impl Difference {
+    /// What came out, as a value that could be expected; `None`: there is none.
+    pub(super) fn value(&self) -> Option<&str> {
+        let is_value = ![NO_COMMAND, NO_RECIPIENT, NO_MESSAGE].contains(&self.got.as_str())
+            && ![UNASKED, UNDECIDED].contains(&self.key)
+            && !(self.got == NOTHING && ["verdict", "stage"].contains(&self.key));
+        let got = match self.key {
+            "because" => self.got.rsplit_once(FOR).map_or(self.got.as_str(), |(because, _)| because),
+            "headers" => self.got.split(AND).next().unwrap_or_default(),
+            _ => self.got.as_str(),
+        };
+        is_value.then_some(got)
+    }
+}
 
 /// All differences, in the order of the keys in the manual.
 pub(super) fn between(expect: &Expect, outcome: &Outcome) -> Vec<Difference> {
@@ -37,6 +62,9 @@ pub(super) fn between(expect: &Expect, outcome: &Outcome) -> Vec<Difference> {
         found.add(EMPTY, None, "at least one expectation", "none; write one, or run with --bless");
     }
     let explanation = outcome.explanation.as_ref();
+    if explanation.is_none() {
+        found.add(UNDECIDED, None, "a decision", "none: the session ended before there was anything to decide");
+    }
     let verdict = explanation.map_or(NOTHING, |explanation| &explanation.verdict);
     found.word("verdict", expect.verdict.as_deref(), verdict);
     found.word("stage", expect.stage.as_deref(), explanation.map_or(NOTHING, |explanation| explanation.stage.word()));
@@ -46,8 +74,10 @@ pub(super) fn between(expect: &Expect, outcome: &Outcome) -> Vec<Difference> {
     }
     for (command, wanted) in &expect.replies {
         let heard = outcome.replies.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(command));
-        let got = heard.map_or("no such command", |(_, reply)| reply.as_deref().unwrap_or(THROUGH));
-        found.text("replies", Some(command), wanted, got);
+        match heard {
+            Some((_, reply)) => found.text("replies", Some(command), wanted, reply.as_deref().unwrap_or(THROUGH)),
+            None => found.add("replies", Some(command), &wanted.0, NO_COMMAND),
+        }
     }
     recipients(expect, outcome, &mut found);
     findings(expect, explanation, &mut found);
@@ -62,9 +92,13 @@ pub(super) fn between(expect: &Expect, outcome: &Outcome) -> Vec<Difference> {
         let got: Vec<String> = outcome.edits().into_iter().map(edit_text).collect();
         found.list("edits", wanted, &got);
     }
+    if let Some(wanted) = &expect.signed {
+        let got = explanation.map(|explanation| explanation.signed.clone()).unwrap_or_default();
+        found.list("signed", wanted, &got);
+    }
     let message = String::from_utf8_lossy(outcome.message.as_deref().unwrap_or_default()).replace("\r\n", "\n");
     for text in expect.contains.iter().filter(|text| !message.contains(text.as_str())) {
-        found.add("contains", None, text, if message.is_empty() { "no message" } else { "not in the message" });
+        found.add("contains", None, text, if message.is_empty() { NO_MESSAGE } else { "not in the message" });
     }
     if let Some(wanted) = &expect.not_applied {
         let got = explanation.map(|explanation| explanation.not_applied.clone()).unwrap_or_default();
@@ -92,7 +126,7 @@ fn recipients(expect: &Expect, outcome: &Outcome, found: &mut Differences) {
     for (address, wanted) in &expect.recipients {
         match got.get(address.as_str()) {
             Some(word) if word == wanted => {}
-            word => found.add("recipients", Some(address), wanted, word.unwrap_or(&"not a recipient")),
+            word => found.add("recipients", Some(address), wanted, word.unwrap_or(&NO_RECIPIENT)),
         }
     }
     for (address, wanted) in &expect.because {
@@ -102,10 +136,10 @@ fn recipients(expect: &Expect, outcome: &Outcome, found: &mut Differences) {
         };
         let early = outcome.explanation.as_ref().and_then(|explanation| explanation.because.as_deref());
         match decided.iter().find(|(_, because)| !wanted.fits(because)) {
-            Some((who, because)) => found.add("because", Some(address), &wanted.0, &format!("{because} (for {who})")),
+            Some((who, because)) => found.add("because", Some(address), &wanted.0, &format!("{because}{FOR}{who})")),
             None if decided.is_empty() => match early {
                 Some(because) if wanted.fits(because) => {}
-                because => found.add("because", Some(address), &wanted.0, because.unwrap_or("not a recipient")),
+                because => found.add("because", Some(address), &wanted.0, because.unwrap_or(NO_RECIPIENT)),
             },
             None => {}
         }
@@ -131,9 +165,9 @@ fn headers(expect: &Expect, outcome: &Outcome, found: &mut Differences) {
         let fields = message.headers.iter().filter(|field| field.name.trim_end().eq_ignore_ascii_case(name));
         let values: Vec<String> = fields.map(|field| field.decoded().trim().to_owned()).collect();
         let got = match values.as_slice() {
-            _ if raw.is_empty() => "no message".to_owned(),
+            _ if raw.is_empty() => NO_MESSAGE.to_owned(),
             [] => "no such field".to_owned(),
-            values => values.join(" | "),
+            values => values.join(AND),
         };
         match wanted {
             Some(wanted) if values.iter().any(|value| wanted.fits(value)) => {}

@@ -35,7 +35,8 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Expect {
         points: points(&mut table, faults),
         headers: headers(&mut table, faults),
         edits: patterns(&mut table, "edits", faults),
-        contains: table.strings("contains", faults).unwrap_or_default().into_iter().map(Spanned::into_inner).collect(),
+        signed: patterns(&mut table, "signed", faults),
+        contains: contained(&mut table, faults),
         not_applied: patterns(&mut table, "not_applied", faults),
     };
     table.finish(faults);
@@ -54,6 +55,14 @@ fn check_word(what: &str, word: &Spanned<String>, known: &[&str], faults: &mut F
         let advice = did_you_mean(text, known.iter().copied());
         faults.at(word.span(), format!("{what} is \"{text}\", must be one of {}{advice}", known.join(", ")));
     }
+}
+
+fn contained(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
+    let texts = table.strings("contains", faults).unwrap_or_default();
+    for empty in texts.iter().filter(|text| text.get_ref().is_empty()) {
+        faults.at(empty.span(), "contains: an empty text is in every message");
+    }
+    texts.into_iter().map(Spanned::into_inner).collect()
 }
 
 /// A table of texts with free keys.

@@ -98,6 +98,9 @@ fn envelope(table: &mut Table<'_>, given: &mut Given, faults: &mut Faults<'_>) {
                 faults.at(recipient.span(), format!("to: {why}"));
             }
         }
+        if to.is_empty() {
+            faults.at(table.span.clone(), "to is an empty list; a session without recipients decides nothing");
+        }
         given.to = to.into_iter().map(Spanned::into_inner).collect();
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{
     case::{Case, Given},
-    configuration,
+    configuration::{self, UnderTest},
 };
 use crate::cli::envelope::wire_form;
 use mailward_core::{
-    engine::{Answer, ConnectFacts, Engine, Judged, MailFacts, Replayed, SessionOptions, Shared},
+    engine::{Answer, ConnectFacts, Ended, Engine, Judged, MailFacts, SessionOptions, Shared},
     explain::Explanation,
     lookup::Script,
     malware::Scanning,
@@ -35,7 +35,7 @@ pub(super) struct Outcome {
 ///
 /// Why it cannot be played: faults of the configuration under test, or of the recording.
 pub(super) async fn play(case: &Case, config: Option<&Path>) -> Result<Outcome, Vec<String>> {
-    let (mut config, unnamed) = configuration::of(case, config)?;
+    let UnderTest { mut config, unnamed, copies } = configuration::of(case, config)?;
     // Nothing outside the case may decide.
     config.malware.scanning = Scanning::InProcess;
     let given = &case.given;
@@ -46,7 +46,8 @@ pub(super) async fn play(case: &Case, config: Option<&Path>) -> Result<Outcome, 
         findings: given.findings.clone(),
         ..Script::default()
     });
-    let engine = Engine::build(config, Shared::scripted(Arc::clone(&script))).await?;
+    let engine = Engine::build(config, Shared::scripted(Arc::clone(&script))).await;
+    let engine = engine.map_err(|faults| faults.iter().map(|fault| copies.named_in(fault)).collect::<Vec<_>>())?;
     let mut outcome = match &given.recording {
         Some(path) => recorded(&engine, path).await?,
         None => live(&engine, given).await,
@@ -60,14 +61,14 @@ async fn recorded(engine: &Arc<Engine>, path: &Path) -> Result<Outcome, Vec<Stri
     let name = path.display();
     let file = File::open(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
     let recording = Recording::read(BufReader::new(file)).map_err(|error| vec![format!("{name}: {error}")])?;
-    let last = engine.replay(recording, SessionOptions::default()).await.pop();
+    let last = engine.replay(recording, SessionOptions::default()).await.pop().map(|last| last.ended);
     Ok(match last {
         None => Outcome::default(),
-        Some(Replayed::Refused(refusal)) => {
+        Some(Ended::Refused(refusal)) => {
             let reply = (refusal.report.explanation.stage.word().to_owned(), Some(refusal.reply.to_string()));
             Outcome { replies: vec![reply], explanation: Some(refusal.report.explanation), ..Outcome::default() }
         }
-        Some(Replayed::Message(judged)) => of_message(judged, &[]),
+        Some(Ended::Message(judged)) => of_message(judged, &[]),
     })
 }
 

@@ -68,7 +68,7 @@ fn play(cases: &str, arguments: &[&str]) -> (i32, String, String) {
 const PROGRAM: &str = "message = '''\nFrom: a@partner.example\nSubject: tool\nMIME-Version: 1.0\nContent-Type: application/octet-stream; name=tool.exe\nContent-Disposition: attachment; filename=tool.exe\nContent-Transfer-Encoding: base64\n\nTVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAA=\n'''";
 
 /// Every key of `expect`, with a value that holds and one that does not, and what the difference shows.
-const EXPECTATIONS: [(&str, &str, &str); 16] = [
+const EXPECTATIONS: [(&str, &str, &str); 17] = [
     ("verdict = 'tag'", "verdict = 'deliver'", "+ tag"),
     ("stage = 'message'", "stage = 'rcpt'", "+ message"),
     ("replies = { mail = 'no reply*' }", "replies = { mail = '550 *' }", "+ no reply: it went through"),
@@ -88,6 +88,7 @@ const EXPECTATIONS: [(&str, &str, &str); 16] = [
         "+ add X-Partner: yes",
     ),
     ("contains = 'From a partner.'", "contains = 'From a stranger.'", "not in the message"),
+    ("signed = []", "signed = ['d=example.com *']", "+ nothing"),
     ("not_applied = []", "not_applied = ['banner: *']", "+ nothing"),
 ];
 
@@ -204,7 +205,7 @@ fn playing_ends_with_the_first_failure_where_that_is_enough() {
 }
 
 /// A faulty case, and what is said about it.
-const FAULTS: [(&str, &str); 24] = [
+const FAULTS: [(&str, &str); 26] = [
     ("nme = 'x'", "9:1: unknown key \"nme\"; did you mean \"name\"?"),
     ("expect = { verdikt = 'tag' }", "9:12: unknown key \"verdikt\"; did you mean \"verdict\"?"),
     (
@@ -217,6 +218,8 @@ const FAULTS: [(&str, &str); 24] = [
     ("expect = { points = 'many' }", "9:21: case.expect.points is \"many\", must be a table"),
     ("expect = { points = {} }", "9:21: points is a number, or { at_least = 5, below = 15 }"),
     ("expect = { headers = { X = 1 } }", "9:28: headers.X must be a text, or false"),
+    ("to = []", "8:1: to is an empty list"),
+    ("expect = { contains = '' }", "9:23: contains: an empty text is in every message"),
     ("expect = 'tag'", "9:10: case.expect is \"tag\", must be a table"),
     ("time = 'noon'", "9:8: time must be like 2026-01-05T12:00:00Z, or Unix seconds"),
     ("client = 'mx.example'", "9:10: client is \"mx.example\", must be an address of the client"),
@@ -283,7 +286,7 @@ fn blessing_writes_what_came_out_and_leaves_the_rest() {
         folder(&(wrong + &case("nothing is expected", "") + &case("inline", "expect = { verdict = 'hold' }")));
     let (code, _, errors) = mailward(scratch.path(), &["test", ".", "--bless"]);
     assert_eq!(code, 0, "{errors}");
-    assert!(errors.contains("15 cases expect now what came out"), "{errors}");
+    assert!(errors.contains("16 cases expect now what came out"), "{errors}");
     let text = fs::read_to_string(scratch.path().join("a.cases.toml")).expect("the file");
     assert!(text.starts_with("# What partners get.") && text.contains("# kept"), "{text}");
     assert!(!text.contains("verdict = 'hold'") && text.contains("expect = { verdict = \"tag\" }"), "{text}");
@@ -293,6 +296,39 @@ fn blessing_writes_what_came_out_and_leaves_the_rest() {
     );
     let (code, output, _) = mailward(scratch.path(), &["test", "."]);
     assert_eq!(code, 0, "{output}");
+}
+
+#[test]
+fn what_cannot_be_expected_is_not_blessed() {
+    for (keys, told) in [
+        ("expect = { recipients = { 'nobody@example.com' = 'deliver' } }", "recipients \"nobody@example.com\""),
+        ("expect = { replies = { 'nobody@example.com' = '550*' } }", "replies \"nobody@example.com\""),
+        (
+            "set = { reputation = { deny = ['192.0.2.0/24'] } }\ndns = []\nexpect = { headers = { Subject = 'x' } }",
+            "headers \"Subject\"",
+        ),
+    ] {
+        let scratch = folder(&case("x", keys));
+        let before = fs::read_to_string(scratch.path().join("a.cases.toml")).expect("the file");
+        let (code, _, errors) = mailward(scratch.path(), &["test", ".", "--bless"]);
+        assert!(code == 1 && errors.contains(&format!("{told} cannot be expected as it came out")), "{errors}");
+        assert_eq!(fs::read_to_string(scratch.path().join("a.cases.toml")).expect("the file"), before);
+    }
+    let each = case("x", "[case.expect.because]\n'bob@example.com' = 'wrong'");
+    let scratch = folder(&each);
+    assert_eq!(mailward(scratch.path(), &["test", ".", "--bless"]).0, 0);
+    let (code, output, _) = mailward(scratch.path(), &["test", "."]);
+    assert_eq!(code, 0, "{output}");
+}
+
+#[test]
+fn changed_keys_are_merged_into_a_table_however_it_is_written() {
+    let scratch = Scratch::new();
+    scratch.file("inline.toml", "score = { tag = 3, reject = 30 }\n");
+    let keys = "findings = { \"spam.classifier\" = 1.5 }\nset = { score = { reject = 40 } }\nexpect = { because = 'threshold tag' }";
+    scratch.file("a.cases.toml", format!("config = \"inline.toml\"\n{}", case("x", keys)));
+    let (code, output, errors) = mailward(scratch.path(), &["test", "."]);
+    assert_eq!(code, 0, "{output}{errors}");
 }
 
 #[test]
