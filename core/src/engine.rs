@@ -505,7 +505,7 @@ impl Session {
         let authenticated = (spf.as_ref(), authentication.as_ref());
         let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
         judgement.findings.extend(findings);
-        let Judgement { findings, reply: rights } = self.judge_authors(&facts, deadline).await;
+        let Judgement { findings, reply: rights } = self.judge_authors(&raw, overflow, deadline).await;
         judgement.findings.extend(findings);
 
         let to_seal = match whole {
@@ -540,7 +540,7 @@ impl Session {
             .as_ref()
             .map(|results| authentication::broken_by(&decision.verdict.edits, message, results))
             .unwrap_or_default();
-        let mut signatures = self.sign(time, open, &raw, message, whole, &mut decision).await;
+        let mut signatures = self.sign(time, open, &raw, whole, &mut decision).await;
         if let Some(results) = to_seal {
             signatures = self.seal(&raw, results, &mut decision, deadline).await;
         }

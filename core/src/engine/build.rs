@@ -353,10 +353,13 @@ impl Engine {
         let delay = if config.rates.mode == rates::Mode::Enforce { config.rates.delay } else { Duration::ZERO };
         shared.load.configure(delay, &config.limits);
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        // What the limits let in is looked at: a field past the bound could name another author.
+        let bounds = Bounds::default();
+        let bounds = Bounds { headers: bounds.headers.max(config.limits.header_count), ..bounds };
         Ok(Engine {
             limits: config.limits,
             deadlines: config.deadlines,
-            bounds: Bounds::default(),
+            bounds,
             dns: resolver.dns().metered(&shared.meter),
             reputation,
             correspondents: Correspondents::new(config.correspondents, shared.site_key.clone()),

@@ -1,27 +1,30 @@
 //! What users send, as the stages see it: rights and rates at MAIL and RCPT, the author at the end.
 
-use super::Session;
+use super::{
+    Session,
+    session::{overflow_finding, overflow_reply},
+};
 use crate::{
-    lookup::Deadline,
-    message::MessageFacts,
+    lookup::{Deadline, Outcome},
     outbound::{self, Account, AlarmMode, Books, Mode, Named, Settings, Usage},
-    session::Address,
+    session::{Address, Overflow},
     verdict::{Finding, Judgement, Points, Reply},
 };
 use std::sync::Arc;
 
-/// Most authors whose rights are asked for. Unit: addresses. Source: our own limit; From has one as a rule.
+/// Most authors of a message whose sender must have rights. Unit: addresses. Source: our own limit; From has one as a rule.
 const AUTHORS: usize = 10;
 
 impl Session {
     /// The account if its mail is counted.
     fn counted_account(&self) -> Option<Account> {
-        let Settings { bulk_users, rates, alarm, .. } = &self.engine.outbound;
+        let Settings { bulk_users, rights, rates, alarm } = &self.engine.outbound;
         if rates.mode == Mode::Off && alarm.mode == AlarmMode::Off {
             return None;
         }
-        let account = self.connection.login.as_ref().map(|login| Account::new(&login.name));
-        account.filter(|account| !account.is_one_of(bulk_users))
+        let domain = rights.login_domain.as_deref();
+        let account = self.connection.login.as_ref().map(|login| Account::new(&login.name, domain));
+        account.filter(|account| !account.is_one_of(bulk_users, domain))
     }
 
     /// Judges MAIL of a user. With a trial the answer waits for a recipient for whom verdicts act.
@@ -138,17 +141,32 @@ impl Session {
         }
     }
 
-    /// Whether the user may write as the authors in From.
-    pub(super) async fn judge_authors(&mut self, message: &MessageFacts, deadline: Deadline) -> Judgement {
-        let mut judgement = Judgement::default();
-        if self.connection.login.is_none() || self.engine.rights.settings().mode == Mode::Off {
-            return judgement;
+    /// Whether the user may write as the authors in From. Whom nobody can tell he may not write as.
+    pub(super) async fn judge_authors(&self, raw: &[u8], overflow: Option<Overflow>, deadline: Deadline) -> Judgement {
+        let rights = &self.engine.rights;
+        let Some(login) = self.connection.login.as_ref().filter(|_| rights.settings().mode != Mode::Off) else {
+            return Judgement::default();
+        };
+        if let Some((overflow, reply)) = overflow.and_then(|overflow| Some((overflow, overflow_reply(overflow)?))) {
+            let (finding, reply) = rights.judge_unseen(overflow_finding(overflow).id.as_ref(), reply);
+            return Judgement { findings: vec![finding], reply };
         }
-        let authors = message.from.iter().take(AUTHORS).filter_map(|author| Address::parse(author.as_bytes()).ok());
-        for author in authors {
-            if let Some((finding, reply)) = self.judge_right(Named::Author, &author, deadline).await {
-                judgement.merge(Judgement { findings: vec![finding], reply });
-            }
+        let authors = outbound::authors(raw);
+        let unclear = match authors.addresses.len() {
+            _ if authors.unreadable => Some("an author that cannot be read"),
+            0 => Some("nobody: there is no author"),
+            number if number > AUTHORS => Some("one of too many authors"),
+            _ => None,
+        };
+        let no = Outcome::Done(false);
+        let mut judged: Vec<_> =
+            unclear.and_then(|unclear| rights.judge(Named::Author, &login.name, unclear, &no)).into_iter().collect();
+        for author in authors.addresses.iter().take(AUTHORS) {
+            judged.extend(self.judge_right(Named::Author, author, deadline).await);
+        }
+        let mut judgement = Judgement::default();
+        for (finding, reply) in judged {
+            judgement.merge(Judgement { findings: vec![finding], reply });
         }
         judgement
     }

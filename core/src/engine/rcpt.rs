@@ -22,7 +22,9 @@ impl Session {
     ) -> Answer {
         let address = self.forward_path(recipient);
         if let Some(refused) = refused_by_mta {
-            self.note_user_refusal(time);
+            if refused.is_permanent() || refused.is_unknown_recipient() {
+                self.note_user_refusal(time);
+            }
             if refused.is_unknown_recipient() {
                 let domain = address.map(|a| a.domain).unwrap_or_default();
                 // The MTA has answered already; a block shows at the next command.

@@ -213,20 +213,23 @@ impl Session {
         if direction == Direction::Outbound {
             return None;
         }
-        let live = async {
-            if raw.len() <= HASHED_IN_PLACE {
-                return self.engine.authenticator.verify(raw, spf, deadline).await;
-            }
-            let (engine, raw, spf) = (Arc::clone(&self.engine), raw.clone(), spf.clone());
-            let runtime = tokio::runtime::Handle::current();
-            let work = move || runtime.block_on(engine.authenticator.verify(&raw, &spf, deadline));
-            match tokio::task::spawn_blocking(work).await {
-                Ok(results) => results,
-                // A panic goes on here, where it becomes a deferral.
-                Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
-            }
-        };
+        let live = self.authenticate(raw, spf, deadline);
         Some(self.journal.ask("authentication", Box::pin(live)).await)
+    }
+
+    /// Asks the authenticator; large messages are hashed off the async threads.
+    pub(super) async fn authenticate(&self, raw: &bytes::Bytes, spf: &SpfResults, deadline: Deadline) -> Results {
+        if raw.len() <= HASHED_IN_PLACE {
+            return self.engine.authenticator.verify(raw, spf, deadline).await;
+        }
+        let (engine, raw, spf) = (Arc::clone(&self.engine), raw.clone(), spf.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let work = move || runtime.block_on(engine.authenticator.verify(&raw, &spf, deadline));
+        match tokio::task::spawn_blocking(work).await {
+            Ok(results) => results,
+            // A panic goes on here, where it becomes a deferral.
+            Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
+        }
     }
 
     /// The Authentication-Results field for an inbound message.

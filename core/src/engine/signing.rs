@@ -1,6 +1,6 @@
 //! Signatures and seals on mail that leaves the site: the last of all edits.
 
-use super::{Engine, Session, open::Open};
+use super::{Engine, Session, open::Open, pending::Panicked};
 use crate::{
     authentication::{
         Dmarc, Results, SpfResults,
@@ -9,8 +9,9 @@ use crate::{
     lookup::Deadline,
     malware::WarmScanner,
     message::{self, MessageFacts},
+    outbound,
     policy::Decision,
-    session::{Address, Direction},
+    session::Direction,
     verdict::{Action, Edit},
 };
 use bytes::Bytes;
@@ -24,7 +25,6 @@ impl Session {
         time: i64,
         open: &Open,
         raw: &Bytes,
-        message: &MessageFacts,
         whole: bool,
         decision: &mut Decision,
     ) -> Signatures {
@@ -33,15 +33,20 @@ impl Session {
         if !outbound || engine.signers.is_empty() || decision.verdict.action != Action::Accept {
             return Signatures::default();
         }
-        let signers = match author_domain(message) {
-            Ok(domain) => engine.signers.of_author(&domain, time).len(),
+        let domain = match author_domain(raw) {
+            Ok(domain) => domain,
             Err(why) => {
                 decision.not_applied.push(format!("DKIM signature: {why}"));
                 return Signatures::default();
             }
         };
+        let none_in_force = engine.signers.of_author(&domain, time).is_empty();
         let obstacle = match () {
-            () if signers == 0 => return Signatures::default(),
+            () if none_in_force && !engine.signers.know(&domain) => return Signatures::default(),
+            () if none_in_force => {
+                tracing::warn!(domain, "a message leaves without a signature: no key is in force");
+                Some("no key is in force")
+            }
             () if !self.options.host.edit_header => Some("the host cannot add a header"),
             // Hashing the beginning would make a signature that fails everywhere.
             () if !whole => Some("the message is too large"),
@@ -51,7 +56,7 @@ impl Session {
             decision.not_applied.push(format!("DKIM signature: {why}"));
             return Signatures::default();
         }
-        let (signed, failed) = run(engine, raw, message, decision.verdict.edits.clone(), time).await;
+        let (signed, failed) = run(engine, raw, domain, decision.verdict.edits.clone(), time).await;
         decision.not_applied.extend(failed);
         signed
     }
@@ -77,7 +82,7 @@ impl Session {
             // What users write is not passed on, nor is what we sign ourselves.
             Direction::Outbound => {
                 let ours = |domain: String| !engine.signers.of_author(&domain, time).is_empty();
-                self.connection.login.is_none() && !author_domain(message).is_ok_and(ours)
+                self.connection.login.is_none() && !author_domain(raw).is_ok_and(ours)
             }
         };
         let mut names = message.headers.iter().map(|(name, _)| name.as_str());
@@ -90,7 +95,7 @@ impl Session {
             None => {
                 // Of outbound mail only its signatures can be judged: whoever brought it here is unknown.
                 let unasked = SpfResults::default();
-                let live = engine.authenticator.verify(raw, &unasked, deadline);
+                let live = self.authenticate(raw, &unasked, deadline);
                 let results = self.journal.ask("outbound.verified", Box::pin(live)).await;
                 verified = Results { dmarc: Dmarc::default(), ..results };
                 &verified
@@ -161,12 +166,11 @@ impl Signatures {
 async fn run(
     engine: &Arc<Engine>,
     raw: &Bytes,
-    facts: &MessageFacts,
+    domain: String,
     edits: Vec<Edit>,
     time: i64,
 ) -> (Signatures, Vec<String>) {
     let (with_keys, raw) = (Arc::clone(engine), raw.clone());
-    let domain = author_domain(facts).unwrap_or_default();
     let work = move |_: &mut WarmScanner<'_>| {
         let leaving = message::edited(&raw, &edits);
         let signers = with_keys.signers.of_author(&domain, time);
@@ -186,19 +190,23 @@ async fn run(
                 }
             }
         }
-        Err(_) => failed.push("DKIM signature: an error inside Mailward".to_owned()),
+        // Nothing is lost by a deferral, and much by a message that others take for forged.
+        Err(Panicked) => std::panic::resume_unwind(Box::new("a signature could not be made")),
     }
     failed.iter().for_each(|why| tracing::warn!(why, "a message leaves without a signature"));
     (signed, failed)
 }
 
-/// The domain of the author, in ASCII.
-fn author_domain(message: &MessageFacts) -> Result<String, &'static str> {
-    let fields = message.headers.iter().filter(|(name, _)| name.trim_end().eq_ignore_ascii_case("From")).count();
-    if fields > 1 {
+/// The domain of the first author, in ASCII.
+fn author_domain(raw: &[u8]) -> Result<String, &'static str> {
+    let authors = outbound::authors(raw);
+    if authors.fields > 1 {
         // A signature would vouch for whichever one a reader sees.
         return Err("the message has several From fields");
     }
-    let author = message.from.first().and_then(|author| Address::parse(author.as_bytes()).ok());
-    author.map(|author| author.domain).filter(|domain| !domain.is_empty()).ok_or("From names no address")
+    if authors.unreadable {
+        return Err("From cannot be read");
+    }
+    let author = authors.addresses.into_iter().next().map(|author| author.domain);
+    author.filter(|domain| !domain.is_empty()).ok_or("From names no address")
 }

@@ -15,32 +15,33 @@ use std::net::IpAddr;
 /// Longest login in keys. Unit: characters. Source: our own limit; RFC 4954 has none, mailboxes have 64 at most.
 const LOGIN_CHARS: usize = 256;
 const HOUR: i64 = 3_600;
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 /// Sums of an hour and of a day are exact to ten minutes.
 const RECENT: Window = Window { bucket: 600, keep: DAY + HOUR };
 /// The habit of a user: 30 days.
-const HABIT: Window = Window { bucket: DAY, keep: 31 * DAY };
+pub(super) const HABIT: Window = Window { bucket: DAY, keep: 31 * DAY };
 
 /// A user who has logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// As the MTA says.
     pub login: String,
-    /// In keys: lower case, without the character that divides them.
+    /// In keys: lower case, without the site's own domain and the character that divides them.
     key: String,
 }
 
 impl Account {
-    /// The account of a login.
-    pub fn new(login: &str) -> Self {
-        let key = login.to_lowercase().replace('/', "%2f").chars().take(LOGIN_CHARS).collect();
+    /// The account of a login. `domain` is that of logins that have none: with it and without it is one account.
+    pub fn new(login: &str, domain: Option<&str>) -> Self {
+        let lower = login.to_lowercase();
+        let plain = domain.and_then(|domain| lower.strip_suffix(domain)?.strip_suffix('@'));
+        let key = plain.unwrap_or(&lower).replace('/', "%2f").chars().take(LOGIN_CHARS).collect();
         Account { login: login.to_owned(), key }
     }
 
-    /// The login in lower case.
-    pub fn is_one_of(&self, logins: &[String]) -> bool {
-        let login = self.login.to_lowercase();
-        logins.contains(&login)
+    /// Whether it is the account of one of the logins.
+    pub fn is_one_of(&self, logins: &[String], domain: Option<&str>) -> bool {
+        logins.iter().any(|login| Account::new(login, domain).key == self.key)
     }
 
     pub(super) fn key(&self) -> &str {
@@ -142,9 +143,16 @@ pub async fn usage(
         Outcome::Unavailable { why } => return Outcome::Unavailable { why },
     };
     let sum = |what: What, since: i64| buckets.get(what as usize).map_or(0, |all| all.since(now.saturating_sub(since)));
-    let alarm = books.ledger.entry(&alarm::key(account), now, deadline).await;
+    let alarm = match books.ledger.entry(&alarm::key(account), now, deadline).await {
+        Outcome::Done(alarm) => alarm,
+        Outcome::TimedOut => return Outcome::TimedOut,
+        Outcome::Unavailable { why } => return Outcome::Unavailable { why },
+    };
     let places = match client {
-        Some((ip, systems)) => count_places(books.counters, account, ip, systems, now, deadline).await,
+        Some((ip, systems)) => match count_places(books.counters, account, ip, systems, now, deadline).await {
+            Outcome::Done(places) => places,
+            trouble => return trouble.map(|_| Usage::default()),
+        },
         None => 0,
     };
     Outcome::Done(Usage {
@@ -155,7 +163,7 @@ pub async fn usage(
         refused_hour: sum(What::Refused, HOUR),
         busiest_day: buckets.get(What::Days as usize).map_or(0, |days| busiest(days, now)),
         places,
-        alarm_until: alarm.done().and_then(|alarm| alarm::read(alarm.as_deref()?)).map(|alarm| alarm.until),
+        alarm_until: alarm.as_deref().and_then(alarm::read).map(|alarm| alarm.until),
     })
 }
 
@@ -170,7 +178,7 @@ async fn count_places(
     systems: Option<&AsnDatabase>,
     now: i64,
     deadline: Deadline,
-) -> u64 {
+) -> Outcome<u64> {
     let prefix = account.places();
     let place = place_of(ip, systems);
     let ops = vec![
@@ -178,7 +186,7 @@ async fn count_places(
         Op::Count { prefix },
     ];
     let answers = counters.apply(now, ops, deadline).await;
-    answers.done().and_then(|answers| answers.get(1)).map_or(0, Answer::number)
+    answers.map(|answers| answers.get(1).map_or(0, Answer::number))
 }
 
 /// Where a client is: its autonomous system, else its network.
@@ -201,6 +209,7 @@ fn place_of(ip: IpAddr, systems: Option<&AsnDatabase>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::counters::scratch;
     use std::time::Duration;
 
     fn soon() -> Deadline {
@@ -212,14 +221,16 @@ mod tests {
         let counters = Counters::in_memory();
         let ledger = Ledger::new(counters.clone());
         let books = Books { ledger: &ledger, counters: &counters };
-        let alice = Account::new("Alice/x");
+        let alice = Account::new("Alice/x", None);
         let now = 40 * DAY;
         for (ago, recipients) in [(3 * DAY, 7), (2 * DAY, 4), (5 * HOUR, 2), (60, 1)] {
             note_message(&ledger, &alice, now - ago);
             (0..recipients).for_each(|_| note_recipient(&ledger, &alice, now - ago));
         }
         note_refused(&ledger, &alice, now);
-        let usage_of = async |login: &str| usage(books, &Account::new(login), None, now, soon()).await.done().cloned();
+        let usage_of = async |login: &str| {
+            usage(books, &Account::new(login, Some("x.test")), None, now, soon()).await.done().cloned()
+        };
         let expected = Usage {
             messages_hour: 1,
             messages_day: 2,
@@ -230,8 +241,37 @@ mod tests {
             places: 0,
             alarm_until: None,
         };
-        assert_eq!(usage_of("aLICE/X").await, Some(expected));
+        assert_eq!(usage_of("aLICE/X").await, Some(expected.clone()));
+        assert_eq!(usage_of("alice/x@X.test").await, Some(expected));
+        assert_eq!(usage_of("alice/x@y.test").await, Some(Usage::default()));
         assert_eq!(usage_of("alice").await, Some(Usage::default()));
+    }
+
+    #[test]
+    fn an_account_is_one_with_the_site_s_domain_and_without() {
+        let bulk = ["newsletter".to_owned(), "tickets@x.test".to_owned()];
+        let is_bulk = |login: &str| Account::new(login, Some("x.test")).is_one_of(&bulk, Some("x.test"));
+        for login in ["Newsletter", "newsletter@x.test", "tickets", "tickets@X.TEST"] {
+            assert!(is_bulk(login), "{login}");
+        }
+        assert!(!is_bulk("newsletter@y.test") && !is_bulk("newsletterx.test"));
+    }
+
+    #[tokio::test]
+    async fn half_an_answer_of_the_counters_is_none() {
+        let dir = scratch("account-half");
+        let counters = Counters::open(&dir);
+        let ledger = Ledger::new(counters.clone());
+        let books = Books { ledger: &ledger, counters: &counters };
+        let alice = Account::new("alice", None);
+        let client = Some(("192.0.2.1".parse().expect("an address"), None));
+        assert!(usage(books, &alice, client, 0, soon()).await.done().is_some());
+        let lock = rusqlite::Connection::open(dir.join(crate::store::counters::FILE)).expect("opened");
+        lock.execute_batch("BEGIN EXCLUSIVE").expect("locked");
+        // Amounts and alarm stand in memory; places must be written.
+        let deadline = Deadline::after(Duration::from_millis(200));
+        assert_eq!(usage(books, &alice, client, 0, deadline).await.done(), None);
+        let _ = std::fs::remove_dir_all(dir);
     }
 
     #[tokio::test]
@@ -239,7 +279,7 @@ mod tests {
         let counters = Counters::in_memory();
         let ledger = Ledger::new(counters.clone());
         let books = Books { ledger: &ledger, counters: &counters };
-        let alice = Account::new("alice");
+        let alice = Account::new("alice", None);
         let mut seen = Vec::new();
         for (at, ip) in [
             (0, "192.0.2.1"),

@@ -2,12 +2,12 @@
 //! logins from all over the world within an hour.
 
 use super::{
-    account::{Account, Usage, What},
+    account::{Account, DAY, HABIT, Usage, What},
     settings::{AlarmMode, AlarmSettings},
 };
 use crate::{
     lookup::{Deadline, Outcome},
-    store::{Answer, Counters, Op},
+    store::{Answer, Counters, Ledger, Op},
     verdict::{Finding, Points, Reply},
 };
 use serde::{Deserialize, Serialize};
@@ -92,11 +92,22 @@ pub async fn list(counters: &Counters, now: i64, deadline: Deadline) -> Outcome<
     entries.map(|entries| entries.iter().filter_map(|entry| read(&entry.value)).filter(|a| a.until > now).collect())
 }
 
-/// Ends the alarm of an account and forgets what was counted of it lately. Tells whether there was one. Other processes
-/// notice within a second.
-pub async fn release(counters: &Counters, login: &str, now: i64, deadline: Deadline) -> Outcome<bool> {
-    let account = Account::new(login);
-    let mut ops = vec![Op::Get { key: key(&account) }, Op::Delete { key: key(&account) }];
+/// Ends the alarm of an account and forgets what was counted of it lately: what a thief sent today and yesterday is no habit
+/// of the user. Tells whether there was an alarm. Other processes notice within a second.
+pub async fn release(counters: &Counters, account: &Account, now: i64, deadline: Deadline) -> Outcome<bool> {
+    let days = account.counter(What::Days);
+    // The ledger knows what waits for the file, too.
+    let habit = Ledger::new(counters.clone()).read(std::slice::from_ref(&days), now, deadline).await;
+    let kept: Vec<(i64, u64)> = match habit {
+        Outcome::Done(habit) => {
+            let of_the_user = |(start, _): &(i64, u64)| start.saturating_add(2 * DAY) <= now;
+            habit.into_iter().flat_map(|days| days.0).filter(of_the_user).collect()
+        }
+        trouble => return trouble.map(|_| false),
+    };
+    let mut ops =
+        vec![Op::Get { key: key(account) }, Op::Delete { key: key(account) }, Op::Clear { prefix: days.clone() }];
+    ops.extend(kept.into_iter().map(|(bucket, amount)| Op::AddTo { key: days.clone(), bucket, amount, window: HABIT }));
     let lately = [What::Messages, What::Recipients, What::Refused];
     ops.extend(lately.map(|what| Op::Clear { prefix: account.counter(what) }));
     let places = counters.list(&account.places(), LISTED, now, deadline).await;
@@ -120,7 +131,6 @@ mod tests {
         super::account::{Books, note_recipient, usage},
         *,
     };
-    use crate::store::Ledger;
     use std::time::Duration;
 
     fn soon() -> Deadline {
@@ -157,7 +167,7 @@ mod tests {
     async fn an_alarm_stands_until_its_time_or_its_release() {
         let counters = Counters::in_memory();
         let ledger = Ledger::new(counters.clone());
-        let (watch, alice) = (settings(AlarmMode::Defer), Account::new("Alice"));
+        let (watch, alice) = (settings(AlarmMode::Defer), Account::new("Alice", None));
         note_recipient(&ledger, &alice, 0);
         assert_eq!(sound(&counters, &watch, &alice, &["because".into()], 0, soon()).await, None);
         let listed = |now| list(&counters, now, soon());
@@ -166,8 +176,23 @@ mod tests {
         let books = Books { ledger: &ledger, counters: &counters };
         let asked = async |now| usage(books, &alice, None, now, soon()).await.done().cloned().expect("an answer");
         assert_eq!((asked(1).await.alarm_until, asked(1).await.recipients_hour), (Some(3_600), 1));
-        assert_eq!(release(&counters, "ALICE", 1, soon()).await, Outcome::Done(true));
+        assert_eq!(release(&counters, &Account::new("ALICE", None), 1, soon()).await, Outcome::Done(true));
         assert_eq!((asked(1).await.alarm_until, asked(1).await.recipients_hour), (None, 0));
-        assert_eq!(release(&counters, "alice", 1, soon()).await, Outcome::Done(false));
+        assert_eq!(release(&counters, &alice, 1, soon()).await, Outcome::Done(false));
+    }
+
+    #[tokio::test]
+    async fn after_a_release_the_thief_s_mail_is_no_habit_and_the_user_s_is() {
+        let counters = Counters::in_memory();
+        let ledger = Ledger::new(counters.clone());
+        let (alice, now) = (Account::new("alice", None), 40 * DAY + DAY / 2);
+        for (ago, recipients) in [(5, 20), (3, 10), (2, 30), (1, 900), (0, 500)] {
+            (0..recipients).for_each(|_| note_recipient(&ledger, &alice, now - ago * DAY));
+        }
+        let books = Books { ledger: &ledger, counters: &counters };
+        let busiest = async |now| usage(books, &alice, None, now, soon()).await.done().map(|usage| usage.busiest_day);
+        assert_eq!(busiest(now).await, Some(900));
+        assert!(release(&counters, &alice, now, soon()).await.done().is_some());
+        assert_eq!((busiest(now).await, busiest(now + DAY).await), (Some(30), Some(30)));
     }
 }

@@ -60,31 +60,43 @@ impl Rights {
         address: &Address,
         deadline: Deadline,
     ) -> Outcome<bool> {
-        if self.knows(login, address) {
+        let candidates = directory.candidates(address);
+        if self.knows(login, &candidates) {
             return Outcome::Done(true);
         }
-        match &self.settings.ldap_filter {
-            Some(filter) => directory.may_send_as(filter, login, address, deadline).await,
-            None => Outcome::Done(false),
+        for candidate in &candidates {
+            let Some(filter) = &self.settings.ldap_filter else { break };
+            match directory.may_send_as(filter, login, candidate, deadline).await {
+                Outcome::Done(false) => {}
+                other => return other,
+            }
         }
+        Outcome::Done(false)
     }
 
-    /// Whether login or map allow it.
-    fn knows(&self, login: &str, address: &Address) -> bool {
+    /// Whether login or map allow an address, given with and without its detail.
+    fn knows(&self, login: &str, candidates: &[Address]) -> bool {
         let login = login.to_lowercase();
-        let plain = address.without_detail('+').map(|plain| plain.key());
-        let keys = [Some(address.key()), plain];
+        let keys: Vec<String> = candidates.iter().map(Address::key).collect();
         let is_login = |key: &String| {
             *key == login
                 || self.settings.login_domain.as_ref().is_some_and(|domain| *key == format!("{login}@{domain}"))
         };
-        keys.iter().flatten().any(is_login)
+        keys.iter().any(is_login)
             || [login.as_str(), EVERYBODY].into_iter().filter_map(|user| self.granted.get(user)).any(|names| {
                 names.any
-                    || keys.iter().flatten().any(|key| names.addresses.contains(key))
-                    || names.domains.contains(&address.domain)
-                    || names.holds_parent_of(&address.domain)
+                    || keys.iter().any(|key| names.addresses.contains(key))
+                    || candidates
+                        .iter()
+                        .any(|of| names.domains.contains(&of.domain) || names.holds_parent_of(&of.domain))
             })
+    }
+
+    /// What follows for a message of which not the whole header is here, so that not all authors are known. `limit` is what
+    /// was crossed, `reply` what the client hears if the rights are enforced.
+    pub fn judge_unseen(&self, limit: &str, reply: Reply) -> (Finding, Option<Reply>) {
+        let finding = Finding::new("outbound.rights-trouble", Points::ZERO, "[outbound.rights]").fact(limit);
+        (finding, (self.settings.mode == Mode::Enforce).then_some(reply))
     }
 
     /// What follows for a command or message that names an address: a finding, and a reply if the rights are enforced.
@@ -178,7 +190,17 @@ fn read(file: &Path) -> Result<HashMap<String, Names>, Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{lookup::OnTrouble, store::counters::scratch};
+    use crate::{
+        lookup::{
+            OnTrouble,
+            ldap::{Entry, Ldap},
+        },
+        recipients::directory,
+        store::{Counters, counters::scratch},
+    };
+    use std::time::Duration;
+
+    type LdapAnswer = Outcome<Option<Entry>>;
 
     fn rights(mode: Mode, map: &str) -> Rights {
         let file = scratch("rights").join("map");
@@ -195,8 +217,10 @@ mod tests {
             "# who may send as whom\nalice sales@x.test # shared\nAlice *@y.test\ncarol z.test\ndave *.w.test\nroot *\n\
              * noreply@x.test\n",
         );
-        let may =
-            |login: &str, address: &str| rights.knows(login, &Address::parse(address.as_bytes()).expect("an address"));
+        let directory = directory(Some('+'), |_| Outcome::Done(None));
+        let may = |login: &str, address: &str| {
+            rights.knows(login, &directory.candidates(&Address::parse(address.as_bytes()).expect("an address")))
+        };
         for (login, address) in [
             ("alice", "Alice@X.test"),
             ("alice", "alice+news@x.test"),
@@ -221,6 +245,39 @@ mod tests {
             ("mallory", "alice@x.test"),
         ] {
             assert!(!may(login, address), "{login} as {address}");
+        }
+    }
+
+    fn directory(delimiter: Option<char>, script: impl Fn(&str) -> LdapAnswer + Send + Sync + 'static) -> Directory {
+        let settings = directory::Settings { delimiter, ..directory::Settings::default() };
+        Directory::with_ldap(settings, Some(Ldap::scripted(script)), Counters::in_memory(), None).0
+    }
+
+    #[tokio::test]
+    async fn the_directory_is_asked_for_the_address_and_then_without_its_detail() {
+        let filter = "(&(uid={login})(mail={address}))".to_owned();
+        let settings = RightsSettings { mode: Mode::Enforce, ldap_filter: Some(filter), ..RightsSettings::default() };
+        let rights = Rights::load(settings).expect("no map");
+        let ask = async |delimiter, address: &str| {
+            let directory = directory(delimiter, |filter| match filter {
+                "(&(uid=alice)(mail=alice@x.test))" => Outcome::Done(Some(Entry::default())),
+                "(&(uid=alice)(mail=late@x.test))" => Outcome::TimedOut,
+                _ => Outcome::Done(None),
+            });
+            let address = Address::parse(address.as_bytes()).expect("an address");
+            rights.ask(&directory, "alice", &address, Deadline::after(Duration::from_secs(5))).await
+        };
+        for (delimiter, address, allowed) in [
+            (Some('+'), "alice@x.test", Outcome::Done(true)),
+            (Some('+'), "alice+news@x.test", Outcome::Done(true)),
+            (Some('+'), "alice-news@x.test", Outcome::Done(false)),
+            (Some('-'), "alice-news@x.test", Outcome::Done(true)),
+            (Some('-'), "alice+news@x.test", Outcome::Done(false)),
+            (None, "alice+news@x.test", Outcome::Done(false)),
+            (Some('+'), "boss+news@x.test", Outcome::Done(false)),
+            (Some('+'), "late+news@x.test", Outcome::TimedOut),
+        ] {
+            assert_eq!(ask(delimiter, address).await, allowed, "{delimiter:?} {address}");
         }
     }
 

@@ -47,6 +47,11 @@ pub struct RefusedByMta {
 }
 
 impl RefusedByMta {
+    /// Whether the refusal stands (RFC 3463 §2: class 5), and the client need not try again.
+    pub fn is_permanent(&self) -> bool {
+        self.status.as_deref().is_some_and(|status| status.starts_with("5."))
+    }
+
     /// Whether the refusal says that the recipient does not exist (RFC 3463 §3.2: X.1.1, X.1.6), and not, for
     /// instance, that relaying is denied.
     pub fn is_unknown_recipient(&self) -> bool {

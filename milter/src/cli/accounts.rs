@@ -3,7 +3,7 @@
 use super::{exit, fail, prepare};
 use mailward_core::{
     lookup::{Deadline, Outcome},
-    outbound::{self, Alarm},
+    outbound::{self, Account, Alarm},
     store::Counters,
 };
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -40,7 +40,11 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
     let counters = Counters::open(&config.state.dir);
     match arguments.command {
         Command::List { json } => runtime.block_on(list(&counters, json)),
-        Command::Release { logins } => runtime.block_on(release(&counters, &logins)),
+        Command::Release { logins } => {
+            let domain = config.outbound.rights.login_domain.as_deref();
+            let accounts: Vec<Account> = logins.iter().map(|login| Account::new(login, domain)).collect();
+            runtime.block_on(release(&counters, &accounts))
+        }
     }
 }
 
@@ -68,10 +72,11 @@ fn line(alarm: &Alarm, now: i64) -> String {
     format!("{:<24} {state} for {}h{:02}m more: {}", alarm.login, minutes / 60, minutes % 60, alarm.reasons.join("; "))
 }
 
-async fn release(counters: &Counters, logins: &[String]) -> ExitCode {
+async fn release(counters: &Counters, accounts: &[Account]) -> ExitCode {
     let mut missing = false;
-    for login in logins {
-        match outbound::release(counters, login, crate::daemon::now(), Deadline::after(WAIT)).await {
+    for account in accounts {
+        let login = &account.login;
+        match outbound::release(counters, account, crate::daemon::now(), Deadline::after(WAIT)).await {
             Outcome::Done(true) => println!("{login} released; running daemons notice within a second"),
             Outcome::Done(false) => {
                 missing = true;

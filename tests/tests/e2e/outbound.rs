@@ -155,10 +155,11 @@ fn signatures_verify_at_dkimpy_and_here_with_all_that_was_changed_on_the_way() {
     }
     let line = site.lines_about(ALICE, 6).remove(0);
     assert!(site.explain(&line.text("reference")).contains("d=rig.test s=r1 a=rsa-sha256"));
-    let results = site.sink.wait_for(12).into_iter().filter(|m| m.header("Authentication-Results").is_some());
-    for found in
-        results.filter_map(|m| m.all_headers("Authentication-Results").into_iter().find(|f| f.contains("dkim=")))
-    {
+    let arrived = site.sink.wait_for(12);
+    let results: Vec<_> =
+        arrived.iter().flat_map(|m| m.all_headers("Authentication-Results")).filter(|f| f.contains("dkim=")).collect();
+    assert_eq!(results.len(), 6, "each message came back once: {results:?}");
+    for found in results {
         assert_eq!(found.matches("dkim=pass").count(), 3, "{found}");
     }
 }
@@ -208,8 +209,8 @@ fn mail_of_others_is_sealed_where_it_leaves_and_where_it_comes_in() {
     let mut inside = site.postfix.client();
     assert!(inside.send("list@rig.test", &[OUTSIDE], list).is_accepted());
     let went = site.sink.wait_for_subject("went-on");
-    assert_eq!(went.all_headers("ARC-Seal").len(), 2, "{:?}", went.headers());
-    assert!(went.header("ARC-Seal").is_some_and(|seal| seal.contains("i=2") && seal.contains("cv=fail")));
+    assert_eq!(went.all_headers("ARC-Seal").len(), 1, "a chain that fails is not gone on with: {:?}", went.headers());
+    assert!(site.explain(&site.line_about("list@rig.test").text("reference")).contains("the chain of seals is broken"));
     let same = String::from_utf8_lossy(&came.raw).replace("Received: ", "X-Trace: same\r\nReceived: ");
     assert!(inside.send("list@rig.test", &["same@outside.example"], same).is_accepted());
     let same = site.sink.wait_for(3).pop().expect("the third");
@@ -298,7 +299,13 @@ fn the_directory_tells_what_users_may_send_as_and_its_silence_defers() {
     let (site, authority) =
         start(&scratch, &format!("{}{rights}", directory(&scratch, &slapd, "timeout = \"1s\"")), Dns::builder());
     let mut user = user(&site, &authority, LAPTOP);
-    for (from, allowed) in [(ALICE, true), ("sales+q3@rig.test", false), ("Sales@rig.test", true), (BOB, false)] {
+    for (from, allowed) in [
+        (ALICE, true),
+        ("sales+q3@rig.test", true),
+        ("Sales@rig.test", true),
+        (BOB, false),
+        ("bob+alice@rig.test", false),
+    ] {
         let reply = user.mail(from);
         assert_eq!(reply.code, if allowed { 250 } else { 550 }, "{from}: {reply}");
         user.rset();

@@ -1,14 +1,13 @@
 //! ARC seals (RFC 8617): what this host found on mail that it passes on, for receivers that trust it.
 
-use super::{Borrowed, FIELD, PrivateKey, SIGNED};
+use super::{BARE_CR, Borrowed, FIELD, PrivateKey, SIGNED, has_bare_cr};
 use crate::{
     authentication::Authenticator,
     lookup::{Deadline, Outcome},
     message,
 };
 use mail_auth::{
-    ArcOutput, ArcResult, AuthenticatedMessage, AuthenticationResults, Parameters, arc::ArcSealer,
-    headers::HeaderWriter,
+    ArcResult, AuthenticatedMessage, AuthenticationResults, Parameters, arc::ArcSealer, headers::HeaderWriter,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -89,7 +88,7 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// Why there is no seal: a chain that failed before is not gone on with (RFC 8617 §5.1.2).
+    /// Why there is no seal: a chain that fails, or failed before, is not gone on with (RFC 8617 §5.1.2).
     pub async fn seal(
         &self,
         sealer: &Sealer,
@@ -98,6 +97,9 @@ impl Authenticator {
         results: &str,
         deadline: Deadline,
     ) -> Result<Sealed, String> {
+        if has_bare_cr(leaving) {
+            return Err(BARE_CR.to_owned());
+        }
         let parsed = |bytes| AuthenticatedMessage::parse(bytes).ok_or("the message has no header");
         let (came, leaves) = (parsed(raw)?, parsed(leaving)?);
         let memo = self.resolver.memo();
@@ -109,9 +111,12 @@ impl Authenticator {
         if matches!(chain.result(), ArcResult::TempError(_)) {
             return Err("DNS did not answer".to_owned());
         }
-        if !chain.can_be_sealed() || (chain.chain().is_empty() && *chain.result() != ArcResult::None) {
-            return Err("the chain of seals is broken".to_owned());
-        }
+        let verdict = match chain.result() {
+            _ if !chain.can_be_sealed() => return Err("the chain of seals is broken".to_owned()),
+            ArcResult::None => "none",
+            ArcResult::Pass => "pass",
+            _ => return Err("the chain of seals is broken".to_owned()),
+        };
         // One line: what the seal hashes has no folds, and they are put in afterwards.
         let results = results.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         let results = AuthenticationResults::new(&results);
@@ -122,7 +127,7 @@ impl Authenticator {
             .headers(sealed_fields(leaving))
             .seal(&leaves, &results, &chain)
             .map_err(|error| error.to_string())?;
-        let (number, verdict) = next(&chain);
+        let number = chain.chain().len() + 1;
         let written = set.to_header();
         let (fields, _) = message::split(written.as_bytes());
         let field = |name: &&str| {
@@ -137,16 +142,6 @@ impl Authenticator {
             fields: FIELDS.iter().filter_map(field).collect(),
         })
     }
-}
-
-/// The number of the new set, and what it says of those before.
-fn next(chain: &ArcOutput<'_>) -> (usize, &'static str) {
-    let verdict = match chain.result() {
-        _ if chain.chain().is_empty() => "none",
-        ArcResult::Pass => "pass",
-        _ => "fail",
-    };
-    (chain.chain().len() + 1, verdict)
 }
 
 /// The fields that the message has, signatures of others among them (RFC 8617 §4.1.2).

@@ -59,6 +59,11 @@ impl Signers {
         &self.0
     }
 
+    /// Whether a key is meant for an author's domain, in force or not.
+    pub fn know(&self, domain: &str) -> bool {
+        self.0.iter().any(|signer| signer.settings.nearness(domain).is_some())
+    }
+
     /// The keys that sign for an author's domain (lower case ASCII) at this time: of those in force the ones whose name is
     /// nearest. Unit of `now`: Unix seconds.
     pub fn of_author(&self, domain: &str, now: i64) -> Vec<&Signer> {
@@ -70,6 +75,17 @@ impl Signers {
         fitting.into_iter().map(|(_, signer)| signer).collect()
     }
 }
+
+/// Whether a carriage return stands without a line feed: some verifiers drop it before they hash, others keep it.
+fn has_bare_cr(raw: &[u8]) -> bool {
+    memchr::memchr_iter(b'\r', raw).any(|at| raw.get(at + 1) != Some(&b'\n'))
+}
+
+const BARE_CR: &str = "the message has a carriage return without line feed";
+
+/// A selector whose key panics.
+#[cfg(test)]
+pub(crate) const PANICS: &str = "panics";
 
 impl Signer {
     /// How it signs.
@@ -93,9 +109,14 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// If the library cannot sign.
+    /// If the message is none that all verifiers hash alike, or the library cannot sign.
     pub fn sign(&self, raw: &[u8]) -> Result<String, String> {
         let settings = &self.settings;
+        #[cfg(test)]
+        assert_ne!(settings.selector, PANICS);
+        if has_bare_cr(raw) {
+            return Err(BARE_CR.to_owned());
+        }
         let canonicalization = |form| match form {
             Canonicalization::Simple => dkim::Canonicalization::Simple,
             Canonicalization::Relaxed => dkim::Canonicalization::Relaxed,
@@ -119,7 +140,9 @@ impl Signer {
         let is_there =
             |name: &str| fields.iter().any(|field| message::name_of(field).eq_ignore_ascii_case(name.as_bytes()));
         let sealed = |name: &str| SEALED.iter().any(|sealed| sealed.eq_ignore_ascii_case(name));
-        let names = || self.settings.headers.iter().map(String::as_str);
+        let named = || self.settings.headers.iter().map(String::as_str);
+        let unnamed = |name: &&str| !named().any(|known| known.eq_ignore_ascii_case(name));
+        let names = || named().chain(SEALED.iter().copied().filter(unnamed));
         names().filter(|name| is_there(name)).chain(names().filter(|name| sealed(name))).collect()
     }
 }

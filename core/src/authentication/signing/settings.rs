@@ -55,7 +55,7 @@ pub struct KeySettings {
     pub key: PathBuf,
     /// Other domains of authors for which this key signs. Lower case ASCII.
     pub domains: Vec<String>,
-    /// Names of the fields that are signed where a message has them.
+    /// Names of the fields that are signed where a message has them, beside [`SEALED`].
     pub headers: Vec<String>,
     /// How header and body are made alike before they are hashed (`c=`).
     pub canonicalization: (Canonicalization, Canonicalization),

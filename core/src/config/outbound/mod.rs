@@ -47,7 +47,9 @@ const MODES: &[&str] = &["off", "observe", "enforce"];
 fn rights(mut table: Table<'_>, has_ldap: bool, faults: &mut Faults<'_>) -> RightsSettings {
     let default = RightsSettings::default();
     let filter_at = table.place("ldap_filter");
-    let form = "an LDAP filter (RFC 4515) such as \"(&(uid={login})(mail={address}))\"";
+    let form = "an LDAP filter (RFC 4515) with {login}, and {address} or {local}, such as \
+                \"(&(uid={login})(mail={address}))\"";
+    let (mode_at, named) = (table.place("mode"), ["map", "login_domain", "ldap_filter"].map(|key| table.has(key)));
     let filter = |text: &str| LdapSettings::is_filter_of_user(text).then(|| text.to_owned());
     let settings = RightsSettings {
         mode: table.choice("mode", MODES, Mode::Off, faults),
@@ -56,6 +58,11 @@ fn rights(mut table: Table<'_>, has_ldap: bool, faults: &mut Faults<'_>) -> Righ
         ldap_filter: table.parsed("ldap_filter", form, filter, faults),
         on_trouble: table.choice("on_trouble", &["skip", "defer"], default.on_trouble, faults),
     };
+    if let Some(span) = mode_at.filter(|_| settings.mode == Mode::Enforce && !named.contains(&true)) {
+        let message = "outbound.rights.mode is \"enforce\", but nothing says who may send as whom; write login_domain = \
+                       \"example.com\" (also where logins are whole addresses), map or ldap_filter";
+        faults.at(span, message);
+    }
     if let Some(span) = filter_at.filter(|_| settings.ldap_filter.is_some() && !has_ldap) {
         faults.at(span, "outbound.rights.ldap_filter needs a directory server; configure [directory.ldap]");
     }

@@ -104,8 +104,18 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[outbound.rights]\nldap_filter = \"(mail={address})\"",
-        "test.toml:2:15: outbound.rights.ldap_filter is \"(mail={address})\", must be an LDAP filter (RFC 4515) such as \
-         \"(&(uid={login})(mail={address}))\"",
+        "test.toml:2:15: outbound.rights.ldap_filter is \"(mail={address})\", must be an LDAP filter (RFC 4515) with \
+         {login}, and {address} or {local}, such as \"(&(uid={login})(mail={address}))\"",
+    ),
+    (
+        "[outbound.rights]\nldap_filter = \"(&(uid={login})(o={domain}))\"",
+        "test.toml:2:15: outbound.rights.ldap_filter is \"(&(uid={login})(o={domain}))\", must be an LDAP filter (RFC 4515) \
+         with {login}, and {address} or {local}, such as ",
+    ),
+    (
+        "[outbound.rights]\nmode = \"enforce\"",
+        "test.toml:2:8: outbound.rights.mode is \"enforce\", but nothing says who may send as whom; write login_domain = \
+         \"example.com\" (also where logins are whole addresses), map or ldap_filter",
     ),
     (
         "[outbound.rights]\nlogin_domain = \"a b\"",

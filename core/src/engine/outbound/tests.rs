@@ -1,11 +1,11 @@
 use super::super::{ConnectFacts, Ended, Judged, MailFacts, SessionOptions, Shared};
 use super::*;
 use crate::{
-    authentication::signing::{FIELD, generate_ed25519},
+    authentication::signing::{FIELD, PANICS, generate_ed25519},
     config,
     engine::Engine,
     lookup::dns::Zone,
-    session::Login,
+    session::{Login, RefusedByMta},
     store::counters::scratch,
     verdict::{Action, Edit, Host},
 };
@@ -15,11 +15,16 @@ const MESSAGE: &str = "From: alice@x.test\r\nTo: bob@y.test\r\nSubject: hello\r\
 
 /// An engine with a key for `x.test` and more configuration.
 async fn engine(name: &str, more: &str) -> Arc<Engine> {
+    engine_with_key(name, "selector = \"s1\"", more).await
+}
+
+/// The same with other lines of the key's entry.
+async fn engine_with_key(name: &str, lines: &str, more: &str) -> Arc<Engine> {
     let key = scratch(name).join("key.pem");
     std::fs::write(&key, generate_ed25519().expect("a key")).expect("written");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("closed");
     let text = format!(
-        "[[outbound.dkim]]\ndomain = \"x.test\"\nselector = \"s1\"\nkey = \"{}\"\n[malware]\nscanning = \
+        "[[outbound.dkim]]\ndomain = \"x.test\"\n{lines}\nkey = \"{}\"\n[malware]\nscanning = \
          \"in-process\"\n{more}\n",
         key.display()
     );
@@ -96,6 +101,25 @@ async fn a_user_s_message_is_signed_once_and_what_cannot_be_signed_says_why() {
     assert_eq!(told(&stranger), (vec![], vec![]));
 }
 
+#[tokio::test]
+async fn a_key_that_has_run_out_does_not_stop_in_silence() {
+    let engine = engine_with_key("outbound-over", "selector = \"s1\"\nfrom = \"2020-01-01\"", "").await;
+    let early = judged(&engine, SessionOptions::default(), MESSAGE).await;
+    assert_eq!(told(&early), (vec![], vec!["DKIM signature: no key is in force".to_owned()]));
+    let stranger = judged(&engine, SessionOptions::default(), &MESSAGE.replace("alice@x", "alice@z")).await;
+    assert_eq!(told(&stranger), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_signed_for_an_error_of_ours_waits() {
+    let lines = format!("selector = \"{PANICS}\"");
+    let engine = engine_with_key("outbound-panic", &lines, "").await;
+    let deferred = judged(&engine, SessionOptions::default(), MESSAGE).await;
+    let Action::Reply(reply) = &deferred.verdict.action else { panic!("{:?}", deferred.verdict) };
+    assert_eq!(reply.code(), 451);
+    assert!(deferred.report.explanation.findings.iter().any(|finding| finding.id == "internal.panic"));
+}
+
 const ENFORCED: &str = "[outbound.rights]\nmode = \"enforce\"\nlogin_domain = \"x.test\"\n";
 
 #[tokio::test]
@@ -123,6 +147,80 @@ async fn the_author_is_refused_though_outbound_mail_is_not_filtered_and_the_null
     let judged = session.end_of_message(4, None).await;
     let Action::Reply(reply) = &judged.verdict.action else { panic!("{:?}", judged.verdict) };
     assert_eq!((reply.code(), reply.text()), (550, "This account may not write as this author"));
+}
+
+/// The code of the answer to a message with this header, for a user who may write as `alice@x.test` only.
+async fn answer_to(engine: &Arc<Engine>, header: &str) -> (Option<u16>, Vec<String>) {
+    let judged = judged(engine, SessionOptions::default(), &format!("{header}To: bob@y.test\r\n\r\nx\r\n")).await;
+    let code = match &judged.verdict.action {
+        Action::Reply(reply) => Some(reply.code()),
+        _ => None,
+    };
+    (code, judged.report.explanation.findings.iter().map(|finding| finding.id.to_string()).collect())
+}
+
+#[tokio::test]
+async fn nobody_hides_an_author_behind_others_or_by_how_it_is_written() {
+    let engine = engine("outbound-authors", ENFORCED).await;
+    let ten = ["alice@x.test"; 10].join(", ");
+    let not_allowed = |id: &String| id == "outbound.author-not-allowed";
+    for (header, code) in [
+        (format!("From: {ten}\r\n"), None),
+        ("From: alice (me) @ x.test\r\n".to_owned(), None),
+        (format!("From: {ten}, alice@x.test\r\n"), Some(550)),
+        (format!("From: {ten}, boss@x.test\r\n"), Some(550)),
+        (format!("{}From: boss@x.test\r\n", "From: alice@x.test\r\n".repeat(10)), Some(550)),
+        ("From: boss(x)@x.test\r\n".to_owned(), Some(550)),
+        ("From: boss@x.test <>\r\n".to_owned(), Some(550)),
+        ("From: =?utf-8?q?boss=40x.test?=\r\n".to_owned(), Some(550)),
+        ("From: <alice@x.test> <boss@x.test>\r\n".to_owned(), Some(550)),
+        ("From: boss\r\n".to_owned(), Some(550)),
+        ("From:\r\n".to_owned(), Some(550)),
+        (String::new(), Some(550)),
+    ] {
+        let (answer, findings) = answer_to(&engine, &header).await;
+        assert_eq!((answer, findings.iter().any(not_allowed)), (code, code.is_some()), "{header}");
+    }
+    let lenient = ENFORCED.replace("enforce", "observe");
+    let observing = self::engine("outbound-authors-seen", &lenient).await;
+    let (code, findings) = answer_to(&observing, "").await;
+    assert!(code.is_none() && findings.iter().any(not_allowed), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_header_past_the_limits_hides_no_author() {
+    let hidden = format!("From: alice@x.test\r\n{}From: boss@x.test\r\n", "X: y\r\n".repeat(2_000));
+    let long = format!("From: alice@x.test\r\nX: {}\r\nFrom: boss@x.test\r\n", "y".repeat(1 << 20));
+    for (name, header) in [("count", hidden), ("bytes", long)] {
+        let engine = engine(&format!("outbound-header-{name}"), ENFORCED).await;
+        let (code, findings) = answer_to(&engine, &header).await;
+        assert_eq!(code, Some(552), "{findings:?}");
+        assert!(findings.iter().any(|id| id == "outbound.rights-trouble"), "{findings:?}");
+        let plain = self::engine(&format!("outbound-plain-{name}"), "").await;
+        assert_eq!(answer_to(&plain, &header).await.0, None, "outbound mail is not filtered");
+    }
+}
+
+#[tokio::test]
+async fn a_second_author_behind_many_fields_is_seen_where_the_limit_is_higher() {
+    let engine = engine("outbound-many-fields", "[limits]\nheader_count = 6000\n").await;
+    let message = MESSAGE.replacen("To:", &format!("{}From: boss@x.test\r\nTo:", "X: y\r\n".repeat(5_200)), 1);
+    let many = judged(&engine, SessionOptions::default(), &message).await;
+    assert_eq!(told(&many), (vec![], vec!["DKIM signature: the message has several From fields".to_owned()]));
+    assert_eq!(engine.bounds.headers, 6_000);
+}
+
+#[tokio::test]
+async fn what_the_mta_only_defers_rings_no_alarm() {
+    let engine = engine("outbound-deferred", "[outbound.alarm]\nmode = \"defer\"\nrefused = 2\n").await;
+    for (status, code) in [("4.7.1", None), ("5.7.1", Some(450))] {
+        let (mut session, _) = login(&engine, SessionOptions::default(), "alice@x.test").await;
+        for _ in 0..3 {
+            let refused = Some(RefusedByMta { status: Some(status.to_owned()), text: None });
+            assert!(session.rcpt(3, b"<bob@y.test>", refused).await.reply.is_none());
+        }
+        assert_eq!(login(&engine, SessionOptions::default(), "alice@x.test").await.1, code, "{status}");
+    }
 }
 
 #[tokio::test]

@@ -114,7 +114,10 @@ impl LdapSettings {
 
     /// Whether a filter is one that tells what a user may send as.
     pub fn is_filter_of_user(template: &str) -> bool {
-        is_filter_of(template, &["login", "address", "local", "domain"]) && template.contains("{login}")
+        let asks_for = |name: &str| template.contains(name);
+        is_filter_of(template, &["login", "address", "local", "domain"])
+            && asks_for("{login}")
+            && (asks_for("{address}") || asks_for("{local}"))
     }
 
     /// That filter for one user and address.
@@ -231,7 +234,13 @@ mod tests {
     fn a_filter_of_users_names_the_login_and_nobody_breaks_out_of_it() {
         let template = "(&(uid={login})(mail={address}))";
         assert!(LdapSettings::is_filter_of_user(template));
-        for bad in ["(mail={address})", "(uid={login}", "(&(uid={login})(dn={dn}))"] {
+        for bad in [
+            "(mail={address})",
+            "(uid={login}",
+            "(&(uid={login})(dn={dn}))",
+            "(uid={login})",
+            "(&(uid={login})(o={domain}))",
+        ] {
             assert!(!LdapSettings::is_filter_of_user(bad), "{bad}");
         }
         let address = Address::parse(b"<Bob@X.test>").expect("an address");

@@ -254,7 +254,8 @@ impl Directory {
         }
     }
 
-    fn candidates(&self, address: &Address) -> Vec<Address> {
+    /// An address, and the same without its detail if it has one.
+    pub fn candidates(&self, address: &Address) -> Vec<Address> {
         let plain = self.settings.delimiter.and_then(|d| address.without_detail(d));
         [Some(address.clone()), plain].into_iter().flatten().collect()
     }
