@@ -78,8 +78,8 @@ mod tests {
         let faults = |text: &str| read_with(&format!("[batv]\n{text}"), read).1;
         let no_mode = "mailward.toml:2:8: batv.sign is true and batv.mode is \"off\", must be \"observe\" or \"enforce\": \
                        bounces come back to tagged addresses, which are known without their tags only then";
-        let no_domains = "mailward.toml:1:2: batv.domains is empty, must name the domains whose senders are tagged";
-        let no_keys = "mailward.toml:1:2: batv.keys is empty, must name a file with a key; make one with: openssl rand \
+        let no_domains = "mailward.toml:1:1: batv.domains is empty, must name the domains whose senders are tagged";
+        let no_keys = "mailward.toml:1:1: batv.keys is empty, must name a file with a key; make one with: openssl rand \
                        -hex 20";
         assert_eq!(faults("sign = true"), [no_domains, no_keys, no_mode]);
         let domains = "domains = [\"example.com\"]\n";
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(faults(&format!("sign = true\nkeys = [\"/k\"]\n{domains}")), [no_mode]);
         let misspelt = "mailward.toml:2:1: unknown key \"sing\"; did you mean \"sign\"?";
         assert_eq!(faults("sing = true"), [misspelt]);
-        let no_boolean = "mailward.toml:2:8: batv.sign is of type string, must be true or false";
+        let no_boolean = "mailward.toml:2:8: batv.sign is \"yes\", must be true or false";
         assert_eq!(faults("sign = \"yes\""), [no_boolean]);
     }
 }

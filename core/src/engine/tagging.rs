@@ -78,16 +78,34 @@ mod tests {
         session.end_of_message(NOW, None).await
     }
 
-    /// The edits of envelope and subject, and what was not applied.
+    /// The edits but for added fields, and what was not applied.
     fn told(judged: &Judged) -> (Vec<String>, Vec<String>) {
         let edits = judged.verdict.edits.iter().map(edit_text).filter(|edit| !edit.starts_with("add "));
         (edits.collect(), judged.report.explanation.not_applied.clone())
     }
 
-    const POLICIES: &str = "sign = true\n[[policy]]\nname = \"wait\"\nto = \"held@y.test\"\nthen = \"hold\"\n\
-        [[policy]]\nname = \"drop\"\nto = \"drop@y.test\"\nthen = \"discard\"\n\
-        [[policy]]\nname = \"no\"\nto = \"no@y.test\"\nthen = \"reject\"\n\
-        [[policy]]\nname = \"mark\"\nto = \"mark@y.test\"\nthen = { tag = { subject = \"[OUT]\" } }\n";
+    const POLICIES: &str = r#"sign = true
+[[policy]]
+name = "wait"
+direction = "outbound"
+to = "held@y.test"
+then = "hold"
+[[policy]]
+name = "drop"
+direction = "outbound"
+to = "drop@y.test"
+then = "discard"
+[[policy]]
+name = "no"
+direction = "outbound"
+to = "no@y.test"
+then = "reject"
+[[policy]]
+name = "mark"
+direction = "outbound"
+to = "mark@y.test"
+then = { tag = { subject = "[OUT]" } }
+"#;
 
     #[tokio::test]
     async fn mail_that_leaves_has_a_tagged_sender_and_its_record_the_plain_one() {
@@ -99,11 +117,8 @@ mod tests {
             let as_written = TAGGED.replace("=alice", "=Alice");
             assert_eq!(told(&usual), tagged(&[&as_written]));
             assert_eq!(usual.report.explanation.sender.as_deref(), Some("Alice@x.test"));
-            assert!(
-                usual.report.explanation.to_string().contains("change sender <prvs="),
-                "{}",
-                usual.report.explanation
-            );
+            let text = usual.report.explanation.to_string();
+            assert!(text.contains("  change sender <prvs="), "{text}");
         }
         let judged = |from, sender, recipients| judged(&engine, from, host, sender, recipients);
         let marked = judged(From::User, "alice@x.test", &["mark@y.test"]).await;
