@@ -23,6 +23,7 @@ mod report;
 mod session;
 mod shadow;
 mod signing;
+mod tagging;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
@@ -544,6 +545,7 @@ impl Session {
         if let Some(results) = to_seal {
             signatures = self.seal(&raw, results, &mut decision, deadline).await;
         }
+        self.tag_sender(time, open, &mut decision);
         let mut explanation = Explanation::of_message(&facts, &decision);
         explanation.add_findings(broken);
         explanation.signed.clone_from(&signatures.labels);

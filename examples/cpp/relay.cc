@@ -108,8 +108,10 @@ std::string field(const std::string &name, const std::string &value) {
   return out + "\r\n";
 }
 
-// The message with the edits of the verdict made; `recipients` loses whom they take off and gains whom they add.
-std::string edited(const std::string &message, const mailward::Verdict &verdict, std::vector<std::string> &recipients) {
+// The message with the edits of the verdict made; `recipients` loses whom they take off and gains whom they add, and `sender`
+// may become another.
+std::string edited(const std::string &message, const mailward::Verdict &verdict, std::string &sender,
+                   std::vector<std::string> &recipients) {
   std::size_t end = message.compare(0, 2, "\r\n") == 0 ? 0 : message.find("\r\n\r\n");
   end = end == std::string::npos ? message.size() : end == 0 ? 0 : end + 2;
   // Fields as they came, with their folded lines; an edit makes one empty or another.
@@ -133,6 +135,8 @@ std::string edited(const std::string &message, const mailward::Verdict &verdict,
       above = field(edit.name, edit.value) + above;
     } else if (edit.kind == MW_EDIT_REPLACE_BODY) {
       body = "\r\n" + edit.value;
+    } else if (edit.kind == MW_EDIT_CHANGE_SENDER) {
+      sender = edit.value;
     } else if (edit.kind == MW_EDIT_REMOVE_RECIPIENT) {
       recipients.erase(std::remove(recipients.begin(), recipients.end(), edit.value), recipients.end());
     } else if (edit.kind == MW_EDIT_ADD_RECIPIENT) {
@@ -309,7 +313,7 @@ class Connection {
       return refuse(verdict);
     }
     if (verdict.action() == MW_ACTION_ACCEPT) {
-      message = edited(message, verdict, recipients);
+      message = edited(message, verdict, sender_, recipients);
       bool taken = false;
       try {
         taken = hand_on(next_port_, sender_, recipients, message);
@@ -350,7 +354,8 @@ int main(int argc, char **argv) {
     mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
     options.state_dir = argv[4];
     options.host =
-        MW_HOST_EDIT_HEADER | MW_HOST_REPLACE_BODY | MW_HOST_REMOVE_RECIPIENT | MW_HOST_ADD_RECIPIENT;
+        MW_HOST_EDIT_HEADER | MW_HOST_REPLACE_BODY | MW_HOST_CHANGE_SENDER | MW_HOST_REMOVE_RECIPIENT |
+        MW_HOST_ADD_RECIPIENT;
     const mailward::Engine engine = mailward::Engine::open(argv[3], &options);
     int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
     sockaddr_in address = loopback(std::atoi(argv[1]));

@@ -67,6 +67,7 @@ typedef int32_t mw_status_t;
 #define MW_EDIT_REPLACE_BODY 6     /* value is the whole new body, name what is new in it, such as "banner" */
 #define MW_EDIT_ADD_RECIPIENT 7    /* the recipient in value, in angle brackets, gets a copy too; name says why: "redirect", or
                                       "copy", of which the sender should hear nothing, not even that it failed */
+#define MW_EDIT_CHANGE_SENDER 8    /* the message goes on with the envelope sender in value, in angle brackets */
 
 /* What becomes of the message for a recipient. */
 #define MW_DISPOSITION_DELIVER 1
@@ -87,6 +88,7 @@ typedef int32_t mw_status_t;
 #define MW_HOST_REPLY_BY_RECIPIENT 8u /* answer for each recipient at the end of the message (LMTP, PRDR) */
 #define MW_HOST_REPLACE_BODY 16u      /* put another body in place of the one that came */
 #define MW_HOST_ADD_RECIPIENT 32u     /* add a recipient */
+#define MW_HOST_CHANGE_SENDER 64u     /* send a message on with another envelope sender (BATV) */
 
 /* Classes that are learned, and what became of a message that was. */
 #define MW_CLASS_HAM 1

@@ -32,6 +32,9 @@ const HOLD: u32 = 4;
 const REPLY_BY_RECIPIENT: u32 = 8;
 const REPLACE_BODY: u32 = 16;
 const ADD_RECIPIENT: u32 = 32;
+const CHANGE_SENDER: u32 = 64;
+const ALL: u32 =
+    EDIT_HEADER | REMOVE_RECIPIENT | HOLD | REPLY_BY_RECIPIENT | REPLACE_BODY | ADD_RECIPIENT | CHANGE_SENDER;
 
 /// `mw_engine_options_t`.
 #[repr(C)]
@@ -45,7 +48,7 @@ pub struct EngineOptions {
     pub dns_zone: *const c_char,
     /// DNS of the host; NULL asks the servers of the configuration.
     pub resolver: *const Resolver,
-    /// What the host can do, `MW_HOST_...`; 0 is all but replying by recipient and replacing bodies.
+    /// What the host can do, `MW_HOST_...`; 0 is editing headers, taking recipients off and holding.
     pub host: u32,
     /// Not 0: sessions are recorded.
     pub record: i32,
@@ -223,10 +226,11 @@ fn open(config: Config, file: Option<&Path>, opening: &Opening<'_>) -> Result<En
 
 fn host(flags: u32) -> Result<Host, Failure> {
     if flags == 0 {
-        // Who does not know of bodies must not get half of such an edit, its header fields; who knows no added recipients, none.
-        return Ok(Host { replace_body: false, add_recipient: false, ..Host::default() });
+        // Who does not know of bodies must not get half of such an edit, its header fields; who does not know of other senders and
+        // added recipients, none.
+        return Ok(Host { replace_body: false, change_sender: false, add_recipient: false, ..Host::default() });
     }
-    if flags > EDIT_HEADER | REMOVE_RECIPIENT | HOLD | REPLY_BY_RECIPIENT | REPLACE_BODY | ADD_RECIPIENT {
+    if flags & !ALL != 0 {
         return Err(Failure::argument(format!(
             "host is {flags}: a flag is set that this version of the library lacks"
         )));
@@ -234,6 +238,7 @@ fn host(flags: u32) -> Result<Host, Failure> {
     Ok(Host {
         edit_header: flags & EDIT_HEADER != 0,
         replace_body: flags & REPLACE_BODY != 0,
+        change_sender: flags & CHANGE_SENDER != 0,
         remove_recipient: flags & REMOVE_RECIPIENT != 0,
         add_recipient: flags & ADD_RECIPIENT != 0,
         hold: flags & HOLD != 0,

@@ -32,6 +32,7 @@ const REMOVE_RECIPIENT: i32 = 4;
 const HOLD: i32 = 5;
 const REPLACE_BODY: i32 = 6;
 const ADD_RECIPIENT: i32 = 7;
+const CHANGE_SENDER: i32 = 8;
 
 /// `mw_verdict_t`.
 #[derive(Debug)]
@@ -194,6 +195,7 @@ impl FlatEdit {
             Edit::ChangeHeader { name, occurrence, value } => (CHANGE_HEADER, name, value.into(), occurrence),
             Edit::RemoveHeader { name, occurrence } => (REMOVE_HEADER, name, Bytes::new(), occurrence),
             Edit::ReplaceBody { with, body } => (REPLACE_BODY, with, body, 0),
+            Edit::ChangeSender { address } => (CHANGE_SENDER, String::new(), address.into(), 0),
             Edit::RemoveRecipient { address } => (REMOVE_RECIPIENT, String::new(), address.into(), 0),
             Edit::AddRecipient { address, blind } => {
                 (ADD_RECIPIENT, if blind { "copy" } else { "redirect" }.to_owned(), address.into(), 0)

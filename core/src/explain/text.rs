@@ -170,6 +170,7 @@ pub fn edit_text(edit: &Edit) -> String {
         Edit::ChangeHeader { name, occurrence, value } => format!("change {name} {occurrence}: {}", one_line(value)),
         Edit::RemoveHeader { name, occurrence } => format!("remove {name} {occurrence}"),
         Edit::ReplaceBody { with, .. } => format!("replace body: with {with}"),
+        Edit::ChangeSender { address } => format!("change sender {address}"),
         Edit::RemoveRecipient { address } => format!("remove recipient {address}"),
         Edit::AddRecipient { address, blind: false } => format!("add recipient {address}"),
         Edit::AddRecipient { address, blind: true } => format!("add recipient {address}: blind copy"),

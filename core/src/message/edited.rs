@@ -50,7 +50,10 @@ pub fn edited<'m>(raw: &'m [u8], edits: &[Edit]) -> Cow<'m, [u8]> {
                 changed.insert((name.to_ascii_lowercase(), *occurrence), None);
             }
             Edit::ReplaceBody { body: other, .. } => body = other,
-            Edit::RemoveRecipient { .. } | Edit::AddRecipient { .. } | Edit::Hold { .. } => {}
+            Edit::ChangeSender { .. }
+            | Edit::RemoveRecipient { .. }
+            | Edit::AddRecipient { .. }
+            | Edit::Hold { .. } => {}
         }
     }
     let mut out = Vec::with_capacity(raw.len());
@@ -115,7 +118,11 @@ mod tests {
 
     #[test]
     fn nothing_is_copied_where_header_and_body_stay() {
-        let edits = [Edit::Hold { reason: "x".into() }, Edit::RemoveRecipient { address: "<a@x.test>".into() }];
+        let edits = [
+            Edit::ChangeSender { address: "<b@x.test>".into() },
+            Edit::Hold { reason: "x".into() },
+            Edit::RemoveRecipient { address: "<a@x.test>".into() },
+        ];
         assert!(matches!(edited(RAW, &edits), Cow::Borrowed(same) if same == RAW));
     }
 

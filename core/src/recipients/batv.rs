@@ -9,7 +9,7 @@
 
 use crate::{
     reputation::NetworkSet,
-    session::Address,
+    session::{Address, ReversePath},
     verdict::{Finding, Judgement, Points, Reply},
 };
 use aws_lc_rs::{constant_time, hmac};
@@ -44,6 +44,8 @@ pub enum RefuseAt {
 /// Settings of BATV.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// Whether the senders of outbound mail get their tags here.
+    pub sign: bool,
     /// Whether it acts.
     pub mode: Mode,
     /// Domains whose senders are all tagged. Lower case ASCII.
@@ -64,6 +66,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            sign: false,
             mode: Mode::Off,
             domains: Vec::new(),
             keys: Vec::new(),
@@ -79,6 +82,8 @@ impl Default for Settings {
 pub const MOST_DAYS: i64 = 90;
 /// Shortest and longest key. Unit: bytes. Source: our own limits; 16 bytes of chance cannot be guessed.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=4096;
+/// Longest local part that other hosts must take. Unit: bytes. Source: RFC 5321 §4.5.3.1.1.
+const LOCAL_BYTES: usize = 64;
 const DAY: i64 = 86_400;
 const CYCLE: i64 = 1_000;
 
@@ -199,11 +204,33 @@ impl Batv {
         let [a, b, c] = signature(key, "0", day, &format!("{bare}@{}", address.domain).to_lowercase());
         let local = format!("prvs=0{day:03}{a:02x}{b:02x}{c:02x}={bare}");
         let plain = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
-        let local = match local.chars().all(plain) {
+        let local = match local.chars().all(plain) && !local.ends_with('.') && !local.contains("..") {
             true => local,
             false => format!("\"{}\"", local.replace('\\', "\\\\").replace('"', "\\\"")),
         };
         Some(format!("{local}@{}", address.domain))
+    }
+
+    /// The sender that outbound mail is to have in place of its own; `None` if it keeps that: the null sender, one of another
+    /// domain, one whose tag is good, or one whose bounces need no tag.
+    ///
+    /// # Errors
+    ///
+    /// Why a sender that should have a tag gets none.
+    pub fn sign(&self, sender: &ReversePath, now: i64) -> Option<Result<String, &'static str>> {
+        let sender = sender.mailbox().filter(|sender| self.settings.sign && !self.spares(sender))?;
+        if matches!(self.check(sender, now), Tag::NotOurs | Tag::Valid(_)) {
+            return None;
+        }
+        let tagged = self.tag(sender, now)?;
+        // Else mail itself would be refused, for the sake of its bounces.
+        let long = tagged.len() > LOCAL_BYTES + "@".len() + sender.domain.len();
+        Some(if long { Err("the local part would be too long") } else { Ok(tagged) })
+    }
+
+    /// Whether bounces reach this address without a tag.
+    fn spares(&self, address: &Address) -> bool {
+        address.is_postmaster_or_abuse() || self.settings.exempt_recipients.contains(&address.key())
     }
 
     /// Judges the tag of one recipient. `acts` is false for recipients outside the trial list.
@@ -216,9 +243,7 @@ impl Batv {
         acts: bool,
     ) -> Judgement {
         let mut judgement = Judgement::default();
-        let exempt = recipient.is_postmaster_or_abuse()
-            || self.settings.exempt_recipients.contains(&recipient.key())
-            || client.is_some_and(|ip| self.exempt.contains(ip));
+        let exempt = self.spares(recipient) || client.is_some_and(|ip| self.exempt.contains(ip));
         let id = match tag {
             Tag::NotOurs => return judgement,
             Tag::Missing if !null_sender || exempt => return judgement,
@@ -347,6 +372,30 @@ mod tests {
     }
 
     #[test]
+    fn senders_of_outbound_mail_get_one_tag_where_their_bounces_need_it() {
+        let signing = |sign| {
+            let batv = batv(Mode::Observe, &["0123456789abcdef", "the old key of 16"]);
+            Batv { settings: Settings { sign, ..batv.settings }, ..batv }
+        };
+        let sign = |sender: &str| signing(true).sign(&ReversePath::parse(sender.as_bytes()).expect("a path"), NOW);
+        let tagged = Some(Ok("prvs=0840ca76ae=bob@x.test".to_owned()));
+        assert_eq!(sign("<bob@x.test>"), tagged);
+        let earlier =
+            |days| super::tests::tagged(&batv(Mode::Observe, &["the old key of 16"]), "bob@x.test", NOW - days * DAY);
+        for bad in ["prvs=0840000000=bob@x.test", &earlier(8).raw] {
+            assert_eq!(sign(bad), tagged, "{bad} is not good, so it is made anew");
+        }
+        let old = earlier(3);
+        for kept in ["<>", "bob@y.test", "Postmaster@x.test", "list@x.test", "prvs=0840ca76ae=bob@x.test", &old.raw] {
+            assert_eq!(sign(kept), None, "{kept}");
+        }
+        assert_eq!(signing(false).sign(&ReversePath::Mailbox(address("bob@x.test")), NOW), None);
+        let long = |bytes: usize| sign(&format!("{}@x.test", "b".repeat(bytes)));
+        assert!(long(48).is_some_and(|tagged| tagged.is_ok()));
+        assert_eq!(long(49), Some(Err("the local part would be too long")));
+    }
+
+    #[test]
     fn a_tag_of_another_address_day_or_key_is_forged_and_old_keys_still_count() {
         let old = batv(Mode::Enforce, &["the old key of 16"]);
         let new = batv(Mode::Enforce, &["the new key of 16", "the old key of 16"]);
@@ -385,7 +434,7 @@ mod tests {
     #[test]
     fn the_tag_is_taken_off_and_what_the_mta_knows_is_kept() {
         let batv = batv(Mode::Observe, &["0123456789abcdef"]);
-        for text in ["bob@x.test", "\"b \\\"o\\\\b\"@x.test"] {
+        for text in ["bob@x.test", "\"b \\\"o\\\\b\"@x.test", "\"bob.\"@x.test", "\"b..b\"@x.test"] {
             let mail = tagged(&batv, text, NOW);
             let raw = mail.raw.clone();
             let (bare, tag) = batv.untag(mail, NOW);

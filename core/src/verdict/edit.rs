@@ -38,6 +38,11 @@ pub enum Edit {
         #[serde(skip)]
         body: Bytes,
     },
+    /// The envelope gets another sender: to that address bounces go.
+    ChangeSender {
+        /// The address with its angle brackets.
+        address: String,
+    },
     /// This recipient gets no copy. The address stands as the client wrote it.
     RemoveRecipient {
         /// The address with its angle brackets, as the RCPT command had it.
@@ -64,9 +69,11 @@ impl Edit {
             Edit::AddHeader { name, .. } | Edit::ChangeHeader { name, .. } | Edit::RemoveHeader { name, .. } => {
                 Some(name)
             }
-            Edit::ReplaceBody { .. } | Edit::RemoveRecipient { .. } | Edit::AddRecipient { .. } | Edit::Hold { .. } => {
-                None
-            }
+            Edit::ReplaceBody { .. }
+            | Edit::ChangeSender { .. }
+            | Edit::RemoveRecipient { .. }
+            | Edit::AddRecipient { .. }
+            | Edit::Hold { .. } => None,
         }
     }
 
@@ -78,8 +85,11 @@ impl Edit {
         }
     }
 
-    /// Whether it changes who gets the message, or when, and not the message.
+    /// Whether it changes from whom the message comes, who gets it, or when, and not the message.
     pub fn is_of_envelope(&self) -> bool {
-        matches!(self, Edit::RemoveRecipient { .. } | Edit::AddRecipient { .. } | Edit::Hold { .. })
+        matches!(
+            self,
+            Edit::ChangeSender { .. } | Edit::RemoveRecipient { .. } | Edit::AddRecipient { .. } | Edit::Hold { .. }
+        )
     }
 }

@@ -11,6 +11,8 @@ pub struct Host {
     pub edit_header: bool,
     /// Replace the body.
     pub replace_body: bool,
+    /// Change the sender of the envelope.
+    pub change_sender: bool,
     /// Take a recipient off a message that others get.
     pub remove_recipient: bool,
     /// Add a recipient.
@@ -26,6 +28,7 @@ impl Default for Host {
         Host {
             edit_header: true,
             replace_body: true,
+            change_sender: true,
             remove_recipient: true,
             add_recipient: true,
             hold: true,

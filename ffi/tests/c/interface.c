@@ -71,18 +71,23 @@ static const char CONFIG[] =
     "[[policy]]\nname = \"look\"\nto = [\"look@example.com\"]\nthen = { redirect = \"desk@example.com\" }\n"
     "[[policy]]\nname = \"copy\"\nto = [\"copy@example.com\"]\nthen = { copy = \"archive@example.com\" }\n";
 
-static mw_verdict_t *judge_with(uint32_t host, const char *first, const char *second) {
+static mw_verdict_t *judge_by(const char *config, const mw_connect_facts_t *client, uint32_t host, const char *first,
+                              const char *second) {
   mw_engine_options_t options = MW_ENGINE_OPTIONS_INIT;
   mw_engine_t *engine = NULL;
   mw_session_t *session = NULL;
   mw_verdict_t *verdict = NULL;
   options.host = host;
-  MUST(mw_engine_open_text(text(CONFIG), &options, &engine, &error));
-  MUST(mw_session_open(engine, NULL, &session, &error));
+  MUST(mw_engine_open_text(text(config), &options, &engine, &error));
+  MUST(mw_session_open(engine, client, &session, &error));
   verdict = judge(session, first, second);
   mw_session_free(session);
   mw_engine_free(engine);
   return verdict;
+}
+
+static mw_verdict_t *judge_with(uint32_t host, const char *first, const char *second) {
+  return judge_by(CONFIG, NULL, host, first, second);
 }
 
 static void hosts_that_can_more_and_less(void) {
@@ -172,6 +177,34 @@ static void recipients_are_added_where_the_host_can(void) {
   EXPECT(find_edit(verdict, MW_EDIT_ADD_RECIPIENT) == mw_verdict_edit_count(verdict));
   EXPECT(mw_verdict_recipient_disposition(verdict, 0) == MW_DISPOSITION_DELIVER);
   EXPECT(mw_verdict_not_applied_count(verdict) == 2);
+  mw_verdict_free(verdict);
+}
+
+static void senders_are_changed_where_the_host_can(const char *folder) {
+  char config[1024], key[512];
+  FILE *out;
+  mw_connect_facts_t program = MW_CONNECT_FACTS_INIT;
+  mw_verdict_t *verdict;
+  size_t index;
+  snprintf(key, sizeof key, "%s/batv.key", folder);
+  out = fopen(key, "w");
+  if (out == NULL || fputs("0123456789abcdef\n", out) < 0 || fclose(out) != 0) {
+    exit(1);
+  }
+  snprintf(config, sizeof config,
+           "[batv]\nsign = true\nmode = \"observe\"\ndomains = [\"example.net\"]\nkeys = [\"%s\"]\n", key);
+  program.local_submission = 1;
+  verdict = judge_by(config, &program, MW_HOST_CHANGE_SENDER, "b@example.com", "c@example.com");
+  index = find_edit(verdict, MW_EDIT_CHANGE_SENDER);
+  EXPECT(mw_verdict_edit_count(verdict) == index + 1 && mw_verdict_edit_name(verdict, index).len == 0);
+  EXPECT(holds(mw_verdict_edit_value(verdict, index), "<prvs=0"));
+  EXPECT(holds(mw_verdict_edit_value(verdict, index), "=a@example.net>"));
+  mw_verdict_free(verdict);
+
+  verdict = judge_by(config, &program, 0, "b@example.com", "c@example.com"); /* a host that does not know of it */
+  EXPECT(find_edit(verdict, MW_EDIT_CHANGE_SENDER) == mw_verdict_edit_count(verdict));
+  EXPECT(mw_verdict_not_applied_count(verdict) == 1);
+  EXPECT(is(mw_verdict_not_applied(verdict, 0), "BATV tag: the host cannot change the sender"));
   mw_verdict_free(verdict);
 }
 
@@ -356,6 +389,7 @@ int main(int argc, char **argv) {
   hosts_that_can_more_and_less();
   bodies_are_replaced_where_the_host_can();
   recipients_are_added_where_the_host_can();
+  senders_are_changed_where_the_host_can(argv[1]);
   configurations_come_and_go(argv[1]);
   it_learns_and_says_so(argv[1]);
   sessions_are_recorded_and_replayed(argv[1]);

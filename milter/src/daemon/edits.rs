@@ -32,7 +32,7 @@ impl From<NulError> for EditError {
 }
 
 /// Sends all edits. Changes by occurrence go first and from the highest occurrence down, as indexes shift with each
-/// removal; then added headers, recipients, and the quarantine last, as it is no final verdict.
+/// removal; then added headers, sender, recipients, and the quarantine last, as it is no final verdict.
 pub(super) async fn apply(actions: &EomActions, edits: &[Edit], leading_space: bool) -> Result<(), EditError> {
     let blank = if leading_space { " " } else { "" };
     let mut by_occurrence: Vec<(&str, u32, Option<&str>)> = edits
@@ -56,6 +56,9 @@ pub(super) async fn apply(actions: &EomActions, edits: &[Edit], leading_space: b
                 actions.insert_header(0, CString::new(name.as_str())?, value).await?;
             }
             Edit::ReplaceBody { body, .. } => actions.replace_body(body).await?,
+            Edit::ChangeSender { address } => {
+                actions.change_sender(CString::new(address.as_str())?, None::<CString>).await?
+            }
             Edit::RemoveRecipient { address } => actions.delete_recipient(CString::new(address.as_str())?).await?,
             Edit::AddRecipient { address, blind } => {
                 add_recipient(actions, CString::new(address.as_str())?, *blind).await?

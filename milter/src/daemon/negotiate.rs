@@ -8,6 +8,7 @@ use std::ffi::CString;
 const ACTIONS: Actions = Actions::ADD_HEADER
     .union(Actions::CHANGE_HEADER)
     .union(Actions::REPLACE_BODY)
+    .union(Actions::CHANGE_SENDER)
     .union(Actions::DELETE_RCPT)
     .union(Actions::ADD_RCPT)
     .union(Actions::QUARANTINE);
@@ -42,6 +43,7 @@ pub(super) fn host(granted: Actions) -> Host {
     Host {
         edit_header: granted.contains(Actions::ADD_HEADER | Actions::CHANGE_HEADER),
         replace_body: granted.contains(Actions::REPLACE_BODY),
+        change_sender: granted.contains(Actions::CHANGE_SENDER),
         remove_recipient: granted.contains(Actions::DELETE_RCPT),
         add_recipient: granted.contains(Actions::ADD_RCPT),
         hold: granted.contains(Actions::QUARANTINE),

@@ -1,9 +1,12 @@
 //! Tags of senders (BATV), by which true bounces are told from those of somebody else's mail.
 
 use mailward_tests::mailward::Mailward;
+use mailward_tests::postfix::HOST;
 use mailward_tests::scratch::Scratch;
 use mailward_tests::smtp::{Delivery, Reply};
+use mailward_tests::tls::Authority;
 
+use crate::outbound::{LAPTOP, OUTSIDE, user};
 use crate::site::{ALICE, STRANGER, Site, message};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -78,6 +81,52 @@ fn bounce_with_a_good_tag_reaches_the_sender_and_others_are_refused_before_data(
         assert!(bounce(&site, desk, "desk").is_accepted(), "{desk}");
     }
     assert!(site.lines_about("", 5).iter().any(|line| line.found("batv.valid")));
+}
+
+#[test]
+fn mail_of_a_user_leaves_with_a_tag_to_which_its_bounce_comes_back() {
+    let scratch = Scratch::new();
+    let authority = Authority::new(&scratch);
+    let identity = authority.identity(HOST);
+    let held = "[[policy]]\nname = \"wait\"\ndirection = \"outbound\"\nwhen = { header = { name = \"Subject\", \
+                contains = \"wait\" } }\nthen = \"hold\"\n";
+    let site = Site::builder(&scratch, &format!("{}{held}", config(&scratch, "enforce", "sign = true\n")))
+        .postfix(|postfix| {
+            let postfix = postfix.recipients([ALICE, "bob@rig.test"]).batv().certificate(&identity);
+            postfix.set("non_smtpd_milters", "$smtpd_milters")
+        })
+        .start();
+    let mut user = user(&site, &authority, LAPTOP);
+    let sent = user.send(ALICE, &[OUTSIDE], message(ALICE, "hello", "Dear friend"));
+    assert!(sent.is_accepted(), "{sent:?}");
+    let arrived = site.sink.wait_for_subject("hello");
+    let sender = arrived.from.clone();
+    assert!(sender.starts_with("prvs=0") && sender.ends_with("=alice@rig.test"), "{sender}");
+    assert_eq!(check(&site.mailward, &sender).0, Some(0));
+    assert_eq!(arrived.header("From").as_deref(), Some(ALICE), "what people read stays");
+    let line = site.line_about(ALICE);
+    let explained = site.explain(&line.text("reference"));
+    assert!(explained.contains(&format!("from     <{ALICE}>")), "{explained}");
+    assert!(explained.contains(&format!("change sender <{sender}>")), "{explained}");
+
+    assert!(bounce(&site, &sender, "true bounce").is_accepted());
+    assert_eq!(site.sink.wait_for_subject("true bounce").to, [ALICE]);
+    assert_eq!(code(&bounce(&site, ALICE, "backscatter").rcpt[0]), "550 5.7.1");
+
+    assert!(user.send(&sender, &[OUTSIDE], message(ALICE, "again", "Hello")).is_accepted());
+    assert_eq!(site.sink.wait_for_subject("again").from, sender, "a tag is not doubled");
+    site.postfix.sendmail("cron@rig.test", &[OUTSIDE], &message("cron@rig.test", "nightly", "All is well."));
+    let nightly = site.sink.wait_for_subject("nightly").from;
+    assert!(nightly.starts_with("prvs=0") && nightly.ends_with("=cron@rig.test"), "{nightly}");
+    assert!(user.send("", &[OUTSIDE], message(ALICE, "receipt", "I have read it.")).is_accepted());
+    assert_eq!(site.sink.wait_for_subject("receipt").from, "");
+    assert!(site.send(STRANGER, "bob@rig.test", &[ALICE], message("bob@rig.test", "inbound", "Hello")).is_accepted());
+    assert_eq!(site.sink.wait_for_subject("inbound").from, "bob@rig.test", "somebody else's mail gets no tag of ours");
+
+    assert!(user.send(ALICE, &[OUTSIDE], message(ALICE, "please wait", "Hello")).is_accepted());
+    let held = site.postfix.held().remove(0);
+    site.postfix.release(&held.id);
+    assert_eq!(site.sink.wait_for_subject("please wait").from, sender, "what was held has it too");
 }
 
 #[test]

@@ -18,8 +18,8 @@ use serde_json::Value;
 use crate::site::{ALICE, BOB, STRANGER, Site, directory, message};
 
 /// Where the user's laptop is.
-const LAPTOP: &str = "203.0.113.20";
-const OUTSIDE: &str = "friend@outside.example";
+pub(crate) const LAPTOP: &str = "203.0.113.20";
+pub(crate) const OUTSIDE: &str = "friend@outside.example";
 
 /// A key as `mailward dkim generate` makes it.
 pub(crate) struct Key {
@@ -102,7 +102,7 @@ fn start(scratch: &Scratch, config: &str, dns: mailward_tests::dns::Builder) -> 
 }
 
 /// The user, logged in.
-fn user(site: &Site, authority: &Authority, address: &str) -> Client {
+pub(crate) fn user(site: &Site, authority: &Authority, address: &str) -> Client {
     let mut user = Client::connect_as(site.postfix.submission(), &Xclient::address(address), "laptop");
     assert_eq!(user.start_tls(authority, HOST).code, 220);
     user.ehlo("laptop");

@@ -48,11 +48,14 @@ struct Relay {
 
 impl Relay {
     fn start() -> Relay {
-        let scratch = Scratch::new();
+        Relay::start_with(Scratch::new(), POLICIES)
+    }
+
+    fn start_with(scratch: Scratch, config: &str) -> Relay {
         let program = build(&scratch);
         let members = scratch
             .file("members.csv", "address\nann@rig.test\ndrop@rig.test\nhold@rig.test\nmark@rig.test\nlook@rig.test\n");
-        let config = POLICIES.replace("members.csv", &members.display().to_string());
+        let config = config.replace("members.csv", &members.display().to_string());
         let (sink, port, log) = (Sink::start(), free_port(), scratch.path().join("relay.log"));
         let mut command = Command::new(program);
         command.args([port.to_string(), sink.address().port().to_string()]);
@@ -112,6 +115,26 @@ fn mail_passes_marked_and_without_those_who_get_no_copy() {
     assert_eq!(relay.sink.wait_for(3)[2].to, ["hold@rig.test"]);
     let log = std::fs::read_to_string(&relay.log).expect("the log");
     assert!(log.contains("not done: hold for <hold@rig.test>: the host cannot hold a message"), "{log}");
+}
+
+#[test]
+fn outbound_mail_is_handed_on_with_a_tagged_sender() {
+    let scratch = Scratch::new();
+    let key = scratch.file("batv.key", "0123456789abcdef0123456789abcdef01234567\n");
+    let batv =
+        format!("[batv]\nsign = true\nmode = \"observe\"\ndomains = [\"rig.test\"]\nkeys = [\"{}\"]\n", key.display());
+    let config = POLICIES.replace("internal = []", "internal = [\"127.0.0.1\"]");
+    let relay = Relay::start_with(scratch, &format!("{batv}{config}"));
+    let mut client = relay.connect();
+    for (number, from) in ["ann@rig.test", "ann@client.example", ""].iter().enumerate() {
+        let sent = client.send(from, &["friend@outside.example"], message("hello", "Dear friend"));
+        assert!(sent.is_accepted(), "{sent:?}");
+        let sender = relay.sink.wait_for(number + 1)[number].from.clone();
+        match number {
+            0 => assert!(sender.starts_with("prvs=0") && sender.ends_with("=ann@rig.test"), "{sender}"),
+            _ => assert_eq!(sender, *from),
+        }
+    }
 }
 
 #[test]

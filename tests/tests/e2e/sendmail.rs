@@ -1,6 +1,7 @@
 //! Mailward behind a real Sendmail: what the other modules show for Postfix, as far as Sendmail lets a milter do it.
 
 mod authentication;
+mod batv;
 mod content;
 mod dha;
 mod faults;

@@ -156,6 +156,7 @@ fn read_host(mut table: Table<'_>, host: Host, faults: &mut Faults<'_>) -> Host 
         hold: table.boolean("hold", host.hold, faults),
         edit_header: table.boolean("edit_header", host.edit_header, faults),
         replace_body: table.boolean("replace_body", host.replace_body, faults),
+        change_sender: table.boolean("change_sender", host.change_sender, faults),
         add_recipient: table.boolean("add_recipient", host.add_recipient, faults),
         remove_recipient: table.boolean("remove_recipient", host.remove_recipient, faults),
         reply_by_recipient: table.boolean("reply_by_recipient", host.reply_by_recipient, faults),
