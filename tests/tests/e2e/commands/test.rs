@@ -371,10 +371,12 @@ fn ci_reads_the_results_as_junit() {
         "{xml}"
     );
     let python = "import sys, xml.dom.minidom as m; print(len(m.parse(sys.argv[1]).getElementsByTagName('testcase')))";
-    let parsed = Command::new("python3").args(["-c", python]).arg(scratch.path().join("results.xml")).output();
-    if let Ok(parsed) = parsed {
-        assert_eq!(String::from_utf8_lossy(&parsed.stdout).trim(), "2", "{}", String::from_utf8_lossy(&parsed.stderr));
-    }
+    let parsed = Command::new("python3")
+        .args(["-c", python])
+        .arg(scratch.path().join("results.xml"))
+        .output()
+        .expect("python3 is one of the packages for tests");
+    assert_eq!(String::from_utf8_lossy(&parsed.stdout).trim(), "2", "{}", String::from_utf8_lossy(&parsed.stderr));
 }
 
 #[test]
