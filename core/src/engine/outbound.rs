@@ -29,7 +29,7 @@ impl Session {
 
     /// Judges MAIL of a user. With a trial the answer waits for a recipient for whom verdicts act.
     pub(super) async fn judge_user(&mut self, time: i64) -> Option<(Reply, &'static str)> {
-        let refusal = match self.judge_sender_right().await {
+        let refusal = match self.judge_sender_right(time).await {
             Some(refusal) => Some(refusal),
             None => self.judge_account(time, true).await,
         };
@@ -46,11 +46,13 @@ impl Session {
     }
 
     /// Whether the user may send from the address in MAIL. The null sender is everybody's: notifications have it.
-    async fn judge_sender_right(&mut self) -> Option<(Reply, &'static str)> {
+    async fn judge_sender_right(&mut self, time: i64) -> Option<(Reply, &'static str)> {
         if self.connection.login.is_none() || self.engine.rights.settings().mode == Mode::Off {
             return None;
         }
         let sender = self.open.as_ref()?.transaction.sender.mailbox()?.clone();
+        // Another server of this site may have tagged it already.
+        let (sender, _) = self.engine.batv.untag(sender, time);
         let (finding, reply) = self.judge_right(Named::Sender, &sender, self.reply_deadline()).await?;
         self.find(finding);
         reply.map(|reply| (reply, "right to the sender address"))

@@ -152,4 +152,14 @@ then = { tag = { subject = "[OUT]" } }
         let usual = judged(&off, From::User, Host::default(), "alice@x.test", &["bob@y.test"]).await;
         assert_eq!(told(&usual), (vec![], vec![]), "off by default");
     }
+
+    #[tokio::test]
+    async fn a_sender_who_is_tagged_already_is_the_user_s_own() {
+        let rights = "[outbound.rights]\nmode = \"enforce\"\nlogin_domain = \"x.test\"\n";
+        let engine = engine("tag-rights", rights).await;
+        let host = Host::default();
+        let judged = judged(&engine, From::User, host, "<prvs=0840c22a4d=alice@x.test>", &["bob@y.test"]).await;
+        let found = judged.report.explanation.findings.iter().any(|finding| finding.id.starts_with("outbound."));
+        assert!(!found, "{}", judged.report.explanation);
+    }
 }
