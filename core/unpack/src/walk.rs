@@ -12,8 +12,11 @@ const NAME_BYTES: usize = 255;
 const DETAIL_BYTES: usize = 200;
 /// Most signs and cuts told of one message. Source: our own limit.
 const SIGNS: usize = 1_000;
-/// Most passwords tried on one message. Source: our own limit; one of the costly kind takes about a millisecond.
+/// Most passwords tried on one message. Source: our own limit; one takes up to a millisecond.
 const TRIES: usize = 500;
+
+/// As many tries as one of the costly kind counts. Source: our own limit; twelve of them take a second.
+const COSTLY: usize = 40;
 
 /// What is left of the bounds, over all files of a message.
 #[derive(Debug, Clone, Copy)]
@@ -174,6 +177,13 @@ impl<'w> Walk<'w> {
         may
     }
 
+    /// The same for a password that costs some ten milliseconds.
+    pub(crate) fn may_try_costly(&mut self) -> bool {
+        let may = self.left.tries > 0;
+        self.left.tries = self.left.tries.saturating_sub(COSTLY);
+        may
+    }
+
     /// Largest dictionary that an unpacker may have. Unit: bytes.
     pub(crate) fn dictionary_bytes(&self) -> usize {
         self.bounds.file_bytes
@@ -237,11 +247,6 @@ impl<'w> Walk<'w> {
             _ => name.to_owned(),
         };
         if stem.is_empty() { "content".to_owned() } else { stem }
-    }
-
-    /// Name of the file under way.
-    pub(crate) fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
     }
 }
 

@@ -40,12 +40,12 @@ pub(crate) fn lzma(packed: &[u8], dictionary_bytes: usize) -> Result<impl Read> 
 }
 
 /// Undoes LZMA whose properties stand elsewhere; `size` is `None` if an end mark follows.
-pub(crate) fn bare_lzma(
-    packed: &[u8],
+pub(crate) fn bare_lzma<'p>(
+    packed: &'p [u8],
     properties: &[u8],
     size: Option<u64>,
     dictionary_bytes: usize,
-) -> Result<impl Read> {
+) -> Result<impl Read + use<'p>> {
     let [properties, dictionary @ ..] = properties else { return Err(ErrorKind::InvalidData.into()) };
     let dictionary = crate::bytes::u32_le(dictionary, 0).ok_or(ErrorKind::InvalidData)?;
     within(u64::from(dictionary), dictionary_bytes)?;

@@ -1,6 +1,6 @@
 //! Archives that stand in or behind a file of another kind: readers of archives look for them there.
 
-use super::zip;
+use super::{rar, seven_zip, zip};
 use crate::{FileKind, Sign, walk::Walk};
 use memchr::memmem;
 
@@ -36,9 +36,11 @@ pub(super) fn open(walk: &mut Walk<'_>, kind: FileKind, content: &[u8]) {
     }
     if let Some(at) = memmem::find(content, b"Rar!\x1a\x07").filter(|at| *at > 0) {
         tell(walk, kind, "rar");
+        rar::open(walk, &content[at..]);
     }
     if let Some(at) = memmem::find(content, b"7z\xbc\xaf\x27\x1c").filter(|at| *at > 0) {
         tell(walk, kind, "7z");
+        seven_zip::open(walk, &content[at..]);
     }
 }
 
