@@ -36,6 +36,3 @@ pub fn unpack<'f>(
         left = walk.left;
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -52,7 +52,9 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     if has_script {
         walk.sign(Sign::PdfScript, "");
     }
-    if let Some(at) = memmem::find(&objects, b"/Launch").filter(|at| is_end_of_name(&objects, at + 7)) {
+    // An action says its kind behind `/S`; the word alone may stand in a link.
+    let mut launches = memmem::find_iter(&objects, b"/Launch");
+    if let Some(at) = launches.find(|at| objects[..*at].trim_ascii_end().ends_with(b"/S")) {
         let program =
             memmem::find(up_to(&objects, at, 400), b"/F").map(|file| text(up_to(&objects, at + file + 2, 100)));
         walk.sign(Sign::PdfLaunch, program.unwrap_or_default().trim());

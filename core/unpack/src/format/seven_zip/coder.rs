@@ -87,7 +87,12 @@ impl Way<'_, '_> {
         let input = inputs.pop().filter(|_| inputs.is_empty()).ok_or(Bound::Damage)?;
         match coder.method.as_slice() {
             b"\x00" => Ok(input),
-            AES => decrypted(input, &coder.properties, self.password).ok_or(Bound::Method),
+            AES => {
+                let mut out = decrypted(input, &coder.properties, self.password).ok_or(Bound::Method)?;
+                // What fills the last block is no part of it.
+                out.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+                Ok(out)
+            }
             method => match unpacker(method, &coder.properties, &input, size, self.walk.dictionary_bytes()) {
                 Ok(unpacker) => self.read(packed, unpacker.take(size)),
                 Err(error) if error.kind() == ErrorKind::Unsupported => Err(Bound::Method),
