@@ -1,6 +1,6 @@
 //! Bombs: what is unpacked stays within the bounds, and the bound is told. Bytes are counted, not time.
 
-use crate::{MARKER, made::*, report, report_of};
+use crate::{made::*, report, report_of};
 use mailward_unpack::{Bound, Bounds};
 use std::io::Write;
 

@@ -6,6 +6,9 @@ use flate2::{
 };
 use std::io::Write;
 
+/// What stands in the innermost file.
+pub(crate) const MARKER: &[u8] = b"MAILWARD-MARKER harmless\r\n";
+
 /// A member of a ZIP archive to be.
 #[derive(Clone)]
 pub(crate) struct Member {

@@ -5,12 +5,11 @@ mod bombs;
 mod formats;
 mod made;
 mod mutations;
+mod samples;
 mod tricks;
 
+use made::MARKER;
 use mailward_unpack::{Bound, Bounds, Candidate, Found, Sign, candidates, unpack};
-
-/// What stands in the innermost file.
-pub(crate) const MARKER: &[u8] = b"MAILWARD-MARKER harmless\r\n";
 
 /// What was found in one file.
 #[derive(Debug, Default)]

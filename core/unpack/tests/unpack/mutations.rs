@@ -1,6 +1,6 @@
 //! Damaged files of every format: nothing panics, and the bounds hold. `MAILWARD_MUTATION_SECONDS` says how long, 5 without it.
 
-use crate::{formats, report_of};
+use crate::{report_of, samples};
 use mailward_unpack::{Bound, Bounds, candidates};
 use std::time::{Duration, Instant};
 
@@ -47,8 +47,8 @@ fn damaged_files_neither_panic_nor_leave_the_bounds() {
     let seconds = std::env::var("MAILWARD_MUTATION_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let bounds = Bounds { depth: 6, files: 300, bytes: 4 << 20, file_bytes: 2 << 20, ratio: 50 };
     let mut seeds: Vec<(&str, Vec<u8>)> =
-        formats::built().into_iter().map(|(name, content, _)| (name, content)).collect();
-    seeds.extend(formats::fixtures().map(|(name, content)| (name, content.to_vec())));
+        samples::built().into_iter().map(|(name, content, _)| (name, content)).collect();
+    seeds.extend(samples::fixtures().map(|(name, content)| (name, content.to_vec())));
     // Images as they are, not packed: changes must reach them.
     let bare = |name: &str, content: &[u8]| {
         let mut found = None;
@@ -62,7 +62,7 @@ fn damaged_files_neither_panic_nor_leave_the_bounds() {
         });
         found
     };
-    let images: Vec<(&str, Vec<u8>)> = formats::fixtures()
+    let images: Vec<(&str, Vec<u8>)> = samples::fixtures()
         .filter(|(name, _)| name.ends_with(".zst"))
         .filter_map(|(name, content)| Some((name, bare(name, content)?)))
         .collect();

@@ -1,6 +1,6 @@
 //! Tricks are told, and their harmless twins are not.
 
-use crate::{MARKER, made::*, report, report_of};
+use crate::{made::*, report, report_of};
 use mailward_unpack::{Bound, Bounds, FileKind, Language, Sign, candidates, language, name};
 
 #[test]
@@ -55,7 +55,7 @@ fn an_archive_behind_another_file_is_found() {
 
 #[test]
 fn what_no_password_opens_is_told_with_its_names() {
-    let (name, content) = super::formats::fixtures().find(|(name, _)| *name == "aes256.zip").expect("a fixture");
+    let (name, content) = crate::samples::fixtures().find(|(name, _)| *name == "aes256.zip").expect("a fixture");
     let report = report_of(name, content, &candidates("no word for it"), &Bounds::default());
     assert!(report.has(Sign::Encrypted), "{report:?}");
     assert_eq!(report.locked, ["aes256.zip/inner.txt"]);
