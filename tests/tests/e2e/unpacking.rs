@@ -112,8 +112,8 @@ fn all_that_clamd_finds_in_containers_is_found() {
     fs::write(folder.join("marker.yar"), "rule marker { strings: $a = \"MAILWARD-MARKER\" condition: $a }")
         .expect("a writable folder");
     let built = samples::built();
-    let all: Vec<(&str, &[u8])> =
-        built.iter().map(|(name, content, _)| (*name, content.as_slice())).chain(samples::fixtures()).collect();
+    let mut all: Vec<(&str, &[u8])> = built.iter().map(|(name, content, _)| (*name, content.as_slice())).collect();
+    samples::fixtures().for_each(|(name, content)| all.push((name, content)));
     let mut files = Vec::new();
     let mut by_clamd = BTreeSet::new();
     for (name, content) in &all {
@@ -131,7 +131,11 @@ fn all_that_clamd_finds_in_containers_is_found() {
     let mut missed = Vec::new();
     for ((name, _), judged) in all.iter().zip(&judged) {
         let is_found = finding(judged, "malware.yara.marker").is_some();
-        println!("{name:20} {:8} {}", if is_found { "found" } else { "MISSED" }, if by_clamd.contains(name) { "clamd" } else { "" });
+        println!(
+            "{name:20} {:8} {}",
+            if is_found { "found" } else { "MISSED" },
+            if by_clamd.contains(name) { "clamd" } else { "" }
+        );
         if !is_found {
             missed.push(*name);
         }
