@@ -26,7 +26,7 @@ pub(super) fn open(walk: &mut Walk<'_>, kind: FileKind, content: &[u8]) {
         return;
     }
     let tail = &content[content.len().saturating_sub(TAIL_BYTES)..];
-    if memmem::find(tail, b"PK\x05\x06").is_some() && memmem::find(content, b"PK\x03\x04").is_some() {
+    if memmem::find(tail, b"PK\x05\x06").is_some() && zip::has_members(content) {
         tell(walk, kind, "zip");
         return zip::open(walk, content);
     }

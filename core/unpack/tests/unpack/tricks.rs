@@ -49,6 +49,8 @@ fn an_archive_behind_another_file_is_found() {
         assert_eq!(report.marked.last(), Some(&format!("{outer}/a.txt")), "{report:?}");
         assert!(report.has(Sign::Polyglot), "{report:?}");
     }
+    let program = report("a.exe", b"MZ program that reads archives: PK\x03\x04 PK\x01\x02 PK\x05\x06 and more words");
+    assert!(program.signs.is_empty() && program.cuts.is_empty(), "{program:?}");
     let report = report("a.jpg", &[&b"\xff\xd8\xff picture"[..], &rar5("a.txt", MARKER)].concat());
     assert!(report.has(Sign::Polyglot) && report.marked.contains(&"a.jpg/a.txt".to_owned()), "{report:?}");
 }

@@ -11,6 +11,11 @@ use crate::{Bound, Sign, bytes::text, walk::Walk};
 use directory::Entry;
 use std::io::{ErrorKind, Read};
 
+/// Whether there is a member; the marks of an archive alone stand in programs that read archives, too.
+pub(super) fn has_members(content: &[u8]) -> bool {
+    !directory::listed(content, 1).is_empty() || !directory::strays(content, &[], 1).0.is_empty()
+}
+
 /// Opens an archive; `content` may begin with something else.
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     let listed = directory::listed(content, walk.left_files());
