@@ -14,9 +14,11 @@ mod judges;
 mod learned;
 mod learning;
 mod load;
+mod notices;
 mod open;
 mod outbound;
 mod pending;
+mod quarantine;
 mod rcpt;
 mod replay;
 mod report;
@@ -39,7 +41,7 @@ use crate::{
         Deadline, Journal, Outcome,
         meter::{Service, Work},
     },
-    malware,
+    malware, notices as notice,
     policy::{self, AuthenticationResults, Facts},
     recipients::dha::Tally,
     reputation::{self, Standing, rates},
@@ -55,6 +57,7 @@ use flood::Admitted;
 use futures_util::FutureExt;
 use open::Open;
 use pending::{Panicked, Pending};
+use quarantine::{Passage, Released, refused_release};
 use session::{overflow_finding, overflow_reply, site_limit};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -431,6 +434,20 @@ impl Session {
             return self.deferred(time, open, "internal.no-recipient");
         }
 
+        let whole = overflow.is_none();
+        let release = self.released(time, open, &raw, whole).await;
+        match &release {
+            Some(Released { passage: Passage::Passes, occurrences }) => {
+                return self.pass(time, open, false, *occurrences);
+            }
+            Some(Released { passage: Passage::Again, occurrences }) => {
+                return self.pass(time, open, true, *occurrences);
+            }
+            Some(Released { passage: Passage::Unknown, .. }) => return self.deferred(time, open, "quarantine.failed"),
+            Some(Released { passage: Passage::Refused(why), .. }) => open.findings.push(refused_release(why)),
+            None => {}
+        }
+
         let spf = match open.spf.answer().await {
             Ok(spf) => spf.cloned(),
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
@@ -449,9 +466,8 @@ impl Session {
         let clamd = malware::ask(&engine.malware, engine.shared.script(), &raw, deadline);
         let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
-        // Without the end of the body nothing can be said about its signatures, nor by DMARC.
-        let whole = overflow.is_none();
         let authentication = async {
+            // Without the end of the body nothing can be said about its signatures, nor by DMARC.
             match whole {
                 true => {
                     let started = std::time::Instant::now();
@@ -527,6 +543,7 @@ impl Session {
             authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: rights.as_ref().or(judgement.reply.as_ref()),
             early_of_outbound: rights.is_some(),
+            complete: whole,
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
@@ -549,6 +566,11 @@ impl Session {
         let mut explanation = Explanation::of_message(&facts, &decision);
         explanation.add_findings(broken);
         explanation.signed.clone_from(&signatures.labels);
+        let sender_is_proved = direction == Direction::Outbound
+            || authentication::proves_sender(&open.transaction.sender, spf.as_ref(), authentication.as_ref());
+        let (notices, explained) =
+            notice::plan(&engine.notices, &engine.policy, &decision.told, &facts, sender_is_proved);
+        explanation.notices = explained;
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {
             decision.verdict.edits.extend(
@@ -556,12 +578,16 @@ impl Session {
                     .into_iter()
                     .map(|occurrence| Edit::RemoveHeader { name: "Authentication-Results".to_owned(), occurrence }),
             );
+            decision.verdict.edits.extend(self.without_release(release.map_or(0, |found| found.occurrences)));
             if let Some(results) = &authentication {
                 decision.verdict.edits.push(self.results_header(spf.as_ref(), results).await);
             }
         }
         signatures.add_to(&mut decision.verdict.edits);
-        self.finish(time, open, explanation, decision).await
+        let judged = self.finish(time, open, explanation, decision).await;
+        let judged = self.keep(judged, open, &raw, message).await;
+        self.post(&judged, &notices, &card, message).await;
+        judged
     }
 }
 
