@@ -71,6 +71,14 @@ impl Engine {
         });
     }
 
+    /// Has notices tried at once that wait since before a start.
+    pub async fn wake_notices(&self) {
+        let Some(store) = self.shared.acting_store() else { return };
+        if let Err(error) = store.wake_letters(now()).await {
+            tracing::error!(%error, "notices that wait cannot be read");
+        }
+    }
+
     async fn expire_quarantine(&self) {
         let Some(quarantine) = self.shared.quarantine().filter(|quarantine| quarantine.exists()) else { return };
         match quarantine.expire(now()).await {

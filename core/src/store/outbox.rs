@@ -103,6 +103,19 @@ impl Store {
         .await
     }
 
+    /// Has every notice tried at once: after a start nobody has one in hand.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub async fn wake_letters(&self, now: i64) -> Result<(), StoreError> {
+        self.run(move |connection| {
+            connection.execute("UPDATE outbox SET due = ?1 WHERE due > ?1", [now])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// How many notices wait.
     ///
     /// # Errors

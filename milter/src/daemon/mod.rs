@@ -95,6 +95,7 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     };
     let shadow = shadow::Shadow::start(&kept, &engine, &shared, &counts).await;
     engine.watch_lists();
+    engine.wake_notices().await;
     engine.watch_stores();
     shared.watch_model();
     shared.watch_load();
