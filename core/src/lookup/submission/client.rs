@@ -78,7 +78,11 @@ impl Client {
             }
             TlsUse::Opportunistic | TlsUse::Verify => {}
         }
-        client.command("STARTTLS").await?.expect()?;
+        let answer = client.command("STARTTLS").await?;
+        if answer.code / 100 != 2 {
+            // Postfix offers it even where it has no certificate.
+            return Err(Opening::Tls(answer.text()));
+        }
         // What came before the handshake is nobody's (RFC 3207, section 6).
         let plain = client.stream.into_inner();
         let encrypting = tls::encrypt(plain, &settings.server, tls);

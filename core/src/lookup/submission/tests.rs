@@ -85,6 +85,19 @@ async fn refusals_last_and_silence_after_the_last_dot_is_told_apart() {
 }
 
 #[tokio::test]
+async fn server_whose_tls_does_not_work_is_spoken_to_without() {
+    const OFFER: (&str, &str) = ("EHLO", "250-here\r\n250 STARTTLS");
+    let broken: &'static [(&str, &str)] =
+        &[OFFER, ("STARTTLS", "454 4.7.0 no certificate"), MAIL, RCPT, DATA, (".\r\n", "250 queued"), QUIT];
+    let (place, _) = server(broken).await;
+    let mut settings = settings(&format!("smtp://{place}"));
+    assert_eq!(submit(&settings, "a@x.test", "b@x.test", b"x\r\n").await, Ok(()));
+    settings.tls = TlsUse::Verify;
+    let why = submit(&settings, "a@x.test", "b@x.test", b"x\r\n").await.expect_err("not in clear text").to_string();
+    assert!(why.contains("454 4.7.0 no certificate"), "{why}");
+}
+
+#[tokio::test]
 async fn lmtp_says_lhlo() {
     let (place, heard) = server(&[("LHLO", "250 here"), MAIL, RCPT, DATA, (".\r\n", "250 kept"), QUIT]).await;
     assert_eq!(submit(&settings(&format!("lmtp://{place}")), "a@x.test", "b@x.test", b"x\r\n").await, Ok(()));

@@ -36,7 +36,7 @@ fn nothing_that_was_taken_is_lost_by_kills_under_load() {
     for round in 0..kills {
         let batch = traffic.start(BETWEEN);
         // Another moment each time.
-        std::thread::sleep(Duration::from_millis(round * 37 % 150));
+        std::thread::sleep(Duration::from_millis(60 + round * 37 % 300));
         site.mailward.kill();
         std::thread::sleep(Duration::from_millis(20));
         site.mailward.ensure_running();
@@ -61,6 +61,6 @@ fn nothing_that_was_taken_is_lost_by_kills_under_load() {
     assert!(lost.is_empty(), "taken and gone: {lost:?}");
     // Kept, and the answer did not come through: the client has it too, and its next try joins.
     let unheard = once.difference(&taken).count();
-    assert!(taken.len() > 50 || kills < KILLS, "{} taken", taken.len());
+    assert!(taken.len() as u64 > 2 * kills, "{} taken", taken.len());
     eprintln!("{kills} kills: {} taken, {refused} put off, {unheard} kept without the client knowing", taken.len());
 }
