@@ -197,9 +197,10 @@ async fn dial(server: &MailServer) -> io::Result<Stream> {
     })
 }
 
-/// The name of this host, as the kernel has it.
+/// The name of this host, as the kernel has it. A hardened service does not see the kernel's file.
 fn own_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+    let name = files.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap_or_default();
     let is_name =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     Some(name.trim()).filter(|name| is_name(name)).unwrap_or("localhost").to_owned()

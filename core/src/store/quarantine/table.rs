@@ -206,12 +206,16 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<KeptM
         values.push(value);
         conditions.push(condition.replace('?', &format!("?{}", values.len())));
     };
-    let pattern = |text: &str| Value::Text(text.to_lowercase());
+    let pattern = |text: &str| Value::Text(text.to_lowercase().replace('[', "[[]").replace('?', "[?]"));
     if let Some(reference) = &filter.reference {
         want("reference = ?", Value::Text(reference.clone()));
     }
     if let Some(to) = &filter.to {
-        want("number IN (SELECT message FROM recipient WHERE key GLOB ?)", pattern(to));
+        // An index finds one address, and no pattern.
+        match to.contains('*') {
+            true => want("number IN (SELECT message FROM recipient WHERE key GLOB ?)", pattern(to)),
+            false => want("number IN (SELECT message FROM recipient WHERE key = ?)", Value::Text(to.to_lowercase())),
+        }
     }
     if let Some(from) = &filter.from {
         want("lower(sender) GLOB ?", pattern(from));
@@ -296,17 +300,14 @@ pub(super) fn set_state(
              WHERE key = ?2 AND message = (SELECT number FROM message WHERE reference = ?1)",
         )?
         .execute(params![reference, key, state.word(), now])?;
-    erase(&transaction)?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM message WHERE reference = ?1 AND NOT EXISTS (SELECT 1 FROM recipient \
+             WHERE message = number AND state IN ('held', 'released'))",
+        )?
+        .execute([reference])?;
     transaction.commit()?;
     Ok(changed > 0)
-}
-
-/// Erases messages of which nobody has a copy that he may still want; gives their number.
-fn erase(transaction: &Transaction<'_>) -> Result<usize, StoreError> {
-    Ok(transaction.execute(
-        "DELETE FROM message WHERE number NOT IN (SELECT message FROM recipient WHERE state IN ('held', 'released'))",
-        [],
-    )?)
 }
 
 pub(super) fn expire(connection: &mut Connection, now: i64) -> Result<u64, StoreError> {
@@ -316,7 +317,10 @@ pub(super) fn expire(connection: &mut Connection, now: i64) -> Result<u64, Store
         "UPDATE recipient SET state = 'expired', changed = ?1 WHERE expires < ?1 AND state IN ('held', 'released')",
         [now],
     )?;
-    let gone = erase(&transaction)?;
+    let gone = transaction.execute(
+        "DELETE FROM message WHERE number NOT IN (SELECT message FROM recipient WHERE state IN ('held', 'released'))",
+        [],
+    )?;
     transaction.commit()?;
     Ok(gone as u64)
 }
