@@ -20,6 +20,7 @@ pub const FAMILIES: &[&str] = &[
     "dnswl",
     "from",
     "greylist",
+    "hashbl",
     "header",
     "helo",
     "html",
@@ -40,6 +41,7 @@ pub const FAMILIES: &[&str] = &[
     "spam",
     "spf",
     "subject",
+    "uribl",
 ];
 
 /// One finding id, or all that begin with certain parts.
