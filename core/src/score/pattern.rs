@@ -19,6 +19,7 @@ pub const FAMILIES: &[&str] = &[
     "dnsbl",
     "dnswl",
     "from",
+    "graymail",
     "greylist",
     "hashbl",
     "header",
