@@ -22,12 +22,14 @@ use mailward_core::{
     spam::classifier::{Class, Features, LiveModel, Model},
     verdict::Points,
 };
-use std::{collections::HashMap, panic::catch_unwind, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, panic::catch_unwind, sync::Arc, time::Duration};
 
 /// How long forgetting the counts of a message may take. Source: our own limit.
 const FORGET: Duration = Duration::from_secs(1);
 /// DNS while nothing is asked of the network: no answer, rather than the answer that nothing exists.
 const SILENCE: &str = "* SERVFAIL\n";
+/// The name in HELO where none is known: no finding follows from it. Source: RFC 5737 §3, an address for documentation.
+const UNKNOWN_HELO: &str = "[192.0.2.1]";
 
 /// What the engine said.
 #[derive(Debug, Clone)]
@@ -106,11 +108,18 @@ impl Judge {
 pub(super) fn sent(labelled: &Labelled, time: Option<i64>, wire: &[u8], now: i64) -> Sent {
     let envelope = envelope(wire);
     let client = envelope.client;
+    let client_ip = labelled.client_ip.or(client.as_ref().map(|client| client.ip));
+    // Without a name the client would be taken for one that gave none.
+    let unnamed = match client_ip {
+        None => UNKNOWN_HELO.to_owned(),
+        Some(IpAddr::V4(ip)) => format!("[{ip}]"),
+        Some(IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
+    };
     Sent {
         time: time.unwrap_or(now),
-        client_ip: labelled.client_ip.or(client.as_ref().map(|client| client.ip)),
+        client_ip,
         client_name: client.as_ref().and_then(|client| client.name.clone()).filter(|_| labelled.client_ip.is_none()),
-        helo: labelled.helo.clone().or(client.and_then(|client| client.helo)),
+        helo: Some(labelled.helo.clone().or(client.and_then(|client| client.helo)).unwrap_or(unnamed)),
         login: None,
         from: labelled.mail_from.clone().or(envelope.sender).unwrap_or_default(),
         to: envelope.recipient.into_iter().collect(),

@@ -40,6 +40,8 @@ pub(super) struct Found {
     pub(super) unreadable: Vec<String>,
     /// Rows of indexes whose class is neither ham nor spam, by class.
     pub(super) left_out: BTreeMap<String, u64>,
+    /// Rows whose client is no address: anonymised mail has such.
+    pub(super) unknown_clients: u64,
 }
 
 impl Found {
@@ -128,7 +130,10 @@ impl Found {
             let line = row.position().map_or(0, csv::Position::line);
             let at = |place: Option<usize>| place.and_then(|place| row.get(place)).filter(|text| !text.is_empty());
             match labelled(root, &places.map(at), at(group)) {
-                Ok(Some(message)) => self.messages.push(message),
+                Ok(Some(message)) => {
+                    self.unknown_clients += u64::from(message.client_ip.is_none() && at(places[6]).is_some());
+                    self.messages.push(message);
+                }
                 Ok(None) => *self.left_out.entry(at(places[1]).unwrap_or_default().to_owned()).or_default() += 1,
                 Err(why) => faults.push(format!("{}:{line}: {why}", index.display())),
             }
@@ -161,7 +166,6 @@ fn labelled(root: &Path, fields: &[Option<&str>; 9], group: Option<&str>) -> Res
         let seconds = text.parse().ok().or_else(|| Some(text.parse::<jiff::Timestamp>().ok()?.as_second()));
         seconds.ok_or_else(|| format!("\"{text}\" is no time: write Unix seconds, or 2026-01-05T12:00:00Z"))
     });
-    let client_ip = client_ip.map(|text| text.parse().map_err(|_| format!("\"{text}\" is no address of a client")));
     Ok(Some(Labelled {
         name: path.to_owned(),
         place: Place { file: root.join(path), span: None },
@@ -170,7 +174,7 @@ fn labelled(root: &Path, fields: &[Option<&str>; 9], group: Option<&str>) -> Res
         set,
         campaign: campaign.map(str::to_owned),
         time: time.transpose()?,
-        client_ip: client_ip.transpose()?,
+        client_ip: client_ip.and_then(|text| text.parse().ok()),
         helo: helo.map(str::to_owned),
         mail_from: mail_from.map(str::to_owned),
     }))
@@ -210,11 +214,12 @@ mod tests {
     #[test]
     fn every_line_that_is_not_understood_is_named() {
         let path = index("b.csv", "path,class,time,client_ip\na,ham,yesterday,\n,spam,,\nc,spam,,x\nd,,,\n");
-        let error = Found::default().add_index(&path, None, None).expect_err("four faults");
+        let mut found = Found::default();
+        let error = found.add_index(&path, None, None).expect_err("three faults");
+        assert_eq!(found.unknown_clients, 1);
         for part in [
             ":2: \"yesterday\" is no time: write Unix seconds, or 2026-01-05T12:00:00Z",
             ":3: \"path\" is empty",
-            ":4: \"x\" is no address of a client",
             ":5: \"class\" is empty: it must be ham or spam",
         ] {
             assert!(error.contains(part), "{error}");

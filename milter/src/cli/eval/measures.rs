@@ -119,11 +119,13 @@ fn sorted(scored: &[Scored]) -> Vec<Scored> {
 
 /// The shares of sorted messages, each counted as often as its campaign weighs.
 fn shares(sorted: &[Scored], weights: &[u32]) -> Shares {
-    let weight = |scored: &Scored| f64::from(weights[scored.campaign]);
-    let total = |class: Class| sorted.iter().filter(|s| s.class == class).map(weight).sum::<f64>();
+    let weigh = |those: &mut dyn Iterator<Item = &Scored>| {
+        those.map(|scored| u64::from(weights[scored.campaign])).sum::<u64>() as f64
+    };
+    let total = |class: Class| weigh(&mut sorted.iter().filter(|s| s.class == class));
     let [all_ham, all_spam] = [Class::Ham, Class::Spam].map(total);
     let share = |class: Class, all: f64, is: fn(&Scored) -> bool| {
-        let those = sorted.iter().filter(|s| s.class == class && is(s)).map(weight).sum::<f64>();
+        let those = weigh(&mut sorted.iter().filter(|s| s.class == class && is(s)));
         (all > 0.0).then(|| those / all)
     };
     let mut shares: Shares = [None; 9];
@@ -138,7 +140,7 @@ fn shares(sorted: &[Scored], weights: &[u32]) -> Shares {
     let mut caught_at = [0.0; 3];
     let mut at_recall = None;
     for same in sorted.chunk_by(|a, b| a.score == b.score) {
-        let of = |class: Class| same.iter().filter(|s| s.class == class).map(weight).sum::<f64>();
+        let of = |class: Class| weigh(&mut same.iter().filter(|s| s.class == class));
         let [more_ham, more_spam] = [Class::Ham, Class::Spam].map(of);
         // Ham above this spam is wrong, ham beside it half.
         wrong += more_spam * (ham + more_ham / 2.0);

@@ -79,8 +79,8 @@ pub(super) struct Arguments {
     /// Judge every message once, in so many rounds that learn the others.
     #[arg(long, value_name = "NUMBER", conflicts_with = "split", value_parser = clap::value_parser!(u16).range(2..=1000))]
     folds: Option<u16>,
-    /// What is not torn apart by hash and folds. Without it: message by hash, campaign in folds.
-    #[arg(long, value_name = "UNIT")]
+    /// What hash and folds do not tear apart: `message`, or `campaign`, which are near duplicates. Without it: message by hash, campaign in folds.
+    #[arg(long, value_name = "UNIT", hide_possible_values = true)]
     by: Option<Unit>,
     /// Judge each set by what all other sets teach.
     #[arg(long, conflicts_with_all = ["split", "folds", "by"])]
@@ -166,8 +166,7 @@ fn evaluate(arguments: &Arguments, config: Config) -> Result<ExitCode, ExitCode>
     arguments.outputs().map_err(usage)?;
     let found = arguments.find().map_err(usage)?;
     let protocol = arguments.protocol(&found).map_err(usage)?;
-    let unreadable = found.unreadable.len();
-    let (mail, facts) = site.facts(found, &mut report);
+    let (mail, facts, unreadable) = site.facts(found, &mut report);
     if mail.is_empty() {
         return Err(usage("there is no message to judge: name some by --ham, --spam, --set or --index".to_owned()));
     }
@@ -312,15 +311,16 @@ impl Arguments {
 }
 
 impl Site<'_> {
-    /// Looks at every message once; those that cannot be read are told and left out, and the sample is drawn.
-    fn facts(&self, found: Found, report: &mut Report) -> (Vec<Labelled>, Vec<Facts>) {
-        for why in &found.unreadable {
-            eprintln!("mailward: {why}");
-        }
+    /// Looks at every message once; those that cannot be read are told, left out and counted, and the sample is drawn.
+    fn facts(&self, found: Found, report: &mut Report) -> (Vec<Labelled>, Vec<Facts>, usize) {
+        let mut unreadable = found.unreadable;
         for (class, count) in &found.left_out {
             report
                 .notes
                 .push(format!("{count} messages of class \"{class}\" are left out: they are neither ham nor spam"));
+        }
+        if found.unknown_clients > 0 {
+            report.notes.push(format!("{} clients are no addresses, and count as unknown", found.unknown_clients));
         }
         let bar = bar("reading", found.messages.len());
         let of = |_: &mut (), labelled: &Labelled| {
@@ -330,25 +330,22 @@ impl Site<'_> {
         let facts: Vec<Result<Facts, String>> = workers::each(&mut vec![(); self.jobs], &found.messages, &bar, of);
         bar.finish_and_clear();
         let mut known = Vec::new();
-        let mut missing = 0;
         for (labelled, facts) in found.messages.into_iter().zip(facts) {
             match facts {
                 Ok(facts) => known.push((labelled, facts)),
-                Err(why) => {
-                    missing += 1;
-                    eprintln!("mailward: {why}");
-                }
+                Err(why) => unreadable.push(why),
             }
         }
-        if missing > 0 {
-            report.notes.push(format!("{missing} messages could not be read"));
+        unreadable.iter().for_each(|why| eprintln!("mailward: {why}"));
+        if !unreadable.is_empty() {
+            report.notes.push(format!("{} could not be read", unreadable.len()));
         }
         if let Some(sample) = self.arguments.sample {
             draw(&mut known, sample, self.arguments.seed);
         }
         let (mail, mut facts): (Vec<Labelled>, Vec<Facts>) = known.into_iter().unzip();
         facts::find_campaigns(&mut facts);
-        (mail, facts)
+        (mail, facts, unreadable.len())
     }
 }
 
