@@ -27,7 +27,7 @@ mod tagging;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
-pub use learning::{Learner, LearningError, Learnt, features, replace_model};
+pub use learning::{Learner, LearningError, Learnt, Lessons, features, replace_model};
 pub use replay::{Ended, Replayed};
 pub use report::{Refusal, Report};
 pub use shadow::{Again, Seen};
