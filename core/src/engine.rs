@@ -57,7 +57,6 @@ use flood::Admitted;
 use futures_util::FutureExt;
 use open::Open;
 use pending::{Panicked, Pending};
-use quarantine::{Passage, Released, refused_release};
 use session::{overflow_finding, overflow_reply, site_limit};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -435,18 +434,10 @@ impl Session {
         }
 
         let whole = overflow.is_none();
-        let release = self.released(time, open, &raw, whole).await;
-        match &release {
-            Some(Released { passage: Passage::Passes, occurrences }) => {
-                return self.pass(time, open, false, *occurrences);
-            }
-            Some(Released { passage: Passage::Again, occurrences }) => {
-                return self.pass(time, open, true, *occurrences);
-            }
-            Some(Released { passage: Passage::Unknown, .. }) => return self.deferred(time, open, "quarantine.failed"),
-            Some(Released { passage: Passage::Refused(why), .. }) => open.findings.push(refused_release(why)),
-            None => {}
-        }
+        let release_fields = match self.released(time, open, &raw, whole).await {
+            Ok(fields) => fields,
+            Err(judged) => return judged,
+        };
 
         let spf = match open.spf.answer().await {
             Ok(spf) => spf.cloned(),
@@ -583,7 +574,7 @@ impl Session {
                     .into_iter()
                     .map(|occurrence| Edit::RemoveHeader { name: "Authentication-Results".to_owned(), occurrence }),
             );
-            decision.verdict.edits.extend(self.without_release(release.map_or(0, |found| found.occurrences)));
+            decision.verdict.edits.extend(self.without_release(release_fields));
             if let Some(results) = &authentication {
                 decision.verdict.edits.push(self.results_header(spf.as_ref(), results).await);
             }

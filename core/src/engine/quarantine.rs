@@ -8,7 +8,7 @@ use crate::{
     quarantine::release::{self, Permit},
     session::Address,
     store::quarantine::{Bound, Kept, KeptFor, Parcel, Summary},
-    verdict::{Action, Disposition, Edit, Finding, Points, Reply, Verdict},
+    verdict::{Action, Disposition, Edit, Finding, Points, RecipientVerdict, Reply, Verdict},
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ const DAY: i64 = 86_400;
 /// What a release field is worth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Passage {
+enum Passage {
     /// The message passes as it is.
     Passes,
     /// It has passed before: this is a second copy.
@@ -29,12 +29,6 @@ pub(super) enum Passage {
     Refused(String),
     /// Whether it has passed before cannot be told.
     Unknown,
-}
-
-/// Field and worth.
-pub(super) struct Released {
-    pub(super) passage: Passage,
-    pub(super) occurrences: u32,
 }
 
 impl Session {
@@ -112,10 +106,10 @@ impl Session {
         kept
     }
 
-    /// What the release field of a message is worth; `None` if it has none. `whole`: whether all of the message is here.
-    pub(super) async fn released(&self, time: i64, open: &Open, raw: &Bytes, whole: bool) -> Option<Released> {
-        let found = release::find(raw)?;
-        let occurrences = found.occurrences;
+    /// Whether a message comes out of the quarantine: then its end is here, as an error. Else the number of release fields
+    /// that it has all the same. `whole`: whether all of the message is here.
+    pub(super) async fn released(&self, time: i64, open: &mut Open, raw: &Bytes, whole: bool) -> Result<u32, Judged> {
+        let Some(found) = release::find(raw) else { return Ok(0) };
         let live = async {
             let Some(permit) = Permit::parse(found.value) else {
                 return Passage::Refused("it is not one of ours".to_owned());
@@ -142,12 +136,19 @@ impl Session {
                 }
             }
         };
-        let passage = self.journal.ask("release", Box::pin(live)).await;
-        Some(Released { passage, occurrences })
+        match self.journal.ask("release", Box::pin(live)).await {
+            Passage::Passes => Err(self.pass(time, open, false, found.occurrences)),
+            Passage::Again => Err(self.pass(time, open, true, found.occurrences)),
+            Passage::Unknown => Err(self.deferred(time, open, "quarantine.failed")),
+            Passage::Refused(why) => {
+                open.findings.push(Finding::new("quarantine.release", Points::ZERO, "[quarantine]").fact(why));
+                Ok(found.occurrences)
+            }
+        }
     }
 
     /// The end of a message that comes out of the quarantine: it passes unjudged, once.
-    pub(super) fn pass(&self, time: i64, open: &Open, again: bool, occurrences: u32) -> Judged {
+    fn pass(&self, time: i64, open: &Open, again: bool, occurrences: u32) -> Judged {
         let (action, disposition, because) = match again {
             false => (Action::Accept, Disposition::Deliver, "released from the quarantine"),
             true => (Action::Discard, Disposition::Discard, "released before"),
@@ -156,7 +157,7 @@ impl Session {
         let transaction = &open.transaction;
         let explanation =
             Explanation::of_release(&self.connection, transaction, disposition.clone(), because, edits.clone());
-        let recipients = transaction.recipients.iter().map(|recipient| crate::verdict::RecipientVerdict {
+        let recipients = transaction.recipients.iter().map(|recipient| RecipientVerdict {
             address: recipient.address.raw.clone(),
             wanted: disposition.clone(),
             disposition: disposition.clone(),
@@ -173,11 +174,6 @@ impl Session {
         let of = |occurrence| Edit::RemoveHeader { name: release::HEADER.to_owned(), occurrence };
         (1..=occurrences).rev().map(of).filter(|_| self.options.host.edit_header).collect()
     }
-}
-
-/// The finding of a release field that permits nothing.
-pub(super) fn refused_release(why: &str) -> Finding {
-    Finding::new("quarantine.release", Points::ZERO, "[quarantine]").fact(why)
 }
 
 fn ids(findings: &[Finding]) -> Vec<String> {

@@ -14,11 +14,12 @@ const QUEUE: usize = 256;
 /// Most messages of one commit. Unit: messages.
 const BATCH: usize = 64;
 
+type Work = Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>;
 type Reply = oneshot::Sender<Result<Kept, StoreError>>;
 
 pub(super) enum Order {
     Keep(Box<(Sealed, Quota)>, Reply),
-    Run(Box<dyn FnOnce(Result<&mut Connection, StoreError>) + Send>),
+    Run(Work),
 }
 
 #[derive(Debug)]
