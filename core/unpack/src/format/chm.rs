@@ -106,7 +106,7 @@ fn unpack(walk: &mut Walk<'_>, packed: &[u8], control: &[u8], resets: &[u8]) -> 
     let window = window(window_bytes.checked_ilog2()? as u16)?;
     let length = usize::try_from(u64_le(resets, 0x10)?).ok()?;
     let (blocks, table) = (u32_le(resets, 4)? as usize, u32_le(resets, 12)? as usize);
-    let start = |block: usize| Some(usize::try_from(u64_le(resets, table.checked_add(block.checked_mul(8)?)?)?).ok()?);
+    let start = |block: usize| usize::try_from(u64_le(resets, table.checked_add(block.checked_mul(8)?)?)?).ok();
     let (room, bound) = walk.room(packed.len());
     let mut out = Vec::new();
     let mut lzx = Lzxd::new(window);

@@ -105,7 +105,7 @@ impl<'d> Fat<'d> {
         let (next, last) = match self.bits {
             12 => {
                 let pair = usize::from(u16_le(self.table, cluster * 3 / 2)?);
-                (if cluster % 2 == 0 { pair & 0xfff } else { pair >> 4 }, 0xff7)
+                (if cluster.is_multiple_of(2) { pair & 0xfff } else { pair >> 4 }, 0xff7)
             }
             16 => (usize::from(u16_le(self.table, cluster * 2)?), 0xfff7),
             _ => (u32_le(self.table, cluster.checked_mul(4)?)? as usize & 0x0fff_ffff, 0x0fff_fff7),

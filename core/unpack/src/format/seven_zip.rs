@@ -105,11 +105,11 @@ fn unlocked(
         if !walk.may_try_costly() {
             break;
         }
-        if let Ok((out, whole)) = coder::unpack(walk, content, archive, folder, &passwords[index].word) {
-            if folder.fits(&out) || !whole {
-                lock.opened_by = Some(index);
-                return Ok(out);
-            }
+        if let Ok((out, whole)) = coder::unpack(walk, content, archive, folder, &passwords[index].word)
+            && (folder.fits(&out) || !whole)
+        {
+            lock.opened_by = Some(index);
+            return Ok(out);
         }
     }
     lock.failed = true;

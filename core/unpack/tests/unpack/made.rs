@@ -446,6 +446,33 @@ pub(crate) fn pdf_stream(dictionary: &str, data: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Compiled help with a file that is not packed.
+pub(crate) fn help(name: &str, content: &[u8]) -> Vec<u8> {
+    const CHUNK: usize = 4_096;
+    let number = |value: usize| [(value >> 14) as u8 & 127 | 128, (value >> 7) as u8 & 127 | 128, value as u8 & 127];
+    let mut list = Vec::new();
+    list.push(name.len() as u8 + 1);
+    list.extend(format!("/{name}").bytes());
+    list.extend([0, 0]);
+    list.extend(number(content.len()));
+    let mut chunk = b"PMGL".to_vec();
+    chunk.extend(((CHUNK - 20 - list.len()) as u32).to_le_bytes());
+    chunk.extend([0; 12]);
+    chunk.extend(list);
+    chunk.resize(CHUNK, 0);
+    let mut directory = b"ITSP\x01\x00\x00\x00\x54\x00\x00\x00\x0a\x00\x00\x00".to_vec();
+    directory.extend((CHUNK as u32).to_le_bytes());
+    directory.resize(0x54, 0);
+    directory.extend(chunk);
+    let mut file = b"ITSF\x03\x00\x00\x00".to_vec();
+    file.resize(0x60, 0);
+    file[0x48..0x50].copy_from_slice(&0x60_u64.to_le_bytes());
+    file[0x58..0x60].copy_from_slice(&(0x60 + directory.len() as u64).to_le_bytes());
+    file.extend(directory);
+    file.extend(content);
+    file
+}
+
 /// RAR 5 with a stored file.
 pub(crate) fn rar5(name: &str, content: &[u8]) -> Vec<u8> {
     let number = |mut value: usize| {

@@ -54,10 +54,10 @@ fn damaged_files_neither_panic_nor_leave_the_bounds() {
         let mut found = None;
         let wanted = &name[..name.len() - 4];
         mailward_unpack::unpack(std::iter::once((name, content)), &[], &Bounds::default(), &mut |_, inside| {
-            if let mailward_unpack::Found::File(file) = inside {
-                if file.name == wanted {
-                    found = Some(file.content[..file.content.len().min(900_000)].to_vec());
-                }
+            if let mailward_unpack::Found::File(file) = inside
+                && file.name == wanted
+            {
+                found = Some(file.content[..file.content.len().min(900_000)].to_vec());
             }
         });
         found

@@ -104,11 +104,12 @@ pub(crate) fn built() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("a.odt", zip_of(&[member("mimetype", b"application/vnd.oasis.opendocument.text"), member("Object 1", MARKER)]), "/Object 1"),
         ("package.rtf", rtf("Package", &packager("a.txt", MARKER), |_| ""), "/a.txt"),
         ("object.rtf", rtf("Word.Document.8", &compound(&[("a.txt", MARKER)]), |_| ""), "/Word.Document.8/a.txt"),
+        ("a.chm", help("page.htm", MARKER), "/page.htm"),
         ("a.one", onenote(MARKER), "/embedded.text"),
         ("page.pdf", page, "/a.txt"),
         ("packed.pdf", packed_objects, "/b.txt"),
         ("uri.html", format!("<html><a href=\"data:text/plain;base64,{}\">", base64(MARKER)).into_bytes(), "/embedded.text"),
-        ("atob.html", html(format!("var x = atob(\"{}\");", base64(&gzip(&[MARKER, &[b'x'; 60].as_slice()].concat())))), "/embedded.gzip/embedded"),
+        ("atob.html", html(format!("var x = atob(\"{}\");", base64(&gzip(&[MARKER, [b'x'; 60].as_slice()].concat())))), "/embedded.gzip/embedded"),
         ("numbers.html", html(format!("new Uint8Array([{}])", numbers.join(", "))), "/embedded.zip/a.txt"),
         ("picture.svg", format!("<svg onload=x><image href='data:a/b;base64,{}'/></svg>", base64(MARKER)).into_bytes(), "/embedded.text"),
         (

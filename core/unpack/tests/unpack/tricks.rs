@@ -85,6 +85,25 @@ fn macros_are_judged_by_what_they_do() {
 }
 
 #[test]
+fn macros_of_open_document_files_are_judged() {
+    let of = |module: &str, content: &str| {
+        let module = format!("<?xml version=\"1.0\"?><script:module>{module}</script:module>");
+        let members = [
+            member("mimetype", b"application/vnd.oasis.opendocument.text"),
+            member("Basic/Standard/Module1.xml", module.as_bytes()),
+            member("content.xml", content.as_bytes()),
+        ];
+        report("a.odt", &zip_of(&members)).signs.into_iter().map(|(_, sign)| sign).collect::<Vec<_>>()
+    };
+    let starts = "<script:event-listener script:event-name=\"dom:load\" xlink:href=\"vnd.sun.star.script:x\"/>";
+    assert_eq!(of("Sub Main\nEnd Sub", "<office:text/>"), [Sign::Macro]);
+    assert_eq!(
+        of("Sub Main\nShell(\"x\")\nEnd Sub", starts),
+        [Sign::Macro, Sign::MacroDangerous, Sign::MacroAutostart]
+    );
+}
+
+#[test]
 fn the_source_of_macros_is_unpacked() {
     let source = "Sub A()\r\n' MAILWARD-MARKER harmless and as long as it must be\r\nEnd Sub\r\n";
     let report = report("a.xls", &project(source));

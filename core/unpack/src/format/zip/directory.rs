@@ -59,10 +59,10 @@ pub(super) fn listed(content: &[u8], most: usize) -> Vec<Entry<'_>> {
     };
     let mut before = end;
     let locator = end.checked_sub(20).filter(|at| up_to(content, *at, 4) == b"PK\x06\x07");
-    if let Some(record) = locator.and_then(|at| memmem::rfind(&content[..at], b"PK\x06\x06")) {
-        if let (Some(size64), Some(offset64)) = (u64_le(content, record + 40), u64_le(content, record + 48)) {
-            (size, offset, before) = (size64, offset64, record);
-        }
+    if let Some(record) = locator.and_then(|at| memmem::rfind(&content[..at], b"PK\x06\x06"))
+        && let (Some(size64), Some(offset64)) = (u64_le(content, record + 40), u64_le(content, record + 48))
+    {
+        (size, offset, before) = (size64, offset64, record);
     }
     // Behind something else all offsets are short by its length.
     let starts = [
