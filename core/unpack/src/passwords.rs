@@ -28,6 +28,8 @@ const ANNOUNCERS: &[&str] = &[
 ];
 /// How far behind an announcer a password stands. Unit: words. Source: our own limit.
 const WORDS_BEHIND: usize = 4;
+/// How far behind an announcer words are read. Unit: bytes. Source: our own limit.
+const REACH: usize = 300;
 /// Longest word tried. Unit: characters. Source: our own limit.
 const LONGEST: usize = 40;
 /// Most passwords of one message. Source: our own limit.
@@ -47,6 +49,7 @@ pub fn candidates(text: &str) -> Vec<Candidate> {
             if inside {
                 continue;
             }
+            let behind = &behind[..behind.floor_char_boundary(REACH)];
             for word in behind.split_whitespace().take(WORDS_BEHIND) {
                 add(&mut told, word);
                 add(&mut told, word.trim_matches(|c: char| !c.is_alphanumeric()));

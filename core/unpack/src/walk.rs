@@ -18,20 +18,30 @@ const TRIES: usize = 500;
 /// As many tries as one of the costly kind counts. Source: our own limit; twelve of them take a second.
 const COSTLY: usize = 40;
 
+/// How much unpackers may read and write on the way, against [`Bounds::bytes`]. Source: our own limit; archives in archives take two or
+/// three.
+const WORK: usize = 4;
+
 /// What is left of the bounds, over all files of a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Left {
     files: usize,
     bytes: usize,
-    /// Bytes that unpackers may still read: a packed stream may be long and hold nothing.
-    packed: usize,
+    /// Bytes that unpackers may still read and write: a packed stream may be long and hold nothing, or be unpacked for no file.
+    work: usize,
     signs: usize,
     tries: usize,
 }
 
 impl Left {
     pub(crate) fn new(bounds: &Bounds) -> Self {
-        Left { files: bounds.files, bytes: bounds.bytes, packed: bounds.bytes, signs: SIGNS, tries: TRIES }
+        Left {
+            files: bounds.files,
+            bytes: bounds.bytes,
+            work: bounds.bytes.saturating_mul(WORK),
+            signs: SIGNS,
+            tries: TRIES,
+        }
     }
 }
 
@@ -200,6 +210,16 @@ impl<'w> Walk<'w> {
         bytes <= self.left.bytes
     }
 
+    /// Whether so many bytes may still be read or written on the way to files.
+    pub(crate) fn may_work(&mut self, bytes: usize) -> bool {
+        let may = bytes <= self.left.work;
+        if !may {
+            self.cut(Bound::Bytes);
+        }
+        self.left.work = self.left.work.saturating_sub(bytes);
+        may
+    }
+
     /// How large a file may be that comes of so many bytes, and what bounds it.
     pub(crate) fn room(&self, packed: usize) -> (usize, Bound) {
         let ratio = packed.saturating_mul(self.bounds.ratio).max(RATIO_FREE);
@@ -219,13 +239,13 @@ impl<'w> Walk<'w> {
 
     /// The same; what bounded it is handed back.
     pub(crate) fn read_quietly(&mut self, packed: usize, unpacker: impl Read) -> (Vec<u8>, Option<Bound>) {
-        if packed > self.left.packed {
+        if packed > self.left.work {
             return (Vec::new(), Some(Bound::Bytes));
         }
-        self.left.packed -= packed;
         let (room, bound) = self.room(packed);
         let mut out = Vec::new();
         let end = unpacker.take(room as u64 + 1).read_to_end(&mut out);
+        self.left.work = self.left.work.saturating_sub(packed.saturating_add(out.len()));
         if out.len() > room {
             out.truncate(room);
             return (out, Some(bound));

@@ -41,6 +41,9 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
             continue;
         }
         let unpacked = unpack(walk, content, folder, block_reserve);
+        if !walk.may_work(unpacked.len()) {
+            return;
+        }
         for row in rows.iter().filter(|row| row.folder == index) {
             if walk.is_full() {
                 return;

@@ -13,6 +13,10 @@ use std::collections::HashSet;
 const PARTITIONS: usize = 446;
 /// Size of an entry of a folder. Unit: bytes.
 const ENTRY: usize = 32;
+/// Longest name. Unit: bytes in UTF-16. Source: FAT specification, "Long directory entries": 255 characters.
+const NAME_BYTES: usize = 510;
+/// Largest folder. Unit: bytes. Source: FAT specification: 65,536 entries.
+const FOLDER_BYTES: usize = ENTRY << 16;
 /// Deepest folder. Source: our own limit.
 const FOLDERS: usize = 64;
 
@@ -148,6 +152,9 @@ impl<'d> Fat<'d> {
                     (_, 0x0f) => {
                         // Pieces of a long name stand in reverse order, each in three places.
                         let piece = [&entry[1..11], &entry[14..26], &entry[28..32]].concat();
+                        if long.len() > NAME_BYTES {
+                            long.clear();
+                        }
                         long.splice(0..0, piece);
                         continue;
                     }
@@ -162,7 +169,11 @@ impl<'d> Fat<'d> {
                 let start = usize::from(high) << 16 | usize::from(u16_le(entry, 26).unwrap_or(0));
                 if is_folder {
                     if depth < FOLDERS && seen.insert(start) {
-                        todo.push((self.chain(start, self.volume.len()), format!("{path}{name}/"), depth + 1));
+                        let folder = self.chain(start, FOLDER_BYTES.min(self.volume.len()));
+                        if !walk.may_work(folder.len()) {
+                            return;
+                        }
+                        todo.push((folder, format!("{path}{name}/"), depth + 1));
                     }
                     continue;
                 }

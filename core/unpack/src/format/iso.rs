@@ -53,6 +53,9 @@ fn tree(walk: &mut Walk<'_>, content: &[u8], root: &[u8], is_joliet: bool, seen:
         }
         seen.insert((start, usize::MAX));
         let folder = up_to(content, start, length);
+        if !walk.may_work(folder.len()) {
+            return;
+        }
         let mut at = 0;
         while let Some(record_bytes) = folder.get(at).copied().map(usize::from) {
             if record_bytes < 34 {

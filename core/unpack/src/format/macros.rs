@@ -94,9 +94,13 @@ fn is_start_of_word(source: &[u8], at: usize) -> bool {
         .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
+/// How far before its name a declaration may begin. Unit: bytes. Source: our own limit; it is two words.
+const DECLARATION_BYTES: usize = 100;
+
 /// Whether the word at this place is the name in `Sub name(`.
 fn is_procedure(source: &[u8], start: usize, end: usize) -> bool {
-    let line = &source[memchr::memrchr(b'\n', &source[..start]).map_or(0, |at| at + 1)..start];
+    let before = &source[start.saturating_sub(DECLARATION_BYTES)..start];
+    let line = &before[memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)..];
     let is_declared = line.trim_ascii_start().to_ascii_lowercase();
     let is_declared = ["sub ", "private sub ", "public sub ", "function ", "public function ", "private function "]
         .iter()

@@ -77,7 +77,10 @@ fn fields(walk: &mut Walk<'_>, content: &[u8]) {
     }
     for at in memmem::find_iter(content, b"<w:instrText") {
         let rest = &content[at..];
-        let Some(start) = memchr::memchr(b'>', rest) else { break };
+        let Some(start) = memchr::memchr2(b'>', b'<', &rest[1..]).map(|at| at + 1).filter(|at| rest[*at] == b'>')
+        else {
+            continue;
+        };
         let length = memchr::memchr(b'<', &rest[start..]).unwrap_or(0);
         instructions.push_str(&text(&rest[start + 1..start + length.max(1)]));
     }
@@ -92,7 +95,9 @@ fn fields(walk: &mut Walk<'_>, content: &[u8]) {
 fn tags<'c>(content: &'c [u8], start: &'c [u8]) -> impl Iterator<Item = &'c [u8]> {
     memmem::find_iter(content, start).map(move |at| {
         let rest = &content[at..];
-        &rest[..memchr::memchr(b'>', rest).unwrap_or(rest.len()).min(TAG_BYTES)]
+        // Tags do not overlap: a `<` within is no part of an attribute (XML 1.0 §3.1).
+        let length = memchr::memchr2(b'>', b'<', &rest[1..]).map_or(rest.len(), |at| at + 1);
+        &rest[..length.min(TAG_BYTES)]
     })
 }
 

@@ -18,6 +18,9 @@ const NAME_DISTANCE: usize = 1 << 10;
 /// Most bytes of objects that stand in packed streams. Unit: bytes. Source: our own limit.
 const OBJECT_BYTES: usize = 16 << 20;
 
+/// Most names of embedded files. Source: our own limit.
+const NAMES: usize = 1_000;
+
 /// A stream with what its dictionary says.
 struct Stream<'p> {
     number: Option<u32>,
@@ -42,7 +45,8 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
             break;
         }
         objects.push(b'\n');
-        objects.extend(filter::unpacked(walk, &stream.dictionary, stream.data));
+        let unpacked = filter::unpacked(walk, &stream.dictionary, stream.data);
+        objects.extend(&unpacked[..unpacked.len().min(OBJECT_BYTES)]);
     }
     let objects = names_plain(&objects);
     let scripts = references(&objects, b"/JS");
@@ -168,9 +172,14 @@ fn inline_scripts(objects: &[u8]) -> Vec<Vec<u8>> {
     while let Some(found) = objects.get(from..).and_then(|rest| memmem::find(rest, b"/JS")) {
         let at = from + found + 3;
         from = at;
-        if let Some((script, end)) = string(objects, at) {
-            scripts.push(script);
-            from = end;
+        match string(objects, at) {
+            Some((script, end)) => {
+                scripts.push(script);
+                from = end;
+            }
+            // A string without end: none behind it ends either.
+            None if objects[at..].trim_ascii_start().first() == Some(&b'(') => break,
+            None => {}
         }
     }
     scripts
@@ -221,7 +230,7 @@ fn string(objects: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
 /// Names of embedded files by the number of their stream (ISO 32000-1 §7.11.4).
 fn file_names(objects: &[u8]) -> HashMap<u32, String> {
     let mut names = HashMap::new();
-    for at in memmem::find_iter(objects, b"/EF") {
+    for at in memmem::find_iter(objects, b"/EF").take(NAMES) {
         let numbers = references(up_to(objects, at, 100), b"/F");
         let around = &objects[at.saturating_sub(NAME_DISTANCE)..(at + NAME_DISTANCE).min(objects.len())];
         let middle = at.min(NAME_DISTANCE);

@@ -55,6 +55,9 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8], seen: &mut HashSet<(usiz
         }
         seen.insert((block, usize::MAX));
         let Some(folder) = volume.file(walk, block) else { continue };
+        if !walk.may_work(folder.len()) {
+            return None;
+        }
         let mut at = 0;
         while u16_le(&folder, at) == Some(FILE_IDENTIFIER) {
             let (flags, name_bytes) = (folder.get(at + 18)?, usize::from(*folder.get(at + 19)?));
@@ -73,10 +76,11 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8], seen: &mut HashSet<(usiz
                 return None;
             }
             // The same files stand in the tree of ISO 9660 as a rule: known by where they begin.
-            let place = volume.place(block);
-            if let Some(file) =
-                volume.file(walk, block).filter(|file| seen.insert(place.unwrap_or((block, file.len()))))
-            {
+            let place = volume.place(block).unwrap_or((block, usize::MAX - 1));
+            if !seen.insert(place) {
+                continue;
+            }
+            if let Some(file) = volume.file(walk, block) {
                 walk.member(&format!("{path}{name}"), &file);
             }
         }

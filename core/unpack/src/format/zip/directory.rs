@@ -159,7 +159,9 @@ pub(super) fn strays<'z>(content: &'z [u8], listed: &[Entry<'z>], most: usize) -
         }
         at = from + 4;
         if let Some(entry) = local(content, from) {
-            at = entry.to.max(at);
+            // A header that lies about its length must not hide those behind it.
+            let is_followed = up_to(content, entry.to, 2) == b"PK";
+            at = if is_followed { entry.to.max(at) } else { at };
             strays.push(entry);
         }
         if strays.len() >= most {
