@@ -1,7 +1,7 @@
 //! Bombs: what is unpacked stays within the bounds, and the bound is told. Bytes are counted, not time.
 
 use crate::{made::*, report, report_of};
-use mailward_unpack::{Bound, Bounds};
+use mailward_unpack::{Bound, Bounds, candidates};
 use std::io::Write;
 
 /// Small bounds, so that the tests are quick; the rules are the same.
@@ -161,4 +161,46 @@ fn macros_that_grow_are_cut() {
     let packed = [&[1][..], &[head.as_slice(), &chunk].concat().repeat(100_000)].concat();
     let report = report_of("a.doc", &compound(&[("Module1", &packed)]), &[], &BOUNDS);
     within(&report);
+}
+
+/// Marks that repeat millions of times: whatever looked from each to the end would not come back within minutes.
+#[test]
+fn marks_that_repeat_take_linear_work() {
+    const BYTES: usize = 3 << 20;
+    let repeated = |head: &[u8], mark: &[u8]| [head, &mark.repeat(BYTES / mark.len())].concat();
+    let streamed = b"PK\x03\x04\x14\x00\x08\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00a";
+    let lying = b"PK\x03\x04\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\x0f\xff\xff\xff\x0f\x01\x00\x00\x00a";
+    let mut folder = vec![0x0f; 32];
+    folder[0] = 1;
+    let part = |name: &str, mark: &[u8]| ooxml(&[(name, &repeated(b"<?xml version=\"1.0\"?>", mark))]);
+    let files = [
+        ("a.zip", repeated(b"", streamed)),
+        ("a.zip", repeated(b"", lying)),
+        ("a.pdf", repeated(b"%PDF-1.7\n", b"/JS(")),
+        ("a.pdf", repeated(b"%PDF-1.7\n", b"/EF/F 1 0 R")),
+        ("a.pdf", repeated(b"%PDF-1.7\n", b"stream\n")),
+        ("a.pdf", repeated(b"%PDF-1.7\n", b" /Launch")),
+        ("a.rtf", repeated(b"{\\rtf1", b"\\objdata ")),
+        ("a.rtf", repeated(b"{\\rtf1", b"{\\objdata 01}")),
+        ("a.html", repeated(b"<html>", b"atob(")),
+        ("a.html", repeated(b"<html>", b";base64,")),
+        ("a.html", repeated(b"<html><script>", b"[1,")),
+        ("a.txt", repeated(b"words\n", b"begin 644 a\n")),
+        ("a.txt", repeated(b"words\n", b"begin-base64 644 a\n")),
+        ("a.txt", repeated(b"words\n", b"=ybegin name=a\n")),
+        ("a.ics", repeated(b"BEGIN:VCALENDAR\n", b"ATTACH;X=Y:z\n")),
+        ("a.eml", repeated(b"From: a\nSubject: b\nContent-Type: multipart/mixed; boundary=b\n\n", b"--b\n")),
+        ("a.docx", part("word/_rels/a.rels", b"<Relationship ")),
+        ("a.docx", part("word/document.xml", b"<w:instrText")),
+        (
+            "a.odt",
+            zip_of(&[member("mimetype", b""), member("Basic/a.xml", &repeated(b"<script:module>", b"autoopen("))]),
+        ),
+        ("a.one", repeated(&onenote(b""), b"\xe7\x16\xe3\xbd\x65\x26\x11\x45\xa4\xc4\x8d\x4d\x0b\x7a\x9e\xac")),
+        ("a.tar", repeated(&tar_header("a", 0, b'0'), &[0; 512])),
+        ("a.7z", repeated(b"7z\xbc\xaf\x27\x1c", b"\x17\x06")),
+    ];
+    for (name, content) in &files {
+        within(&report_of(name, content, &candidates(&"password ".repeat(50_000)), &BOUNDS));
+    }
 }
