@@ -166,7 +166,7 @@ fn evaluate(arguments: &Arguments, config: Config) -> Result<ExitCode, ExitCode>
     arguments.outputs().map_err(usage)?;
     let mut found = arguments.find().map_err(usage)?;
     let protocol = arguments.protocol(&found).map_err(usage)?;
-    found.messages.retain(|message| protocol.trains(message) || protocol.judges(message));
+    found.messages.retain(|message| protocol.judges(message) || protocol.trains(message) && !arguments.online);
     let (mail, facts, unreadable) = site.facts(found, &mut report);
     if mail.is_empty() {
         return Err(usage("there is no message to judge: name some by --ham, --spam, --set or --index".to_owned()));
