@@ -5,12 +5,13 @@
 //! forgotten when the next learner begins. So a crash loses a batch of learning, but never learns anything twice.
 
 use crate::{
-    message::{self, Bounds},
-    session::push_with_crlf,
+    message::{self, Bounds, Message},
+    session::{Address, Connection, Direction, Recipient, ReversePath, push_with_crlf},
     spam::classifier::{
-        Class, Features, Model,
+        Class, Features, Model, Samples,
         file::{self, FileError},
     },
+    spam::{self, AtEnd},
     store::{Learned, Store, StoreError, random},
 };
 use std::{
@@ -68,6 +69,7 @@ pub struct Learner<'s> {
     path: PathBuf,
     store: &'s Store,
     model: Model,
+    samples: Samples,
     /// What changed since the last save.
     notes: HashMap<[u8; 16], Option<bool>>,
     _lock: File,
@@ -82,12 +84,12 @@ impl<'s> Learner<'s> {
     pub async fn open(dir: &Path, store: &'s Store, now: i64) -> Result<Self, LearningError> {
         let lock = lock(dir)?;
         let path = dir.join(file::FILE);
-        let model = match path.exists() {
-            true => file::read(&path)?,
-            false => Model::empty(number(), now),
+        let (model, samples) = match path.exists() {
+            true => file::read_all(&path)?,
+            false => (Model::empty(number(), now), Samples::default()),
         };
         store.forget_learned_after(model.about.generation).await?;
-        Ok(Learner { path, store, model, notes: HashMap::new(), _lock: lock })
+        Ok(Learner { path, store, model, samples, notes: HashMap::new(), _lock: lock })
     }
 
     /// The model as it is now, with what was not saved yet.
@@ -139,7 +141,8 @@ impl<'s> Learner<'s> {
             if before != Some(spam) {
                 return Learnt::Unknown;
             }
-            self.model.unlearn(features, class);
+            self.samples.remove(&digest);
+            self.count(class, -1);
             self.notes.insert(digest, None);
             return Learnt::Forgotten;
         }
@@ -147,14 +150,20 @@ impl<'s> Learner<'s> {
             return Learnt::Known;
         }
         if before.is_some() {
-            self.model.unlearn(features, class.other());
+            self.count(class.other(), -1);
         }
-        self.model.learn(features, class);
+        self.samples.add(features, class);
+        self.count(class, 1);
         self.notes.insert(digest, Some(spam));
         if before.is_some() { Learnt::Corrected } else { Learnt::Learned }
     }
 
-    /// Puts the model in the place of the one in the state directory. Running daemons read it within seconds.
+    fn count(&mut self, class: Class, change: i64) {
+        let learned = &mut self.model.about.learned[class as usize];
+        *learned = learned.saturating_add_signed(change);
+    }
+
+    /// Finds the weights anew and puts the model in the place of the one in the state directory. Running daemons read it within seconds.
     ///
     /// # Errors
     ///
@@ -168,7 +177,8 @@ impl<'s> Learner<'s> {
         self.store.note_learned(rows.collect(), generation).await?;
         self.model.about.generation = generation;
         self.model.about.saved = now;
-        file::write(&self.path, &self.model)?;
+        self.model.retrain(&self.samples);
+        file::write(&self.path, &self.model, &self.samples)?;
         self.notes.clear();
         Ok(())
     }
@@ -178,7 +188,26 @@ impl<'s> Learner<'s> {
 pub fn features(raw: &[u8]) -> Features {
     let mut wire = Vec::with_capacity(raw.len() + raw.len() / 32);
     push_with_crlf(&mut wire, raw);
-    Features::of(&message::parse(&wire, &Bounds::default()))
+    let message = message::parse(&wire, &Bounds::default());
+    Features::of(&message, &findings(&message))
+}
+
+/// What the content rules say of a message of which only the text is left: it was sent by its author to those whom it
+/// names, and arrived when it was written.
+fn findings(message: &Message<'_>) -> Vec<crate::verdict::Finding> {
+    let address = |mailbox: &message::Mailbox| Address::parse(mailbox.address.as_bytes()).ok();
+    let sender = message.from.first().and_then(address).map_or(ReversePath::Null, ReversePath::Mailbox);
+    let recipients = message.to.iter().chain(&message.cc).filter_map(address);
+    let recipients: Vec<Recipient> = recipients.map(|address| Recipient { address, groups: Vec::new() }).collect();
+    let at_end = AtEnd {
+        connection: &Connection::default(),
+        sender: &sender,
+        recipients: &recipients,
+        direction: Direction::Inbound,
+        message,
+        now: message.date.unwrap_or_default(),
+    };
+    spam::judge(&spam::Settings::default(), &at_end)
 }
 
 /// Puts another model in the place of the one there is, or with `None` removes it. What was learned before may be
@@ -187,12 +216,12 @@ pub fn features(raw: &[u8]) -> Features {
 /// # Errors
 ///
 /// If another learner is at work, or a file cannot be written.
-pub async fn replace_model(dir: &Path, store: &Store, model: Option<Model>) -> Result<(), LearningError> {
+pub async fn replace_model(dir: &Path, store: &Store, model: Option<(Model, Samples)>) -> Result<(), LearningError> {
     let _lock = lock(dir)?;
     let path = dir.join(file::FILE);
     store.forget_learned_after(0).await?;
     match model {
-        Some(model) => file::write(&path, &model)?,
+        Some((model, samples)) => file::write(&path, &model, &samples)?,
         None => match fs::remove_file(&path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 return Err(FileError::System { path, source }.into());
