@@ -63,15 +63,77 @@ pub enum Learnt {
     Empty,
 }
 
+/// What was learned: the samples that the weights follow from, and what became of which message since the last save.
+#[derive(Debug, Default)]
+pub struct Lessons {
+    samples: Samples,
+    /// `None`: it was forgotten. By this a message is learned once.
+    notes: HashMap<[u8; 16], Option<bool>>,
+}
+
+impl Lessons {
+    /// Learns a message for a model that only memory has; says what became of it. It counts from the next
+    /// [`Lessons::teach`] on.
+    pub fn learn(&mut self, model: &mut Model, features: &Features, class: Class) -> Learnt {
+        self.one(model, features, features.digest(), None, class, false)
+    }
+
+    /// Finds the weights that follow from all that was learned.
+    pub fn teach(&self, model: &mut Model) {
+        model.retrain(&self.samples);
+    }
+
+    /// `stored`: as what the message was learned before these lessons.
+    fn one(
+        &mut self,
+        model: &mut Model,
+        features: &Features,
+        digest: [u8; 16],
+        stored: Option<bool>,
+        class: Class,
+        forget: bool,
+    ) -> Learnt {
+        if features.is_empty() {
+            return Learnt::Empty;
+        }
+        // What this run did stands above what the store knew before.
+        let before = self.notes.get(&digest).copied().unwrap_or(stored);
+        let spam = class == Class::Spam;
+        if forget {
+            if before != Some(spam) {
+                return Learnt::Unknown;
+            }
+            self.samples.remove(&digest);
+            count(model, class, -1);
+            self.notes.insert(digest, None);
+            return Learnt::Forgotten;
+        }
+        if before == Some(spam) {
+            return Learnt::Known;
+        }
+        if before.is_some() {
+            count(model, class.other(), -1);
+        }
+        self.samples.add(features, class);
+        count(model, class, 1);
+        self.notes.insert(digest, Some(spam));
+        if before.is_some() { Learnt::Corrected } else { Learnt::Learned }
+    }
+}
+
+fn count(model: &mut Model, class: Class, change: i64) {
+    let learned = &mut model.about.learned[class as usize];
+    *learned = learned.saturating_add_signed(change);
+}
+
 /// Learns messages into the model of a state directory, in memory until [`Learner::save`].
 #[derive(Debug)]
 pub struct Learner<'s> {
     path: PathBuf,
     store: &'s Store,
     model: Model,
-    samples: Samples,
-    /// What changed since the last save.
-    notes: HashMap<[u8; 16], Option<bool>>,
+    /// What was learned, and what changed since the last save.
+    lessons: Lessons,
     _lock: File,
 }
 
@@ -89,7 +151,7 @@ impl<'s> Learner<'s> {
             false => (Model::empty(number(), now), Samples::default()),
         };
         store.forget_learned_after(model.about.generation).await?;
-        Ok(Learner { path, store, model, samples, notes: HashMap::new(), _lock: lock })
+        Ok(Learner { path, store, model, lessons: Lessons { samples, notes: HashMap::new() }, _lock: lock })
     }
 
     /// The model as it is now, with what was not saved yet.
@@ -99,7 +161,7 @@ impl<'s> Learner<'s> {
 
     /// Changes since the last save.
     pub fn unsaved(&self) -> usize {
-        self.notes.len()
+        self.lessons.notes.len()
     }
 
     /// Learns messages, or forgets them; says what became of each.
@@ -118,68 +180,29 @@ impl<'s> Learner<'s> {
         let each = batch.iter().zip(digests).zip(stored);
         Ok(each
             .map(|((features, digest), stored)| {
-                // What this run did stands above what the store knew before.
-                let before = self.notes.get(&digest).copied().unwrap_or(stored);
-                self.one(features, digest, before, class, forget)
+                self.lessons.one(&mut self.model, features, digest, stored, class, forget)
             })
             .collect())
     }
 
-    fn one(
-        &mut self,
-        features: &Features,
-        digest: [u8; 16],
-        before: Option<bool>,
-        class: Class,
-        forget: bool,
-    ) -> Learnt {
-        if features.is_empty() {
-            return Learnt::Empty;
-        }
-        let spam = class == Class::Spam;
-        if forget {
-            if before != Some(spam) {
-                return Learnt::Unknown;
-            }
-            self.samples.remove(&digest);
-            self.count(class, -1);
-            self.notes.insert(digest, None);
-            return Learnt::Forgotten;
-        }
-        if before == Some(spam) {
-            return Learnt::Known;
-        }
-        if before.is_some() {
-            self.count(class.other(), -1);
-        }
-        self.samples.add(features, class);
-        self.count(class, 1);
-        self.notes.insert(digest, Some(spam));
-        if before.is_some() { Learnt::Corrected } else { Learnt::Learned }
-    }
-
-    fn count(&mut self, class: Class, change: i64) {
-        let learned = &mut self.model.about.learned[class as usize];
-        *learned = learned.saturating_add_signed(change);
-    }
-
-    /// Finds the weights anew and puts the model in the place of the one in the state directory. Running daemons read it within seconds.
+    /// Finds the weights anew and puts the model in the place of the one in the state directory. Running daemons read it
+    /// within seconds.
     ///
     /// # Errors
     ///
     /// If store or model cannot be written: then nothing since the last save was learned.
     pub async fn save(&mut self, now: i64) -> Result<(), LearningError> {
-        if self.notes.is_empty() {
+        if self.lessons.notes.is_empty() {
             return Ok(());
         }
         let generation = self.model.about.generation + 1;
-        let rows = self.notes.iter().map(|(digest, spam)| Learned { digest: *digest, spam: *spam, time: now });
+        let rows = self.lessons.notes.iter().map(|(digest, spam)| Learned { digest: *digest, spam: *spam, time: now });
         self.store.note_learned(rows.collect(), generation).await?;
         self.model.about.generation = generation;
         self.model.about.saved = now;
-        self.model.retrain(&self.samples);
-        file::write(&self.path, &self.model, &self.samples)?;
-        self.notes.clear();
+        self.lessons.teach(&mut self.model);
+        file::write(&self.path, &self.model, &self.lessons.samples)?;
+        self.lessons.notes.clear();
         Ok(())
     }
 }
