@@ -170,6 +170,11 @@ impl Features {
         values(counts)
     }
 
+    /// Whether the message has HTML.
+    pub(super) fn has_markup(&self) -> bool {
+        self.found.iter().any(|feature| feature.kind() == Kind::Markup)
+    }
+
     /// Number of features.
     pub fn len(&self) -> usize {
         self.found.len()

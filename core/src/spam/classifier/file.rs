@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 8 | `MWMODEL2` |
 //! | 4 + 4 | revision of the features, bits of the slots |
-//! | 6 × 8 | id, generation, learned (ham, spam), begun, saved |
+//! | 7 × 8 | id, generation, learned (ham, spam), ham with HTML, begun, saved |
 //! | slots × 4 | weights, 32-bit floats |
 //! | slots | messages with the feature, at most 255 |
 //! | 8 | XXH3 of all before |
@@ -30,7 +30,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const FILE: &str = "model.bin";
 const MAGIC: &[u8; 8] = b"MWMODEL2";
 const OLD_MAGIC: &[u8; 8] = b"MWMODEL1";
-const HEADER: usize = 8 + 4 + 4 + 6 * 8;
+const HEADER: usize = 8 + 4 + 4 + 7 * 8;
 const CHECKSUM: usize = 8;
 /// Size of what judges. Unit: bytes.
 const JUDGING: usize = HEADER + SLOTS * 5 + CHECKSUM;
@@ -153,7 +153,7 @@ fn encode(model: &Model, samples: &Samples) -> Vec<u8> {
     out.extend_from_slice(&REVISION.to_le_bytes());
     out.extend_from_slice(&SLOT_BITS.to_le_bytes());
     let [ham, spam] = about.learned;
-    for number in [about.id, about.generation, ham, spam] {
+    for number in [about.id, about.generation, ham, spam, about.html_ham] {
         out.extend_from_slice(&number.to_le_bytes());
     }
     out.extend_from_slice(&about.begun.to_le_bytes());
@@ -211,8 +211,9 @@ fn decode(bytes: &[u8]) -> Result<Model, Wrong> {
             id: number(0),
             generation: number(1),
             learned: [number(2), number(3)],
-            begun: number(4) as i64,
-            saved: number(5) as i64,
+            html_ham: number(4),
+            begun: number(5) as i64,
+            saved: number(6) as i64,
         },
     })
 }

@@ -2,7 +2,12 @@
 //!
 //! The weights follow from the set of messages that were learned ([`super::samples`]), whatever their order.
 
-use super::{Class, base::BASE, features::Features, samples::Samples};
+use super::{
+    Class,
+    base::BASE,
+    features::Features,
+    samples::{COST, Samples},
+};
 
 /// Slots of the model.
 pub(super) const SLOTS: usize = 1 << super::features::SLOT_BITS;
@@ -30,6 +35,8 @@ pub struct About {
     pub generation: u64,
     /// Messages learned and not taken back: ham, spam.
     pub learned: [u64; 2],
+    /// Ham with HTML among the samples: the kind that varies most.
+    pub html_ham: u64,
     /// When it began. Unit: Unix seconds.
     pub begun: i64,
     /// When it was last saved. Unit: Unix seconds.
@@ -69,7 +76,8 @@ impl Model {
 
     /// Finds the weights that follow from what was learned.
     pub fn retrain(&mut self, samples: &Samples) {
-        (self.weights, self.seen) = samples.fit(|slot| BASE.weight(slot) * BASE_SAYS);
+        self.about.html_ham = samples.html_ham();
+        (self.weights, self.seen) = samples.fit(COST, |slot| BASE.weight(slot) * BASE_SAYS);
     }
 
     /// The scores of a message.

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 /// Most samples of a class that are kept; the oldest go, so that knowledge of what is seen no more fades. A flood of one
 /// class drives out none of the other. Unit: messages. Source: our own limit, some 20 MB in all.
 pub(super) const MOST: usize = 10_000;
-/// How much a message that lies on the wrong side costs. Source: measured; ten times more or less changes little, and
-/// a small cost lets one wrongly learned message do little.
-const COST: f64 = 2.0;
+/// How much a message that lies on the wrong side costs a site's model. Source: measured; four times more tells clean piles no
+/// better, and a small cost lets one wrongly learned message do little.
+pub(super) const COST: f64 = 0.5;
 /// Rounds over all samples. Source: measured; the tenth changes next to nothing.
 const ROUNDS: usize = 12;
 /// So many messages stand in for those of a kind (class, with or without HTML) that were not learned: kinds weigh alike,
@@ -72,6 +72,12 @@ impl Samples {
         self.count
     }
 
+    /// Number of ham with HTML.
+    pub(super) fn html_ham(&self) -> u64 {
+        let samples = self.by_digest.values().map(|(_, sample)| sample);
+        samples.filter(|sample| sample.class == Class::Ham && sample.has_markup()).count() as u64
+    }
+
     /// Takes a message in; of too many of its class the oldest goes.
     pub fn add(&mut self, features: &Features, class: Class) {
         self.put(features.digest(), Sample::of(features, class));
@@ -108,9 +114,9 @@ impl Samples {
     }
 
     /// The weights of all slots, and in how many samples each was seen. `before` is the weight that a slot has already.
-    pub(super) fn fit(&self, before: impl Fn(usize) -> f32) -> (Vec<f32>, Vec<u8>) {
+    pub(super) fn fit(&self, cost: f64, before: impl Fn(usize) -> f32) -> (Vec<f32>, Vec<u8>) {
         let mut rows: Vec<Row<'_>> = self.by_digest.values().map(|(_, sample)| Row::of(sample, &before)).collect();
-        weigh(&mut rows);
+        weigh(&mut rows, cost);
         let mut weights = vec![0.0; SLOTS];
         let mut random = Random(0);
         for _ in 0..ROUNDS {
@@ -180,12 +186,12 @@ impl<'s> Row<'s> {
 
 /// Gives all kinds the same weight in sum, whatever their numbers: 90 % ham do not teach that everything is ham, nor a
 /// pile of letters that every newsletter is spam.
-fn weigh(rows: &mut [Row<'_>]) {
+fn weigh(rows: &mut [Row<'_>], cost: f64) {
     let mut count = [0.0; 4];
     rows.iter().for_each(|row| count[row.kind] += 1.0);
     let share = |kind: usize| 1.0 / (count[kind] + UNSEEN);
     let mean = rows.iter().map(|row| share(row.kind)).sum::<f64>() / rows.len().max(1) as f64;
-    rows.iter_mut().for_each(|row| row.softness = 0.5 * mean / (COST * share(row.kind)));
+    rows.iter_mut().for_each(|row| row.softness = 0.5 * mean / (cost * share(row.kind)));
 }
 
 /// Numbers that are the same on every platform (Knuth's MMIX generator).

@@ -205,6 +205,28 @@ fn points_stay_within_their_bounds_and_one_message_does_not_turn_a_verdict() {
 }
 
 #[test]
+fn html_is_judged_with_care_until_enough_wanted_html_was_learned() {
+    let html = |words: &[&str; 5], count: usize| -> Vec<Features> {
+        let raw = |n: usize| {
+            let text = format!("{} {} number{n}x", words[n % 5], words[n / 5 % 5]);
+            format!(
+                "From: x@example.net\r\nContent-Type: text/html\r\n\r\n<p>we would like to tell you about the {text}</p>\r\n"
+            )
+        };
+        (0..count).map(|n| features(&raw(n))).collect()
+    };
+    let points = |ham: usize| {
+        let mut samples = samples(60, 0);
+        html(&HAM, ham).iter().for_each(|ham| samples.add(ham, Class::Ham));
+        html(&SPAM, 150).iter().for_each(|spam| samples.add(spam, Class::Spam));
+        let spam = &html(&SPAM, 1)[0];
+        model_of(&samples).judge(spam, &bounds()).expect("it judges").points
+    };
+    assert_eq!(points(99), Points::ZERO);
+    assert!(points(100) > Points::ZERO);
+}
+
+#[test]
 fn of_too_many_samples_the_oldest_of_the_class_go() {
     let ham = pile(&HAM, 60);
     let mut samples = Samples::default();
