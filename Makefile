@@ -36,7 +36,7 @@ BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 # What benchmarks need, always chosen together, so that dependencies are built once.
 MEASURED := -p mailward -p mailward-core -p mailward-ffi -p mailward-tests
 
-.PHONY: help run build release library test lint setup-build setup-test corpus doors accuracy bench flood soak unpack-clamd clean install install-library deb package-test
+.PHONY: help run build release library test lint setup-build setup-test corpus doors base-model accuracy bench flood soak unpack-clamd clean install install-library deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -134,6 +134,11 @@ doors: setup-build setup-test build ## The same explanations from Postfix, Exim,
 	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make doors MAILWARD_CORPUS=DIR [MESSAGES=2000]"; exit 2; }
 	MAILWARD_BIN=$(CURDIR)/target/debug/mailward MAILWARD_CORPUS="$(abspath $(MAILWARD_CORPUS))" MAILWARD_MESSAGES=$(or $(MESSAGES),2000) \
 		$(CARGO) test --locked $(IGNORE) -p mailward-tests --test e2e doors:: -- --nocapture
+
+base-model: ## Train the base model anew: MAILWARD_CORPUS="DIR..." with DIR/{ham,spam}, neutralised; docs/model-card.md.
+	@[ -n "$(MAILWARD_CORPUS)" ] || { echo "usage: make base-model MAILWARD_CORPUS=\"DIR...\", see docs/model-card.md"; exit 2; }
+	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example base_model -- \
+	    core/src/spam/classifier/base.bin $(MAILWARD_CORPUS)
 
 accuracy: release ## What the filter reaches on labelled mail: MAILWARD_CORPUS=DIR with an index.tsv, see docs/evaluation.md; EVAL="more arguments".
 	@[ -e "$(MAILWARD_CORPUS)/index.tsv" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/evaluation.md"; exit 2; }
