@@ -8,7 +8,7 @@ use crate::{
     message::{self, MessageFacts, Rewritten},
     policy::Decision,
     session::{ClientNetwork, Connection, Direction, Transaction},
-    spam::{self, AtEnd, classifier},
+    spam::{self, AtEnd, Facts, classifier},
     verdict::{Edit, Finding, Reference},
 };
 use bytes::Bytes;
@@ -187,9 +187,14 @@ pub(super) async fn judge(
             }
             _ => None,
         };
+        let facts = Facts::of(&at_end);
+        let mut findings = spam::judge(&engine.spam, &facts);
+        if direction == Direction::Inbound {
+            findings.extend(engine.phishing.judge(&facts));
+        }
         let content = Content {
             learned,
-            findings: spam::judge(&engine.spam, &at_end),
+            findings,
             forged: forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value))),
             facts: message::facts(&message, engine.asks.message),
             scan,
