@@ -9,6 +9,9 @@ const WORDS: usize = 6;
 /// Fewest characters of a name without blanks that is looked for inside longer words. Source: our own limit.
 const INSIDE_CHARS: usize = 3;
 
+/// Fewest characters of a name that is looked for inside a domain. Source: our own limit; shorter ones stand in words.
+const NAMED_CHARS: usize = 5;
+
 /// Words that a sender puts beside a brand to speak for it.
 const SERVICE: &[&str] = &[
     "account",
@@ -223,6 +226,14 @@ impl Brands {
             host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
         brand.domains.iter().any(below) || brand.families.iter().any(|label| is_family(label, host))
+    }
+
+    /// Whether the first label of the registered domain holds the brand's name.
+    pub(super) fn is_named_in(&self, brand: usize, site: &str) -> bool {
+        let label: String =
+            site.split('.').next().unwrap_or_default().chars().filter(|c| c.is_alphanumeric()).collect();
+        let name = self.list.get(brand).map(|brand| fold::squashed(&brand.name)).unwrap_or_default();
+        name.len() >= NAMED_CHARS && label.contains(&name)
     }
 
     /// Whether the registered domain is one of any brand.

@@ -74,9 +74,13 @@ impl<'c, 'a> Case<'c, 'a> {
         }
     }
 
-    /// Whether sender or links are of this brand.
+    /// Whether sender or links are of this brand. The table does not know all domains of all firms: one that holds the
+    /// name, without words of alarm, is taken for the firm's.
     pub(super) fn is_of(&self, brand: usize) -> bool {
-        self.room.brands.owns(brand, &self.facts.from_domain)
+        let from = &self.facts.from_domain;
+        let alike = || self.likened.iter().any(|(host, _)| host == from);
+        self.room.brands.owns(brand, from)
+            || self.room.brands.is_named_in(brand, &self.facts.from_site) && !alike()
             || self.places.iter().any(|place| self.room.brands.owns(brand, &place.host))
     }
 

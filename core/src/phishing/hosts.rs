@@ -8,6 +8,7 @@ use std::{collections::HashSet, sync::LazyLock};
 pub(super) struct Hosts {
     pictures: HashSet<&'static str>,
     tenants: HashSet<&'static str>,
+    trackers: HashSet<&'static str>,
 }
 
 pub(super) static HOSTS: LazyLock<Hosts> = LazyLock::new(|| {
@@ -15,6 +16,7 @@ pub(super) static HOSTS: LazyLock<Hosts> = LazyLock::new(|| {
     for (section, host) in rows(include_str!("hosts.txt")) {
         match section {
             "pictures" => hosts.pictures.insert(host),
+            "tracker" => hosts.trackers.insert(host),
             _ => hosts.tenants.insert(host),
         };
     }
@@ -35,6 +37,11 @@ impl Hosts {
         upwards(host).any(|name| self.pictures.contains(name))
     }
 
+    /// Whether the host counts clicks for many senders.
+    pub(super) fn counts_clicks(&self, host: &str) -> bool {
+        upwards(host).any(|name| self.trackers.contains(name))
+    }
+
     /// Whether the domain was given by a provider to one of its customers.
     pub(super) fn is_tenant(&self, domain: &str) -> bool {
         upwards(domain).skip(1).any(|name| self.tenants.contains(name))
@@ -50,7 +57,10 @@ mod tests {
         assert!(HOSTS.shows_anybodys_pictures("i.imgur.com") && !HOSTS.shows_anybodys_pictures("notimgur.com"));
         assert!(HOSTS.is_tenant("a1.firebaseapp.com") && !HOSTS.is_tenant("firebaseapp.com"));
         for (section, host) in rows(include_str!("hosts.txt")) {
-            assert!(["pictures", "tenant"].contains(&section) && host == host.to_lowercase(), "{section} {host}");
+            assert!(
+                ["pictures", "tenant", "tracker"].contains(&section) && host == host.to_lowercase(),
+                "{section} {host}"
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 /// abbreviations of many.
 const WORD_CHARS: usize = 5;
 /// Fewest characters of a name of which one may differ. Source: our own limit; shorter words differ by one from others.
-const ONE_CHARS: usize = 6;
+const ONE_CHARS: usize = 7;
 /// Fewest characters of a name of which two may differ. Source: our own limit.
 const TWO_CHARS: usize = 11;
 /// Longest label that is compared letter by letter. Unit: characters. Source: the longest names of the table.
@@ -31,17 +31,10 @@ const ALARM: &[&str] = &[
     "banking",
     "billing",
     "bonus",
-    "cancel",
     "claim",
-    "claims",
-    "client",
     "confirm",
     "confirmation",
-    "connect",
-    "customer",
-    "customers",
     "delivery",
-    "device",
     "gift",
     "gifts",
     "help",
@@ -50,13 +43,8 @@ const ALARM: &[&str] = &[
     "invoice",
     "kunden",
     "kundenservice",
-    "live",
     "login",
-    "mail",
     "notice",
-    "notification",
-    "notifications",
-    "online",
     "parcel",
     "pay",
     "payment",
@@ -77,20 +65,15 @@ const ALARM: &[&str] = &[
     "secure",
     "secured",
     "security",
-    "service",
-    "services",
     "signin",
     "sicherheit",
     "soporte",
     "suporte",
     "support",
-    "track",
-    "tracking",
     "unlock",
     "update",
     "updates",
     "upgrade",
-    "user",
     "validate",
     "validation",
     "verification",
@@ -99,7 +82,6 @@ const ALARM: &[&str] = &[
     "verifizierung",
     "wallet",
     "warning",
-    "web",
     "webmail",
 ];
 
@@ -187,12 +169,20 @@ impl Lookalikes {
     /// Whom the host looks like, if it is not of those whom it looks like.
     pub(super) fn of(&self, host: &str, brands: &Brands) -> Option<Likened> {
         let site = registered(host);
-        if self.own.contains(site) || brands.knows(site) || !site.contains('.') {
+        if self.own.contains(site) || brands.knows(site) || !self.may_exist(site) {
             return None;
         }
         let label = site.split('.').next().unwrap_or_default();
         let found = self.spelled(label).or_else(|| self.near(label)).or_else(|| self.added(label));
         found.or_else(|| self.below(host.strip_suffix(site)?))
+    }
+
+    /// Whether there are domains under such a suffix, public ones or the site's own.
+    fn may_exist(&self, site: &str) -> bool {
+        let Some((_, suffix)) = site.split_once('.') else { return false };
+        let known = psl::suffix(site.as_bytes()).is_some_and(|suffix| suffix.is_known());
+        let own = |own: &String| own.split_once('.').is_some_and(|(_, own)| own == suffix);
+        known && !site.contains(['<', '>', '"']) || self.own.iter().any(own)
     }
 
     fn likened(&self, number: usize, likeness: Likeness) -> Option<Likened> {

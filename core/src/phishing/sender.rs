@@ -11,7 +11,7 @@ use crate::{spam::Seen, verdict::Attack};
 pub(super) const RULES: &[Rule] = &[
     rule(
         "phishing.bare-domain",
-        150,
+        250,
         Attack::ImpersonationBrand,
         "RFC 5321 §2.3.5: only names that DNS resolves may stand in addresses of public mail",
         "The sender's domain is a single word.",
@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "phishing.brand-name",
-        300,
+        350,
         Attack::ImpersonationBrand,
         "MITRE ATT&CK T1656: the name that a reader sees is a firm's, address and links are not",
         "The sender's name is that of a firm or authority, and neither address nor links are.",
@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "phishing.brand-named",
-        200,
+        250,
         Attack::ImpersonationBrand,
         "MITRE ATT&CK T1656: the name that a reader sees is a firm's, address and links are not",
         "The sender's name holds that of a firm or authority, and neither address nor links are of it.",
@@ -43,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "phishing.decorated-name",
-        75,
+        125,
         Attack::PrizeLure,
         "our own observation: arrows and pictures draw the eye to a name that nobody knows",
         "The sender's name is decorated with arrows, pictures or stars.",
@@ -67,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "phishing.tenant-sender",
-        125,
+        200,
         Attack::ImpersonationBrand,
         "our own observation: free accounts of cloud providers send under a name that none of their owners chose",
         "The sender's domain is one that a cloud provider gives to accounts without a domain of their own.",

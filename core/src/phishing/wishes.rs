@@ -11,7 +11,7 @@ use crate::{spam::Seen, verdict::Attack};
 pub(super) const RULES: &[Rule] = &[
     rule(
         "phishing.brand-lure",
-        150,
+        200,
         Attack::CredentialTheft,
         "APWG: a known firm, an alarm or a gift, and a link that is not the firm's",
         "In the name of a firm that it is not of, the message speaks of accounts, payments or gifts.",
@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "phishing.credential-site",
-        150,
+        225,
         Attack::CredentialTheft,
         "MITRE ATT&CK T1566.002: credentials are asked for where nobody shows who he is",
         "The text speaks of accounts or payments, and the links lead where the sender is not.",
@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "phishing.lure-site",
-        150,
+        225,
         Attack::PrizeLure,
         "FTC on prize fraud: a gift for a survey, and a fee at its end",
         "The text promises gifts, and the links lead where the sender is not.",
@@ -82,9 +82,10 @@ fn is_letter(case: &Case<'_, '_>) -> bool {
 }
 
 fn brand_lure(case: &Case<'_, '_>) -> Option<Seen> {
-    let claims =
-        [case.name.filter(|claim| claim.sure || claim.alone && claim.serves), case.subject.filter(|claim| claim.sure)];
-    let claim = claims.into_iter().flatten().find(|claim| !case.is_of(claim.brand))?;
+    let named = case.name.filter(|claim| claim.sure || claim.alone && claim.serves);
+    // Shops write of other firms in their subjects, and lead to themselves.
+    let spoken_of = case.subject.filter(|claim| claim.sure && leads_astray(case));
+    let claim = [named, spoken_of].into_iter().flatten().find(|claim| !case.is_of(claim.brand))?;
     let wants = case.wants.credentials().max(case.wants.lures());
     (wants >= SOME && is_letter(case)).then(|| Seen::Fact(format!("{}, {wants} phrases", case.brand_name(claim.brand))))
 }
@@ -101,7 +102,9 @@ fn credential_words(case: &Case<'_, '_>) -> Option<Seen> {
 
 fn lure_site(case: &Case<'_, '_>) -> Option<Seen> {
     let wants = case.wants.lures();
-    if wants >= SOME && is_letter(case) && leads_astray(case) { count(wants) } else { None }
+    // One of the two is enough: both are said because it leads astray.
+    let astray = is_letter(case) && leads_astray(case) && credential_site(case).is_none();
+    if wants >= SOME && astray { count(wants) } else { None }
 }
 
 fn lure_words(case: &Case<'_, '_>) -> Option<Seen> {
