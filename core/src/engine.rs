@@ -14,9 +14,11 @@ mod judges;
 mod learned;
 mod learning;
 mod load;
+mod notices;
 mod open;
 mod outbound;
 mod pending;
+mod quarantine;
 mod rcpt;
 mod replay;
 mod report;
@@ -27,7 +29,7 @@ mod tagging;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
-pub use learning::{Learner, LearningError, Learnt, features, replace_model};
+pub use learning::{Learner, LearningError, Learnt, Lessons, features, replace_model};
 pub use replay::{Ended, Replayed};
 pub use report::{Refusal, Report};
 pub use shadow::{Again, Seen};
@@ -39,7 +41,7 @@ use crate::{
         Deadline, Journal, Outcome,
         meter::{Service, Work},
     },
-    malware,
+    malware, notices as notice,
     policy::{self, AuthenticationResults, Facts},
     recipients::dha::Tally,
     reputation::{self, Standing, rates},
@@ -431,6 +433,12 @@ impl Session {
             return self.deferred(time, open, "internal.no-recipient");
         }
 
+        let whole = overflow.is_none();
+        let release_fields = match self.released(time, open, &raw, whole).await {
+            Ok(fields) => fields,
+            Err(judged) => return judged,
+        };
+
         let spf = match open.spf.answer().await {
             Ok(spf) => spf.cloned(),
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
@@ -442,16 +450,19 @@ impl Session {
         let rules = if self.journal.has_answer("scan") { content::Rules::Nobody } else { rules };
         let network = self.counted_network();
         let content = content::judge(engine, network, &self.connection, &open.transaction, raw.clone(), rules, time);
-        let content = deadline.bound(content);
+        let content = async {
+            let content = deadline.bound(content).await;
+            let listed = self.ask_content_lists(&content, deadline).await;
+            (content, listed)
+        };
         let scan = engine.shared.meter.ask_if_any(Service::Scan, scan);
         // Where this process scans there is nothing to record: a replay scans anew.
         let scan = async { if served { self.journal.ask("scan", scan).await } else { None } };
         let clamd = malware::ask(&engine.malware, engine.shared.script(), &raw, deadline);
         let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
-        // Without the end of the body nothing can be said about its signatures, nor by DMARC.
-        let whole = overflow.is_none();
         let authentication = async {
+            // Without the end of the body nothing can be said about its signatures, nor by DMARC.
             match whole {
                 true => {
                     let started = std::time::Instant::now();
@@ -462,11 +473,11 @@ impl Session {
                 false => None,
             }
         };
-        let (content, scan, clamd, authentication) = tokio::join!(content, scan, clamd, authentication);
+        let ((content, listed), scan, clamd, authentication) = tokio::join!(content, scan, clamd, authentication);
         if let Some(witness) = &mut self.witness {
             witness.clamd = clamd.as_ref().and_then(|answer| serde_json::to_value(answer).ok());
         }
-        let Content { facts, scan: seen, mut findings, learned, forged } = match content {
+        let Content { facts, scan: seen, mut findings, learned, forged, questions: _ } = match content {
             Outcome::Done(Ok(content)) => content,
             Outcome::Done(Err(Unjudged::Panicked)) => return self.deferred(time, open, "internal.panic"),
             Outcome::Done(Err(Unjudged::Overloaded)) => return self.deferred(time, open, "rates.load"),
@@ -498,11 +509,20 @@ impl Session {
                 false => engine.authenticator.judge(results),
             });
         }
+        if direction == Direction::Inbound
+            && let (false, Some(results)) = (self.is_relay() || self.local_submission, &authentication)
+            && results.dmarc.result != authentication::DmarcResult::Temperror
+        {
+            let proven = learned::authenticated_domain(results, spf.as_ref()).is_some();
+            let is_list = facts.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("List-Id"));
+            judgement.findings.extend(engine.phishing.judge_author(&results.from.domains, proven, is_list));
+        }
         let seen = seen.completed_by(scan);
         if let Some(witness) = &mut self.witness {
             witness.scan = serde_json::to_value(Outcome::Done(&seen)).ok();
         }
         judgement.merge(malware::judge(&engine.malware, &seen, clamd.as_ref()));
+        judgement.merge(reputation::content::judge(&engine.reputation.settings().content, &listed));
         let authenticated = (spf.as_ref(), authentication.as_ref());
         let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
         judgement.findings.extend(findings);
@@ -527,6 +547,7 @@ impl Session {
             authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: rights.as_ref().or(judgement.reply.as_ref()),
             early_of_outbound: rights.is_some(),
+            complete: whole,
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
@@ -549,6 +570,11 @@ impl Session {
         let mut explanation = Explanation::of_message(&facts, &decision);
         explanation.add_findings(broken);
         explanation.signed.clone_from(&signatures.labels);
+        let sender_is_proved = direction == Direction::Outbound
+            || authentication::proves_sender(&open.transaction.sender, spf.as_ref(), authentication.as_ref());
+        let (notices, explained) =
+            notice::plan(&engine.notices, &engine.policy, &decision.told, &facts, sender_is_proved);
+        explanation.notices = explained;
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {
             decision.verdict.edits.extend(
@@ -556,12 +582,16 @@ impl Session {
                     .into_iter()
                     .map(|occurrence| Edit::RemoveHeader { name: "Authentication-Results".to_owned(), occurrence }),
             );
+            decision.verdict.edits.extend(self.without_release(release_fields));
             if let Some(results) = &authentication {
                 decision.verdict.edits.push(self.results_header(spf.as_ref(), results).await);
             }
         }
         signatures.add_to(&mut decision.verdict.edits);
-        self.finish(time, open, explanation, decision).await
+        let judged = self.finish(time, open, explanation, decision).await;
+        let judged = self.keep(judged, open, &raw, message).await;
+        self.post(&judged, &notices, &card, message).await;
+        judged
     }
 }
 

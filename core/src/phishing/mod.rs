@@ -22,7 +22,7 @@ pub use rules::{RULES, Rule};
 pub use settings::{Brand, Person, Settings};
 
 use crate::{
-    spam::{Facts, registered},
+    spam::{Facts, Seen},
     verdict::Finding,
 };
 use brands::Brands;
@@ -58,18 +58,21 @@ impl Phishing {
     pub fn judge(&self, facts: &Facts<'_>) -> Vec<Finding> {
         let case = Case::of(self, facts, &[]);
         let rules = RULES.iter().filter(|rule| !self.settings.disabled.contains(rule.id));
-        rules.filter_map(|rule| Some(self.finding(rule, (rule.run)(&case)?))).collect()
+        rules.filter_map(|rule| Some(self.finding(rule, rule.run?(&case)?))).collect()
     }
 
-    fn finding(&self, rule: &Rule, seen: crate::spam::Seen) -> Finding {
+    /// Whether an author of the site's own domain is proven by nothing. `proven`: whether DMARC, a signature or SPF proves the
+    /// author's domain. Mail of lists comes back so.
+    pub fn judge_author(&self, domains: &[String], proven: bool, is_list: bool) -> Option<Finding> {
+        let rule = &sender::OWN_DOMAIN;
+        let own = domains.iter().find(|domain| self.own.contains(domain))?;
+        let enabled = !proven && !is_list && !self.settings.disabled.contains(rule.id);
+        enabled.then(|| self.finding(rule, Seen::Fact(own.clone())))
+    }
+
+    fn finding(&self, rule: &Rule, seen: Seen) -> Finding {
         let weight = self.settings.overrides.get(rule.id).copied().unwrap_or(rule.weight);
         seen.beside(Finding::new(rule.id, weight, rule.source).of_attack(Some(rule.attack)))
-    }
-
-    /// Whether the domain is the site's own.
-    pub fn is_own(&self, domain: &str) -> bool {
-        let site = registered(domain);
-        self.own.iter().any(|own| registered(own) == site)
     }
 }
 

@@ -20,14 +20,14 @@ pub struct Rule {
     pub source: &'static str,
     /// What the rule says, as one sentence.
     pub about: &'static str,
-    /// Whether the rule hits, and what it saw.
-    pub(super) run: fn(&Case<'_, '_>) -> Option<Seen>,
+    /// Whether the rule hits, and what it saw; `None` for a rule that waits for authentication.
+    pub(super) run: Option<fn(&Case<'_, '_>) -> Option<Seen>>,
 }
 
 /// All rules, sorted by id. Points are measured on real mail, so that ordinary mail stays below one and a half.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
     let tables = [links::RULES, pages::RULES, sender::RULES, thread::RULES, wishes::RULES];
-    let mut rules: Vec<&Rule> = tables.into_iter().flatten().collect();
+    let mut rules: Vec<&Rule> = tables.into_iter().flatten().chain([&sender::OWN_DOMAIN]).collect();
     rules.sort_by_key(|rule| rule.id);
     rules
 });
@@ -41,5 +41,5 @@ pub(super) const fn rule(
     about: &'static str,
     run: fn(&Case<'_, '_>) -> Option<Seen>,
 ) -> Rule {
-    Rule { id, weight: Points::hundredths(hundredths), attack, source, about, run }
+    Rule { id, weight: Points::hundredths(hundredths), attack, source, about, run: Some(run) }
 }

@@ -6,7 +6,10 @@ use super::{
     hosts::HOSTS,
     rules::{Rule, rule},
 };
-use crate::{spam::Seen, verdict::Attack};
+use crate::{
+    spam::Seen,
+    verdict::{Attack, Points},
+};
 
 pub(super) const RULES: &[Rule] = &[
     rule(
@@ -74,6 +77,16 @@ pub(super) const RULES: &[Rule] = &[
         tenant_sender,
     ),
 ];
+
+/// Judged once authentication has answered.
+pub(super) static OWN_DOMAIN: Rule = Rule {
+    id: "phishing.own-domain",
+    weight: Points::hundredths(200),
+    attack: Attack::ImpersonationPerson,
+    source: "RFC 7489 §2.1: mail of the own domain that comes from outside without any proof is not of it",
+    about: "The sender's domain is the site's own, the message comes from outside, and nothing proves it.",
+    run: None,
+};
 
 fn bare_domain(case: &Case<'_, '_>) -> Option<Seen> {
     let domain = &case.facts.from_domain;
