@@ -509,6 +509,14 @@ impl Session {
                 false => engine.authenticator.judge(results),
             });
         }
+        if direction == Direction::Inbound
+            && let (false, Some(results)) = (self.is_relay() || self.local_submission, &authentication)
+            && results.dmarc.result != authentication::DmarcResult::Temperror
+        {
+            let proven = learned::authenticated_domain(results, spf.as_ref()).is_some();
+            let is_list = facts.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("List-Id"));
+            judgement.findings.extend(engine.phishing.judge_author(&results.from.domains, proven, is_list));
+        }
         let seen = seen.completed_by(scan);
         if let Some(witness) = &mut self.witness {
             witness.scan = serde_json::to_value(Outcome::Done(&seen)).ok();

@@ -26,6 +26,8 @@ pub mod malware;
 
 pub mod spam;
 
+pub mod phishing;
+
 pub mod score;
 
 pub mod policy;

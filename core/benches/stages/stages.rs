@@ -8,10 +8,11 @@ use mailward_core::{
     lookup::{Deadline, dns::Zone},
     malware::{self, Scanner},
     message::{self, Bounds, Message, MessageFacts, Wanted},
+    phishing::Phishing,
     policy::{self, AuthenticationResults, Facts},
     score,
     session::{Address, Connection, Direction, Recipient, ReversePath},
-    spam::{self, AtEnd},
+    spam::{self, AtEnd, Facts as SpamFacts},
     verdict::Host,
 };
 use std::{
@@ -51,7 +52,13 @@ pub(crate) fn measure(sample: &Sample) {
     let sender = ReversePath::parse(b"<sender@d1.example>").expect("an address");
     let recipients = [Recipient { address: Address::parse(b"<alice@rig.test>").expect("one"), groups: Vec::new() }];
     let envelope = Envelope { connection: &connection, sender: &sender, recipients: &recipients };
-    timed("rules", &parsed, |message| drop(black_box(spam::judge(&config.spam, &envelope.with(message)))));
+    timed("rules", &parsed, |message| {
+        drop(black_box(spam::judge(&config.spam, &SpamFacts::of(&envelope.with(message)))))
+    });
+    let phishing = Phishing::new(config.phishing.clone(), ["rig.test"]);
+    timed("phishing, facts of rules included", &parsed, |message| {
+        drop(black_box(phishing.judge(&SpamFacts::of(&envelope.with(message)))));
+    });
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let resolver = Resolver::scripted(Zone::default()).expect("a scripted resolver");
@@ -69,7 +76,8 @@ pub(crate) fn measure(sample: &Sample) {
 
     let reports: Vec<_> = parsed.iter().map(|message| warm.scan(message)).collect();
     let facts: Vec<MessageFacts> = parsed.iter().map(|message| message::facts(message, Wanted::default())).collect();
-    let findings: Vec<_> = parsed.iter().map(|message| spam::judge(&config.spam, &envelope.with(message))).collect();
+    let findings: Vec<_> =
+        parsed.iter().map(|message| spam::judge(&config.spam, &SpamFacts::of(&envelope.with(message)))).collect();
     let numbers: Vec<usize> = (0..parsed.len()).collect();
     let authentication = AuthenticationResults::default();
     let card = |n: usize| {

@@ -13,11 +13,13 @@ mod learned;
 mod malware;
 pub mod metrics;
 mod outbound;
+mod phishing;
 mod policy;
 mod quarantine;
 mod rates;
 pub mod reader;
 mod reputation;
+mod rule_weights;
 mod score;
 pub mod sections;
 mod shadow;
@@ -81,6 +83,8 @@ pub struct Config {
     pub malware: crate::malware::Settings,
     /// `[spam]`.
     pub spam: crate::spam::Settings,
+    /// `[phishing]`.
+    pub phishing: crate::phishing::Settings,
     /// `[score]`.
     pub score: crate::score::Settings,
     /// `[[policy]]`, `[[settings]]`, `[trial]` and what belongs to them.
@@ -206,6 +210,7 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         arc: outbound.arc,
         malware: malware::read(&mut root, &mut faults),
         spam: spam::read(&mut root, &mut faults),
+        phishing: phishing::read(&mut root, &mut faults),
         score,
         policy,
         quarantine: quarantine::read(&mut root, &mut faults),

@@ -1,34 +1,17 @@
 //! `[spam]`: weights of the content rules, and bounds of the classifier.
 
-use super::{
-    diagnostic::{Faults, did_you_mean},
-    reader::{Table, points_of},
-};
+use super::{diagnostic::Faults, reader::Table, rule_weights};
 use crate::{
     spam::{RULES, Settings, classifier},
     verdict::Points,
 };
-use std::ops::Range;
 
 /// Reads `[spam]`.
 pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
-    let mut settings = Settings::default();
     let mut table = root.section("spam", faults);
-    for id in table.strings("disabled", faults).unwrap_or_default() {
-        if is_rule(id.get_ref(), id.span(), faults) {
-            settings.disabled.insert(id.into_inner());
-        }
-    }
-    if let Some(mut points) = table.table("points", faults) {
-        let rows = points.take_rest();
-        for (id, place, span, value) in rows {
-            match points_of(&value) {
-                Some(weight) if is_rule(&id, place, faults) => drop(settings.overrides.insert(id, weight)),
-                Some(_) => {}
-                None => points.wrong_type(&id, span, "a number of points such as 2.5", &value, faults),
-            }
-        }
-    }
+    let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+    let (overrides, disabled) = rule_weights::read(&mut table, "content", &ids, faults);
+    let mut settings = Settings { overrides, disabled, ..Settings::default() };
     classifier(&mut settings.classifier, &mut table, faults);
     table.finish(faults);
     settings
@@ -55,15 +38,6 @@ fn classifier(settings: &mut classifier::Settings, table: &mut Table<'_>, faults
             _ => *bound = points,
         }
     }
-}
-
-fn is_rule(id: &str, place: Range<usize>, faults: &mut Faults<'_>) -> bool {
-    let known = RULES.iter().any(|rule| rule.id == id);
-    if !known {
-        let advice = did_you_mean(id, RULES.iter().map(|rule| rule.id));
-        faults.at(place, format!("no content rule is named \"{id}\"{advice}"));
-    }
-    known
 }
 
 #[cfg(test)]

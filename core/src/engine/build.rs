@@ -16,6 +16,7 @@ use crate::{
     message::Bounds,
     notices,
     outbound::{self, Rights},
+    phishing::Phishing,
     policy::{self, AddressList},
     quarantine,
     recipients::{
@@ -67,6 +68,7 @@ pub struct Engine {
     pub(super) malware: malware::Settings,
     pub(super) judges: Judges,
     pub(super) spam: spam::Settings,
+    pub(super) phishing: Phishing,
     pub(super) score: score::Settings,
     pub(super) policy: policy::Settings,
     pub(super) asks: policy::Asks,
@@ -392,6 +394,8 @@ impl Engine {
         // What the limits let in is looked at: a field past the bound could name another author.
         let bounds = Bounds::default();
         let bounds = Bounds { headers: bounds.headers.max(config.limits.header_count), ..bounds };
+        let domains = directory_settings.domains.iter().map(String::as_str);
+        let phishing = Phishing::new(config.phishing, domains);
         Ok(Engine {
             limits: config.limits,
             deadlines: config.deadlines,
@@ -413,6 +417,7 @@ impl Engine {
             malware: config.malware,
             // As many may be on their way back to their place as are at work.
             judges: Judges::new(scanner, 2 * processors),
+            phishing,
             spam: config.spam,
             score: config.score,
             asks: config.policy.asks(),

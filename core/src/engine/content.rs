@@ -12,7 +12,7 @@ use crate::{
         content::{Answer, Question, Seen},
     },
     session::{ClientNetwork, Connection, Direction, Transaction},
-    spam::{self, AtEnd, classifier},
+    spam::{self, AtEnd, Facts, classifier},
     verdict::{Edit, Finding, Reference},
 };
 use bytes::Bytes;
@@ -202,7 +202,8 @@ pub(super) async fn judge(
             now,
         };
         let our_id = engine.authenticator.authserv_id(connection.mta_name.as_deref());
-        let findings = spam::judge(&engine.spam, &at_end);
+        let known = Facts::of(&at_end);
+        let mut findings = spam::judge(&engine.spam, &known);
         let learned = match (direction, engine.classifier_in_force()) {
             (Direction::Inbound, Some(model)) => {
                 let bounds = &engine.spam.classifier.bounds;
@@ -211,6 +212,9 @@ pub(super) async fn judge(
             }
             _ => None,
         };
+        if direction == Direction::Inbound {
+            findings.extend(engine.phishing.judge(&known));
+        }
         let seen = Seen { connection: &connection, sender: &sender, message: &message };
         let questions = match direction {
             Direction::Inbound => reputation::content::questions(&engine.reputation.settings().content, &seen),

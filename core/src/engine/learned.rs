@@ -151,7 +151,7 @@ fn confirmed_names<'a>(client: &'a Answers, client_name: Option<&'a str>) -> imp
 
 /// The domain of the author, if anything proves it: DMARC, a signature of that organisation, or SPF for it. What a message
 /// only claims must neither earn nor spoil a reputation.
-fn authenticated_domain<'r>(results: &'r Results, spf: Option<&SpfResults>) -> Option<&'r str> {
+pub(super) fn authenticated_domain<'r>(results: &'r Results, spf: Option<&SpfResults>) -> Option<&'r str> {
     let [domain] = results.from.domains.as_slice() else { return None };
     let signed = results.signatures.iter().any(|s| s.aligned && s.result == DkimResult::Pass);
     let by_spf = spf.and_then(|spf| spf.mail.as_ref()).is_some_and(|mail| {

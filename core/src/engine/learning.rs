@@ -230,7 +230,7 @@ fn findings(message: &Message<'_>) -> Vec<crate::verdict::Finding> {
         message,
         now: message.date.unwrap_or_default(),
     };
-    spam::judge(&spam::Settings::default(), &at_end)
+    spam::judge(&spam::Settings::default(), &spam::Facts::of(&at_end))
 }
 
 /// Puts another model in the place of the one there is, or with `None` removes it. What was learned before may be

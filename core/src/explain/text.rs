@@ -156,6 +156,9 @@ impl Out {
         if !finding.source.is_empty() {
             let _ = write!(line, "  [{}]", finding.source);
         }
+        if let Some(attack) = finding.attack {
+            let _ = write!(line, "  {}", attack.word());
+        }
         self.raw(&line);
     }
 }

@@ -11,44 +11,46 @@ use crate::{
 };
 
 /// A message as the rules see it.
-pub(super) struct Facts<'a> {
+#[derive(Debug)]
+pub struct Facts<'a> {
     /// Envelope sender.
-    pub(super) sender: &'a ReversePath,
+    pub(crate) sender: &'a ReversePath,
     /// Accepted recipients.
-    pub(super) recipients: &'a [Recipient],
+    pub(crate) recipients: &'a [Recipient],
     /// The message.
-    pub(super) message: &'a Message<'a>,
+    pub(crate) message: &'a Message<'a>,
     /// When the message ended, in Unix seconds.
-    pub(super) now: i64,
+    pub(crate) now: i64,
     /// First mailbox of From.
-    pub(super) from: Option<&'a Mailbox>,
+    pub(crate) from: Option<&'a Mailbox>,
     /// Its domain, lower case; empty if there is none.
-    pub(super) from_domain: String,
+    pub(crate) from_domain: String,
     /// The registered part of that domain.
-    pub(super) from_site: String,
+    pub(crate) from_site: String,
     /// Whether the message came through a mailing list.
-    pub(super) is_list: bool,
+    pub(crate) is_list: bool,
     /// The text that a reader sees.
-    pub(super) body: Wording,
+    pub(crate) body: Wording,
     /// The subject.
-    pub(super) subject: Wording,
+    pub(crate) subject: Wording,
     /// The sender's display name.
-    pub(super) name: Wording,
+    pub(crate) name: Wording,
     /// Phrases of the table that the body holds.
-    pub(super) phrases: Phrases,
+    pub(crate) phrases: Phrases,
     /// Phrases of the table that the subject holds.
-    pub(super) subject_phrases: Phrases,
+    pub(crate) subject_phrases: Phrases,
     /// Links that a reader may follow.
-    pub(super) links: Vec<Followed<'a>>,
+    pub(crate) links: Vec<Followed<'a>>,
 }
 
 /// A link that a reader may follow.
-pub(super) struct Followed<'a> {
-    pub(super) link: &'a Link,
+#[derive(Debug)]
+pub(crate) struct Followed<'a> {
+    pub(crate) link: &'a Link,
     /// The part of the host that somebody registered; empty for links without host.
-    pub(super) site: &'a str,
+    pub(crate) site: &'a str,
     /// What is known of the host.
-    pub(super) kind: Option<hosts::Kind>,
+    pub(crate) kind: Option<hosts::Kind>,
 }
 
 impl<'a> Followed<'a> {
@@ -57,14 +59,15 @@ impl<'a> Followed<'a> {
     }
 
     /// Everything of the URL after the host and port.
-    pub(super) fn path(&self) -> &'a str {
+    pub(crate) fn path(&self) -> &'a str {
         let rest = self.link.url.split_once("://").map_or("", |(_, rest)| rest);
         rest.find('/').map_or("", |at| &rest[at..])
     }
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(at_end: &AtEnd<'a>) -> Self {
+    /// Finds out once what several rules need.
+    pub fn of(at_end: &AtEnd<'a>) -> Self {
         let message = at_end.message;
         let from = message.from.first();
         let from_domain = from.map(Mailbox::domain).unwrap_or_default();
@@ -90,17 +93,17 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether a field of this name is there.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.message.headers.has(name)
     }
 
     /// Links behind words, a form or in text that lead to a web host.
-    pub(super) fn web_links(&self) -> impl Iterator<Item = &Followed<'a>> {
+    pub(crate) fn web_links(&self) -> impl Iterator<Item = &Followed<'a>> {
         self.links.iter().filter(|followed| !followed.link.host.is_empty())
     }
 
     /// Whether the message offers a link to the web.
-    pub(super) fn has_web_link(&self) -> bool {
+    pub(crate) fn has_web_link(&self) -> bool {
         self.web_links().next().is_some()
     }
 }

@@ -1,7 +1,7 @@
 //! Tables of hosts, and what domains belong together.
 
 use super::tables;
-pub(super) use crate::session::registered;
+pub(crate) use crate::session::registered;
 use std::{
     collections::{HashMap, HashSet},
     sync::LazyLock,
@@ -9,7 +9,7 @@ use std::{
 
 /// What is known of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Freemail,
     Shortener,
     Rewriter,
@@ -49,7 +49,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
 const LABELS: usize = 8;
 
 /// What is known of the host, or of a domain above it.
-pub(super) fn kind(host: &str) -> Option<Kind> {
+pub(crate) fn kind(host: &str) -> Option<Kind> {
     let labels = host.match_indices('.').map(|(at, _)| &host[at + 1..]).take(LABELS);
     std::iter::once(host).chain(labels).find_map(|name| TABLES.hosts.get(name).copied())
 }
@@ -60,17 +60,17 @@ pub(crate) fn is_freemail(domain: &str) -> bool {
 }
 
 /// Whether the host is of a service that rewrites the links of passing mail.
-pub(super) fn is_rewriter(host: &str) -> bool {
+pub(crate) fn is_rewriter(host: &str) -> bool {
     kind(host) == Some(Kind::Rewriter) || registered(host) == "outlook.com"
 }
 
 /// Whether names below the last label of the host cost next to nothing.
-pub(super) fn has_cheap_suffix(host: &str) -> bool {
+pub(crate) fn has_cheap_suffix(host: &str) -> bool {
     host.rsplit_once('.').is_some_and(|(_, suffix)| TABLES.cheap_suffixes.contains(suffix))
 }
 
 /// Whether this page of a well-known site sends its visitors anywhere.
-pub(super) fn is_redirector(host: &str, path: &str) -> bool {
+pub(crate) fn is_redirector(host: &str, path: &str) -> bool {
     TABLES.redirectors.iter().any(|(site, start)| {
         let below = host.strip_suffix(site).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         below && path.trim_start_matches('/').starts_with(start)
@@ -78,7 +78,7 @@ pub(super) fn is_redirector(host: &str, path: &str) -> bool {
 }
 
 /// Whether a label of the host mixes alphabets that look alike, as Cyrillic letters in a Latin word do.
-pub(super) fn mixes_alphabets(host: &str) -> bool {
+pub(crate) fn mixes_alphabets(host: &str) -> bool {
     if !host.contains("xn--") {
         return false;
     }

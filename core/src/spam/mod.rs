@@ -20,8 +20,12 @@ mod subject;
 mod tables;
 mod wording;
 
-pub(crate) use hosts::is_freemail;
+pub use facts::Facts;
+pub(crate) use hosts::{Kind, has_cheap_suffix, is_freemail, is_rewriter, kind, registered};
+pub(crate) use phrases::{About, Counts, Table};
 pub use rules::RULES;
+pub(crate) use tables::rows;
+pub(crate) use wording::is_invisible;
 
 use crate::{
     message::Message,
@@ -59,18 +63,29 @@ pub struct Rule {
     /// What the rule says, as one sentence.
     pub about: &'static str,
     /// Whether the rule hits, and what it saw.
-    run: fn(&facts::Facts<'_>) -> Option<Seen>,
+    run: fn(&Facts<'_>) -> Option<Seen>,
 }
 
 /// What a rule saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Seen {
+pub(crate) enum Seen {
     /// The absence of something.
     Absence,
     /// An address, host or word of ours: may be stored.
     Fact(String),
     /// Words of the message: never stored.
     Text(String),
+}
+
+impl Seen {
+    /// Puts what was seen to the finding.
+    pub(crate) fn beside(self, finding: Finding) -> Finding {
+        match self {
+            Seen::Absence => finding,
+            Seen::Fact(fact) => finding.fact(fact),
+            Seen::Text(text) => finding.text(text),
+        }
+    }
 }
 
 /// Weights of the site.
@@ -85,20 +100,14 @@ pub struct Settings {
 }
 
 /// Runs all rules. The findings stand in the order of the table, which is sorted by id.
-pub fn judge(settings: &Settings, at_end: &AtEnd<'_>) -> Vec<Finding> {
-    let facts = facts::Facts::of(at_end);
+pub fn judge(settings: &Settings, facts: &Facts<'_>) -> Vec<Finding> {
     RULES
         .iter()
         .filter(|rule| !settings.disabled.contains(rule.id))
         .filter_map(|rule| {
-            let seen = (rule.run)(&facts)?;
+            let seen = (rule.run)(facts)?;
             let weight = settings.overrides.get(rule.id).copied().unwrap_or(rule.weight);
-            let finding = Finding::new(rule.id, weight, rule.source);
-            Some(match seen {
-                Seen::Absence => finding,
-                Seen::Fact(fact) => finding.fact(fact),
-                Seen::Text(text) => finding.text(text),
-            })
+            Some(seen.beside(Finding::new(rule.id, weight, rule.source)).of_attack(rule.attack()))
         })
         .collect()
 }

@@ -1,14 +1,14 @@
 //! The table of phrases, found in one pass.
 
 use super::tables;
-use std::sync::LazyLock;
+use std::{ops::Index, sync::LazyLock};
 
 /// What a phrase is about. The words are the section names of the table.
 macro_rules! subjects {
     ($($name:ident $word:literal,)*) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum About { $($name),* }
-        const SUBJECTS: &[(&str, About)] = &[$(($word, About::$name)),*];
+        pub(crate) enum About { $($name),* }
+        const SUBJECTS: &[&str] = &[$($word),*];
     };
 }
 
@@ -44,21 +44,25 @@ subjects! {
 
 /// All phrases. They are sorted, as building an automaton for them takes 4.5 ms: a process that judges one message and ends
 /// would wait for it.
-struct Table {
+#[derive(Debug)]
+pub(crate) struct Table {
     short: Starts<SHORT>,
     long: Starts<LONG>,
     count: usize,
+    sections: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Phrase {
     words: &'static str,
-    about: About,
+    /// The place of its section among those of the table.
+    section: usize,
     /// Its place in the table.
     number: usize,
 }
 
 /// Phrases of at least `L` bytes, found by their first `L` bytes.
+#[derive(Debug)]
 struct Starts<const L: usize> {
     /// Which first bytes there are, one bit for each hash: most words of a text begin no phrase.
     bits: Box<[u64; 256]>,
@@ -116,30 +120,36 @@ fn place(start: u64) -> (usize, u64) {
     ((hash >> 6) as usize, 1 << (hash & 63))
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let rows = tables::rows(include_str!("phrases.txt")).filter_map(|(section, words)| {
-        SUBJECTS.iter().find(|(word, _)| *word == section).map(|(_, about)| (words, *about))
-    });
-    let phrases: Vec<Phrase> =
-        rows.enumerate().map(|(number, (words, about))| Phrase { words, about, number }).collect();
-    let count = phrases.len();
-    let (short, long) = phrases.into_iter().partition(|phrase| phrase.words.len() < LONG);
-    Table { short: Starts::of(short), long: Starts::of(long), count }
-});
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of(include_str!("phrases.txt"), SUBJECTS));
 
-/// How many different phrases about each subject a text holds.
-#[derive(Debug, Default)]
-pub(super) struct Phrases {
-    counts: [u8; SUBJECTS.len()],
-}
+impl Table {
+    /// The phrases of a text that stand in these sections.
+    pub(crate) fn of(text: &'static str, sections: &[&str]) -> Self {
+        let rows = tables::rows(text)
+            .filter_map(|(name, words)| Some((words, sections.iter().position(|section| *section == name)?)));
+        let phrases: Vec<Phrase> =
+            rows.enumerate().map(|(number, (words, section))| Phrase { words, section, number }).collect();
+        let count = phrases.len();
+        let (short, long) = phrases.into_iter().partition(|phrase| phrase.words.len() < LONG);
+        Table { short: Starts::of(short), long: Starts::of(long), count, sections: sections.len() }
+    }
 
-impl Phrases {
-    /// Finds the phrases of a text in its normal form.
-    pub(super) fn of(text: &str) -> Self {
-        let mut out = Phrases::default();
-        let table = &*TABLE;
-        let mut seen = vec![false; table.count];
-        let bytes = text.as_bytes();
+    /// How many different phrases of each section texts in their normal form hold together.
+    pub(crate) fn count<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Counts {
+        let mut counts = Counts(vec![0; self.sections]);
+        let mut seen = vec![false; self.count];
+        for text in texts {
+            self.find(text.as_bytes(), |phrase| {
+                if !std::mem::replace(&mut seen[phrase.number], true) {
+                    let count = &mut counts.0[phrase.section];
+                    *count = count.saturating_add(1);
+                }
+            });
+        }
+        counts
+    }
+
+    fn find(&self, bytes: &[u8], mut found: impl FnMut(&Phrase)) {
         let mut in_word = false;
         for (at, byte) in bytes.iter().enumerate() {
             let inside = in_word && byte.is_ascii_alphanumeric();
@@ -148,21 +158,37 @@ impl Phrases {
                 continue;
             }
             let rest = &bytes[at..];
-            let mut count = |phrase: &Phrase| {
-                if !std::mem::replace(&mut seen[phrase.number], true) {
-                    let count = &mut out.counts[phrase.about as usize];
-                    *count = count.saturating_add(1);
-                }
-            };
-            table.short.beginning(rest, &mut count);
-            table.long.beginning(rest, &mut count);
+            self.short.beginning(rest, &mut found);
+            self.long.beginning(rest, &mut found);
         }
-        out
+    }
+}
+
+/// How many different phrases of each section of a table texts hold.
+#[derive(Debug, Default)]
+pub(crate) struct Counts(Vec<u8>);
+
+impl Index<usize> for Counts {
+    type Output = u8;
+
+    fn index(&self, section: usize) -> &u8 {
+        self.0.get(section).unwrap_or(&0)
+    }
+}
+
+/// How many different phrases about each subject a text holds.
+#[derive(Debug, Default)]
+pub(crate) struct Phrases(Counts);
+
+impl Phrases {
+    /// Finds the phrases of a text in its normal form.
+    pub(crate) fn of(text: &str) -> Self {
+        Phrases(TABLE.count([text]))
     }
 
     /// Number of different phrases about this.
-    pub(super) fn about(&self, about: About) -> u8 {
-        self.counts[about as usize]
+    pub(crate) fn about(&self, about: About) -> u8 {
+        self.0[about as usize]
     }
 }
 
@@ -175,12 +201,12 @@ mod tests {
     fn every_section_has_a_subject_and_every_phrase_is_in_its_normal_form_and_there_once() {
         let mut seen = std::collections::BTreeSet::new();
         for (section, phrase) in tables::rows(include_str!("phrases.txt")) {
-            assert!(SUBJECTS.iter().any(|(word, _)| *word == section), "{section}");
+            assert!(SUBJECTS.contains(&section), "{section}");
             assert_eq!(Wording::of(phrase, 200).normal, phrase);
             assert!(seen.insert(phrase), "{phrase} is there twice");
             assert!(phrase.len() >= 3, "{phrase} is too short to be looked for");
         }
-        for (word, _) in SUBJECTS {
+        for word in SUBJECTS {
             assert!(tables::rows(include_str!("phrases.txt")).any(|(section, _)| section == *word), "{word}");
         }
     }
@@ -197,9 +223,9 @@ mod tests {
         let rows = || tables::rows(include_str!("phrases.txt"));
         for (section, phrase) in rows() {
             let expected = rows().filter(|(of, other)| *of == section && phrase.starts_with(other)).count();
-            let about = SUBJECTS.iter().find(|(word, _)| *word == section).expect("a subject").1;
-            let found = Phrases::of(phrase);
-            assert!(usize::from(found.about(about)) >= expected, "{phrase}");
+            let about = SUBJECTS.iter().position(|word| *word == section).expect("a subject");
+            let found = TABLE.count([phrase]);
+            assert!(usize::from(found[about]) >= expected, "{phrase}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The table of rules, put together from the files that hold them.
 
 use super::{Rule, Seen, body, facts::Facts, from, graymail, header, html, letters, links, mailer, mime, subject};
-use crate::verdict::Points;
+use crate::verdict::{Attack, Points};
 use std::sync::LazyLock;
 
 /// All rules, sorted by id. Points are measured on real mail, so that ordinary mail stays below one point;
@@ -33,4 +33,22 @@ pub(super) const fn rule(
     run: fn(&Facts<'_>) -> Option<Seen>,
 ) -> Rule {
     Rule { id, weight: Points::hundredths(hundredths), source, about, run }
+}
+
+impl Rule {
+    /// The attack of which its finding is a sign.
+    pub fn attack(&self) -> Option<Attack> {
+        Some(match self.id {
+            "body.account-alarm" | "body.mailbox-alarm" | "html.password-field" | "subject.account-alarm" => {
+                Attack::CredentialTheft
+            }
+            "body.advance-fee" | "body.donation" | "body.lottery" => Attack::AdvanceFee,
+            "body.bank-change" | "body.gift-card" => Attack::PaymentFraud,
+            "body.extortion" => Attack::Extortion,
+            "body.renewal-call" => Attack::CallBack,
+            "from.address-in-name" | "from.names-recipient-site" => Attack::ImpersonationPerson,
+            "link.lookalike" => Attack::LookalikeDomain,
+            _ => return None,
+        })
+    }
 }

@@ -29,7 +29,7 @@ fn hits(raw: &[u8]) -> BTreeSet<String> {
         message: &message,
         now: NOW,
     };
-    judge(&Settings::default(), &facts).into_iter().map(|f| f.id.into_owned()).collect()
+    judge(&Settings::default(), &Facts::of(&facts)).into_iter().map(|f| f.id.into_owned()).collect()
 }
 
 /// The ordinary message with one field replaced (or removed, if the value is empty, or added) and a body.
@@ -136,7 +136,7 @@ fn a_site_changes_weights_and_leaves_rules_out() {
         overrides: [("link.shortened".to_owned(), Points::hundredths(700))].into(),
         disabled: ["header.date-missing".to_owned()].into(),
     };
-    let found = judge(&settings, &facts);
+    let found = judge(&settings, &Facts::of(&facts));
     assert_eq!(
         found.iter().map(|f| (f.id.as_ref(), f.points.as_hundredths())).collect::<Vec<_>>(),
         [("link.shortened", 700)]

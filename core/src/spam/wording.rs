@@ -1,29 +1,29 @@
 //! One pass over a text: the form in which phrases are looked up, and what its characters give away.
 
 /// Most of the body that is read. Unit: bytes. Source: our own limit; letters and mailings say what they want before.
-pub(super) const BODY_BYTES: usize = 16 << 10;
+pub(crate) const BODY_BYTES: usize = 16 << 10;
 /// Most of a subject or name that is read. Unit: bytes. Source: RFC 5322 §2.1.1, the longest line.
-pub(super) const LINE_BYTES: usize = 998;
+pub(crate) const LINE_BYTES: usize = 998;
 
 /// A text and its characters.
 #[derive(Debug, Default)]
-pub(super) struct Wording {
+pub(crate) struct Wording {
     /// Lower case, runs of blanks made one, typographic quotes made plain, invisible characters left out.
-    pub(super) normal: String,
+    pub(crate) normal: String,
     /// Letters and digits.
-    pub(super) letters: usize,
+    pub(crate) letters: usize,
     /// Invisible characters, soft hyphens and joiners of emoji and of Indic and Arabic scripts apart.
-    pub(super) invisible: usize,
+    pub(crate) invisible: usize,
     /// Letters that are pulled apart by invisible characters.
-    pub(super) torn: usize,
+    pub(crate) torn: usize,
     /// Words that mix Latin letters with Cyrillic or Greek ones that look Latin.
-    pub(super) mixed_words: usize,
+    pub(crate) mixed_words: usize,
     /// Latin letters of the blocks for mathematics and enclosed letters.
-    pub(super) styled: usize,
+    pub(crate) styled: usize,
     /// Runs of single letters with one sign between any two.
-    pub(super) gappy: usize,
+    pub(crate) gappy: usize,
     /// Marks that force right-to-left or left-to-right display on letters of the other direction.
-    pub(super) overrides: usize,
+    pub(crate) overrides: usize,
 }
 
 /// Fewest single letters in a row that are a word with gaps. Source: our own limit; initials are fewer.
@@ -49,7 +49,7 @@ struct Gaps {
 
 impl Wording {
     /// Reads so many bytes of the text.
-    pub(super) fn of(text: &str, bytes: usize) -> Self {
+    pub(crate) fn of(text: &str, bytes: usize) -> Self {
         let text = &text[..text.floor_char_boundary(bytes)];
         let mut out = Wording { normal: String::with_capacity(text.len()), ..Wording::default() };
         let (mut word, mut gaps) = (Word::default(), Gaps::default());
@@ -163,7 +163,7 @@ impl Gaps {
 }
 
 /// Characters without width, or with effect on direction only.
-pub(super) fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     !c.is_ascii()
         && matches!(
             c,

@@ -1,6 +1,6 @@
 //! One observation about a session or message.
 
-use super::Points;
+use super::{Attack, Points};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -16,12 +16,15 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// Why this counts: an RFC section, a product manual, or the list that answered.
     pub source: Cow<'static, str>,
+    /// The attack of which this is a sign, if it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<Attack>,
 }
 
 impl Finding {
     /// A finding without evidence yet.
     pub fn new(id: impl Into<Cow<'static, str>>, points: Points, source: impl Into<Cow<'static, str>>) -> Self {
-        Finding { id: id.into(), points, evidence: Vec::new(), source: source.into() }
+        Finding { id: id.into(), points, evidence: Vec::new(), source: source.into(), attack: None }
     }
 
     /// Adds a fact: an address, host, hash or rule name. Facts may be stored and logged.
@@ -35,6 +38,13 @@ impl Finding {
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.evidence.push(Evidence::Text(printable(text.into())));
+        self
+    }
+
+    /// Names the attack of which this is a sign.
+    #[must_use]
+    pub fn of_attack(mut self, attack: Option<Attack>) -> Self {
+        self.attack = attack;
         self
     }
 

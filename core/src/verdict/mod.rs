@@ -1,5 +1,6 @@
 //! What the engine concludes, as plain data: findings, points, dispositions, replies and edits.
 
+mod attack;
 mod card;
 mod disposition;
 mod edit;
@@ -10,6 +11,7 @@ mod points;
 mod reference;
 mod reply;
 
+pub use attack::Attack;
 pub use card::Card;
 pub use disposition::{Disposition, RecipientVerdict, Tag};
 pub use edit::Edit;

@@ -1,9 +1,10 @@
-//! `mailward rules`: the content rules, with the points that the configuration gives them.
+//! `mailward rules`: the rules over content and phishing, with the points that the configuration gives them.
 
 use super::load;
 use mailward_core::{
-    spam::{RULES, Rule, Settings},
-    verdict::Points,
+    config::Config,
+    phishing, spam,
+    verdict::{Attack, Points},
 };
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -15,7 +16,7 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List the content rules with their points, what they say and why they count.
+    /// List the rules over content and phishing with their points, what they say and why they count.
     List(List),
 }
 
@@ -31,16 +32,16 @@ struct List {
 
 pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
     let Command::List(list) = arguments.command;
-    let settings = match load(path.as_deref()) {
-        Ok(config) => config.spam,
+    let config = match load(path.as_deref()) {
+        Ok(config) => config,
         Err(code) => return code,
     };
     let mut text = String::new();
     if list.markdown {
         text += "| Rule | Points | What it says | Why it counts |\n|---|--:|---|---|\n";
     }
-    for rule in RULES.iter() {
-        text += &line(rule, &settings, &list);
+    for row in rows(&config) {
+        text += &line(&row, &list);
         text.push('\n');
     }
     // A reader that has seen enough closes the pipe.
@@ -48,18 +49,53 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn line(rule: &Rule, settings: &Settings, list: &List) -> String {
-    let enabled = !settings.disabled.contains(rule.id);
-    let points: Points = settings.overrides.get(rule.id).copied().unwrap_or(rule.weight);
+/// A rule of either table, as this site has it.
+struct Row {
+    id: &'static str,
+    points: Points,
+    enabled: bool,
+    attack: Option<Attack>,
+    about: &'static str,
+    source: &'static str,
+}
+
+/// All rules, sorted by id.
+fn rows(config: &Config) -> Vec<Row> {
+    let content = spam::RULES.iter().map(|rule| Row {
+        id: rule.id,
+        points: config.spam.overrides.get(rule.id).copied().unwrap_or(rule.weight),
+        enabled: !config.spam.disabled.contains(rule.id),
+        attack: rule.attack(),
+        about: rule.about,
+        source: rule.source,
+    });
+    let phishing = phishing::RULES.iter().map(|rule| Row {
+        id: rule.id,
+        points: config.phishing.overrides.get(rule.id).copied().unwrap_or(rule.weight),
+        enabled: !config.phishing.disabled.contains(rule.id),
+        attack: Some(rule.attack),
+        about: rule.about,
+        source: rule.source,
+    });
+    let mut rows: Vec<Row> = content.chain(phishing).collect();
+    rows.sort_by_key(|row| row.id);
+    rows
+}
+
+fn line(row: &Row, list: &List) -> String {
+    let Row { id, points, enabled, attack, about, source } = row;
     if list.json {
-        let object = serde_json::json!({
-            "id": rule.id, "points": points, "enabled": enabled, "about": rule.about, "source": rule.source,
+        let mut object = serde_json::json!({
+            "id": id, "points": points, "enabled": enabled, "about": about, "source": source,
         });
+        if let Some(attack) = attack {
+            object["attack"] = attack.word().into();
+        }
         return object.to_string();
     }
     if list.markdown {
-        return format!("| `{}` | {points} | {} | {} |", rule.id, rule.about, rule.source);
+        return format!("| `{id}` | {points} | {about} | {source} |");
     }
-    let points = if enabled { points.to_string() } else { "off".to_owned() };
-    format!("{:32} {points:>7}  {}", rule.id, rule.about)
+    let points = if *enabled { points.to_string() } else { "off".to_owned() };
+    format!("{id:32} {points:>7}  {about}")
 }

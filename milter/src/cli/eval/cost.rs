@@ -11,6 +11,7 @@ use cpu_time::{ProcessTime, ThreadTime};
 use mailward_core::{
     config::Config,
     message::{self, Bounds},
+    phishing::Phishing,
     session::{Address, Connection, Direction, Recipient, ReversePath},
     spam::{
         self, AtEnd,
@@ -49,7 +50,9 @@ pub(super) fn measure(
     drawn.sort_by_key(|&n| xxh3_64_with_seed(facts[n].hash.as_bytes(), seed));
     drawn.truncate(SAMPLE);
     let bar = bar("timing", drawn.len());
-    let mut times: [Vec<f64>; 5] = Default::default();
+    let domains = config.directory.domains.iter().map(String::as_str);
+    let phishing = Phishing::new(config.phishing.clone(), domains);
+    let mut times: [Vec<f64>; 6] = Default::default();
     for number in drawn {
         bar.inc(1);
         let Ok(raw) = mail[number].place.read() else { continue };
@@ -73,21 +76,23 @@ pub(super) fn measure(
             message: &message,
             now: sent.time,
         };
-        let findings = spam::judge(&config.spam, &at_end);
+        let known = spam::Facts::of(&at_end);
+        let findings = spam::judge(&config.spam, &known);
         let features = Features::of(&message, &findings);
         times[0].push(shortest(|| drop(black_box(message::parse(&wire, &bounds)))));
-        times[1].push(shortest(|| drop(black_box(spam::judge(&config.spam, &at_end)))));
-        times[2].push(shortest(|| drop(black_box(Features::of(&message, &findings)))));
-        times[3].push(shortest(|| drop(black_box(model.judge(&features, &config.spam.classifier.bounds)))));
+        times[1].push(shortest(|| drop(black_box(spam::judge(&config.spam, &spam::Facts::of(&at_end))))));
+        times[2].push(shortest(|| drop(black_box(phishing.judge(&known)))));
+        times[3].push(shortest(|| drop(black_box(Features::of(&message, &findings)))));
+        times[4].push(shortest(|| drop(black_box(model.judge(&features, &config.spam.classifier.bounds)))));
         // The engine works on threads of its own.
-        times[4].push(least(|| {
+        times[5].push(least(|| {
             let started = ProcessTime::now();
             black_box(judge.judge(&sent, &wire));
             started.elapsed()
         }));
     }
     bar.finish_and_clear();
-    let stages = ["parse", "content rules", "features", "classifier", "whole engine"];
+    let stages = ["parse", "content rules", "phishing rules", "features", "classifier", "whole engine"];
     stages
         .into_iter()
         .zip(times)

@@ -243,7 +243,7 @@ fn online_each_message_is_judged_before_it_is_learned_beside_bogofilter() {
     let area = points[0]["so_far"].as_f64().expect("both classes");
     assert!(points[0]["messages"] == 79 && 0.0 < area && area < 50.0, "{points}");
     let stages: Vec<&Value> = report["cost"].as_array().expect("stages").iter().map(|stage| &stage["stage"]).collect();
-    assert_eq!(stages, ["parse", "content rules", "features", "classifier", "whole engine"]);
+    assert_eq!(stages, ["parse", "content rules", "phishing rules", "features", "classifier", "whole engine"]);
     assert!(report["cost"][4]["median"].as_f64() > report["cost"][0]["median"].as_f64(), "{report}");
 }
 

@@ -1,4 +1,4 @@
-//! `mailward rules`, and the golden cases of every content rule: a message that it hits beside one that it must miss.
+//! `mailward rules`, and the golden cases of every rule over content and phishing: a message that it hits beside one that it must miss.
 
 use super::{mailward, offline};
 use mailward_tests::scratch::Scratch;
@@ -11,6 +11,14 @@ use std::{
 
 /// Wed, 15 Jan 2025 12:00 UTC, a minute after the cases were written.
 const NOW: &str = "1736942400";
+
+/// What the cases of rules over phishing need of the site.
+const SITE: &str = r#"
+[phishing]
+own_domains = ["northwind-rockets.example"]
+organisation = ["Northwind Rockets"]
+people = [{ name = "Anna Beispiel", addresses = ["anna@northwind-rockets.example"] }]
+"#;
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")
@@ -38,7 +46,7 @@ fn ids() -> BTreeSet<String> {
 fn judged() -> BTreeMap<String, BTreeSet<String>> {
     let scratch = Scratch::new();
     scratch.file("zone", "example.com TXT \"v=spf1 ip4:203.0.113.7 -all\"\n");
-    let file = scratch.file("mailward.toml", offline(&scratch, ""));
+    let file = scratch.file("mailward.toml", offline(&scratch, SITE));
     let (config, folder) = (file.to_str().expect("UTF-8"), cases());
     let folder = folder.to_str().expect("UTF-8");
     let arguments = ["check", "--json", "--config", config, "--dns", "zone", "--client-ip", "203.0.113.7"];
