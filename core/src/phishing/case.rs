@@ -96,7 +96,7 @@ impl<'c, 'a> Case<'c, 'a> {
     }
 
     /// Whether anybody may get an address in the sender's domain.
-    pub(super) fn from_freemail(&self) -> bool {
+    pub(super) fn is_from_freemail(&self) -> bool {
         spam::is_freemail(&self.facts.from_domain)
     }
 }
@@ -132,7 +132,7 @@ fn carried(url: &str) -> Option<String> {
         (web || lower.starts_with("http%3a%2f") || lower.starts_with("https%3a%2f")).then_some(value)
     })?;
     let rest = value.get(value.find(['/', '%'])?..)?;
-    let rest = rest.trim_start_matches(|c: char| c == '/' || c == ':');
+    let rest = rest.trim_start_matches(['/', ':']);
     let rest = ["%3a", "%3A", "%2f", "%2F", "%2f", "%2F"].iter().fold(rest, |rest, code| rest.trim_start_matches(code));
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-').unwrap_or(rest.len());
     let host = rest[..end].trim_end_matches('.').to_ascii_lowercase();

@@ -145,7 +145,7 @@ fn lookalike_own(case: &Case<'_, '_>) -> Option<Seen> {
 pub(super) fn hidden_destination(case: &Case<'_, '_>) -> Option<Seen> {
     let hidden = !case.places.is_empty() && case.places.iter().all(|place| place.hides_its_owner());
     let letter = !case.answers && !case.facts.is_list && case.facts.message.html.present;
-    let first = case.places.first().filter(|_| hidden && letter && !case.from_freemail())?;
+    let first = case.places.first().filter(|_| hidden && letter && !case.is_from_freemail())?;
     Some(Seen::Fact(first.host.clone()))
 }
 
@@ -191,7 +191,7 @@ pub(super) fn stranger_site(case: &Case<'_, '_>) -> Option<Seen> {
     let elsewhere = (1..=STRANGER_SITES).contains(&sites.len())
         && !sites.contains(facts.from_site.as_str())
         && !case.places.iter().any(|place| is_rewriter(&place.host))
-        && !case.from_freemail();
+        && !case.is_from_freemail();
     let stems = stems(case);
     if !elsewhere || stems.is_empty() {
         return None;
@@ -212,7 +212,7 @@ fn nameless_domain(case: &Case<'_, '_>) -> Option<Seen> {
     let facts = case.facts;
     let site = facts.from_site.as_str();
     let own = !case.places.is_empty() && case.places.iter().all(|place| place.site() == site);
-    let letter = facts.message.html.present && !case.answers && !facts.is_list && !case.from_freemail();
+    let letter = facts.message.html.present && !case.answers && !facts.is_list && !case.is_from_freemail();
     let stems = stems(case);
     if !own || !letter || stems.is_empty() {
         return None;
@@ -235,7 +235,7 @@ const CODE_CHARS: usize = 35;
 
 fn opaque_link(case: &Case<'_, '_>) -> Option<Seen> {
     let facts = case.facts;
-    if case.answers || facts.is_list || case.from_freemail() || !facts.message.html.present {
+    if case.answers || facts.is_list || case.is_from_freemail() || !facts.message.html.present {
         return None;
     }
     let followed = facts.web_links().find(|followed| {

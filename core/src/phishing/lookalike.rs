@@ -157,7 +157,7 @@ impl Lookalikes {
         let folded = fold::label(name);
         let number = self.names.len();
         let chars = folded.chars().count();
-        if sure && chars >= ONE_CHARS && chars <= LABEL_CHARS {
+        if sure && (ONE_CHARS..=LABEL_CHARS).contains(&chars) {
             let hashes = shortened(&folded, depth(chars));
             self.shortened.extend(hashes.into_iter().map(|hash| (hash, number)));
         }

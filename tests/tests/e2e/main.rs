@@ -19,6 +19,7 @@ mod mail_flow;
 mod metrics;
 mod outbound;
 mod pairs;
+mod phishing;
 mod policy;
 mod quarantine;
 mod recipients;
