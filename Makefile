@@ -24,6 +24,8 @@ TEST_PACKAGES += m4 sasl2-bin libsasl2-modules libsasl2-modules-db libdb5.3 libl
 TEST_PACKAGES += g++ valgrind pkg-config
 # Another verifier of our signatures.
 TEST_PACKAGES += python3-dkim python3-nacl
+# Another filter that learns, for `mailward eval` to measure beside.
+TEST_PACKAGES += bogofilter-bdb
 SENDMAIL_FOLDER := /usr/local/lib/mailward-tests/sendmail
 # The libraries of Exim, which is unpacked too.
 TEST_PACKAGES += libgnutls-dane0 libidn12 libmariadb3 libpam0g libpcre2-8-0 libperl5.36 libpq5 libspf2-2
@@ -133,9 +135,10 @@ doors: setup-build setup-test build ## The same explanations from Postfix, Exim,
 	MAILWARD_BIN=$(CURDIR)/target/debug/mailward MAILWARD_CORPUS="$(abspath $(MAILWARD_CORPUS))" MAILWARD_MESSAGES=$(or $(MESSAGES),2000) \
 		$(CARGO) test --locked $(IGNORE) -p mailward-tests --test e2e doors:: -- --nocapture
 
-accuracy: ## What the classifier alone reaches: MAILWARD_CORPUS=DIR with DIR/train/{ham,spam} and DIR/test/NAME/{ham,spam}.
-	@[ -d "$(MAILWARD_CORPUS)/train" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/classifier.md"; exit 2; }
-	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example classifier_accuracy -- "$(MAILWARD_CORPUS)"
+accuracy: release ## What the filter reaches on labelled mail: MAILWARD_CORPUS=DIR with an index.tsv, see docs/evaluation.md; EVAL="more arguments".
+	@[ -e "$(MAILWARD_CORPUS)/index.tsv" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/evaluation.md"; exit 2; }
+	target/release/mailward eval --index "$(MAILWARD_CORPUS)/index.tsv" $(if $(findstring bench,$(shell head -n 1 "$(MAILWARD_CORPUS)/index.tsv")),--group bench) \
+		$(or $(EVAL),--folds 5) --cost --html target/accuracy.html
 
 bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, exim, shadow, stages, connect, policies, interface or open.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)

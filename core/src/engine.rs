@@ -27,7 +27,7 @@ mod tagging;
 
 pub use build::{Engine, Shared};
 pub use facts::{Answer, ConnectFacts, Judged, MailFacts, SessionOptions};
-pub use learning::{Learner, LearningError, Learnt, features, replace_model};
+pub use learning::{Learner, LearningError, Learnt, Lessons, features, replace_model};
 pub use replay::{Ended, Replayed};
 pub use report::{Refusal, Report};
 pub use shadow::{Again, Seen};
@@ -442,7 +442,11 @@ impl Session {
         let rules = if self.journal.has_answer("scan") { content::Rules::Nobody } else { rules };
         let network = self.counted_network();
         let content = content::judge(engine, network, &self.connection, &open.transaction, raw.clone(), rules, time);
-        let content = deadline.bound(content);
+        let content = async {
+            let content = deadline.bound(content).await;
+            let listed = self.ask_content_lists(&content, deadline).await;
+            (content, listed)
+        };
         let scan = engine.shared.meter.ask_if_any(Service::Scan, scan);
         // Where this process scans there is nothing to record: a replay scans anew.
         let scan = async { if served { self.journal.ask("scan", scan).await } else { None } };
@@ -462,11 +466,11 @@ impl Session {
                 false => None,
             }
         };
-        let (content, scan, clamd, authentication) = tokio::join!(content, scan, clamd, authentication);
+        let ((content, listed), scan, clamd, authentication) = tokio::join!(content, scan, clamd, authentication);
         if let Some(witness) = &mut self.witness {
             witness.clamd = clamd.as_ref().and_then(|answer| serde_json::to_value(answer).ok());
         }
-        let Content { facts, scan: seen, mut findings, learned, forged } = match content {
+        let Content { facts, scan: seen, mut findings, learned, forged, questions: _ } = match content {
             Outcome::Done(Ok(content)) => content,
             Outcome::Done(Err(Unjudged::Panicked)) => return self.deferred(time, open, "internal.panic"),
             Outcome::Done(Err(Unjudged::Overloaded)) => return self.deferred(time, open, "rates.load"),
@@ -503,6 +507,7 @@ impl Session {
             witness.scan = serde_json::to_value(Outcome::Done(&seen)).ok();
         }
         judgement.merge(malware::judge(&engine.malware, &seen, clamd.as_ref()));
+        judgement.merge(reputation::content::judge(&engine.reputation.settings().content, &listed));
         let authenticated = (spf.as_ref(), authentication.as_ref());
         let (sender, findings) = self.judge_sender(time, open, &facts, authenticated, deadline).await;
         judgement.findings.extend(findings);

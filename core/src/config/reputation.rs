@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     lookup::OnTrouble,
-    reputation::{AnswerPattern, Dnsbl, Dnswl, HeloPoints, ReversePoints, Settings, parse_network},
+    reputation::{
+        AnswerPattern, Dnsbl, Dnswl, HeloPoints, ReversePoints, Settings,
+        content::{ContentList, HashKind, Key, Place},
+        parse_network,
+    },
     verdict::Points,
 };
 use ipnet::IpNet;
@@ -40,6 +44,13 @@ pub(super) fn read(root: &mut Table<'_>, faults: &mut Faults<'_>) -> Settings {
     let mut names = BTreeSet::new();
     for list in table.tables("dnswl", faults) {
         settings.dnswl.extend(dnswl(list, &mut names, faults));
+    }
+    let mut names = BTreeSet::new();
+    for list in table.tables("domain_list", faults) {
+        settings.content.extend(domain_list(list, &mut names, faults));
+    }
+    for list in table.tables("address_list", faults) {
+        settings.content.extend(address_list(list, &mut names, faults));
     }
     let mut points = table.section("reverse_dns", faults);
     settings.reverse = reverse(&mut points, faults);
@@ -76,6 +87,41 @@ fn dnswl(mut table: Table<'_>, names: &mut BTreeSet<String>, faults: &mut Faults
     let on_trouble = table.choice("on_trouble", &["skip", "defer"], OnTrouble::Skip, faults);
     table.finish(faults);
     named.map(|(name, zone)| Dnswl { name, zone, points, errors, lifts_refusal, on_trouble })
+}
+
+fn domain_list(mut table: Table<'_>, names: &mut BTreeSet<String>, faults: &mut Faults<'_>) -> Option<ContentList> {
+    let whole = table.boolean("whole_names", false, faults);
+    let addresses = table.boolean("addresses", false, faults);
+    let of = ["link", "from", "reply-to", "envelope"];
+    content_list(table, Key::Domain { whole, addresses }, &Place::ALL, &of, names, faults)
+}
+
+fn address_list(mut table: Table<'_>, names: &mut BTreeSet<String>, faults: &mut Faults<'_>) -> Option<ContentList> {
+    let hash = table.choice("hash", &["sha1", "sha256"], HashKind::Sha1, faults);
+    // The last two are names of hosts, which are no addresses.
+    content_list(table, Key::Address(hash), &Place::ALL[..4], &["link", "from", "reply-to", "envelope"], names, faults)
+}
+
+fn content_list(
+    mut table: Table<'_>,
+    key: Key,
+    places: &[(&'static str, Place)],
+    default: &[&str],
+    names: &mut BTreeSet<String>,
+    faults: &mut Faults<'_>,
+) -> Option<ContentList> {
+    let named = name_and_zone(&mut table, names, faults);
+    let words: Vec<&str> = places.iter().map(|(word, _)| *word).collect();
+    let place = |text: &str| places.iter().find(|(word, _)| *word == text).map(|(_, place)| *place);
+    let expected = format!("one of {}", words.join(", "));
+    let of = table.parsed_list("of", &expected, place, faults);
+    let of = of.unwrap_or_else(|| default.iter().filter_map(|word| place(word)).collect());
+    let except = table.parsed_list("except", "a domain name such as \"example.com\"", zone, faults).unwrap_or_default();
+    let points = points(&mut table, LISTED, faults);
+    let errors = patterns(&mut table, "errors", faults);
+    let on_trouble = table.choice("on_trouble", &["skip", "defer"], OnTrouble::Skip, faults);
+    table.finish(faults);
+    named.map(|(name, zone)| ContentList { name, zone, key, of, except, points, errors, on_trouble })
 }
 
 /// The zone must be given; the name is by default its first label that is no access key.
@@ -118,7 +164,7 @@ fn patterns(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) -
     table.parsed_list(key, ANSWER, parse, faults).unwrap_or_default()
 }
 
-const ANSWER: &str = "an answer such as \"127.0.0.2\", \"127.0.0.4-127.0.0.7\", \"127.0.*.3\" or \"*\"";
+const ANSWER: &str = "an answer such as \"127.0.0.2\", \"127.0.0.4-127.0.0.7\", \"127.0.*.3\", \"&8\" or \"*\"";
 
 /// `points = 4.0` for every answer, or `points = { "127.0.0.2" = 6.0 }`. Special patterns come before general ones.
 fn points(table: &mut Table<'_>, default: Points, faults: &mut Faults<'_>) -> Vec<(AnswerPattern, Points)> {
@@ -144,13 +190,14 @@ fn points(table: &mut Table<'_>, default: Points, faults: &mut Faults<'_>) -> Ve
             (Err(()), Some(_)) => {}
         }
     }
-    found.sort_by_key(|(pattern, _)| breadth(pattern));
+    found.sort_by_key(|(pattern, points)| (breadth(pattern), std::cmp::Reverse(*points)));
     found
 }
 
 fn breadth(pattern: &AnswerPattern) -> u64 {
     match pattern {
         AnswerPattern::Range(first, last) => u64::from(u32::from(*last)) - u64::from(u32::from(*first)) + 1,
+        AnswerPattern::Bits(bits) => 1 << (32 - bits.count_ones()),
         AnswerPattern::Octets(octets) => 256_u64.pow(octets.iter().filter(|octet| octet.is_none()).count() as u32),
     }
 }
@@ -186,6 +233,14 @@ countries = "/srv/countries.mmdb"
 [reputation]
 deny = ["198.51.100.0/24"]
 deny_files = ["/etc/mailward/deny"]
+[[reputation.domain_list]]
+zone = "dbl.spamhaus.org"
+of = ["link", "from"]
+whole_names = true
+except = ["w3.org"]
+points = { "&8" = 2, "127.0.1.2" = 6 }
+[[reputation.address_list]]
+zone = "ebl.msbl.org"
 [[reputation.dnsbl]]
 zone = "abcdefghijklmnopqrstuvwxyz.zen.dq.example"
 points = { "*" = 1.0, "127.0.0.2" = 6.0, "127.0.0.2-127.0.0.9" = 3 }
@@ -203,6 +258,11 @@ missing = 0
         assert_eq!(settings.internal, Settings::default().internal);
         assert_eq!(settings.relays, ["192.0.2.25/32".parse::<IpNet>().expect("a network")]);
         assert_eq!(settings.countries.as_deref(), Some("/srv/countries.mmdb".as_ref()));
+        let [domains, addresses] = &settings.content[..] else { panic!("{:?}", settings.content) };
+        assert_eq!((domains.name.as_str(), domains.of.len()), ("dbl", 2));
+        assert_eq!(domains.key, Key::Domain { whole: true, addresses: false });
+        assert_eq!(domains.points[0].0.to_string(), "127.0.1.2");
+        assert_eq!((addresses.key, addresses.of.len()), (Key::Address(HashKind::Sha1), 4));
         let list = &settings.dnsbl[0];
         assert_eq!((list.name.as_str(), list.on_trouble), ("zen", OnTrouble::Defer));
         let order: Vec<String> = list.points.iter().map(|(pattern, _)| pattern.to_string()).collect();
@@ -216,12 +276,19 @@ missing = 0
     fn every_fault_of_a_bad_file_is_named() {
         let text = "[networks]\ninternal = [\"ten\"]\n[reputation]\nalow = []\n\
                     [[reputation.dnsbl]]\nzone = \"a.test\"\npoints = { x = 1.0, \"127.0.0.2\" = \"y\" }\n\
-                    [[reputation.dnsbl]]\nzone = \"a.test\"\nrefuse = [\"no\"]\n[[reputation.dnsbl]]\npoints = true\n";
+                    [[reputation.dnsbl]]\nzone = \"a.test\"\nrefuse = [\"no\"]\n[[reputation.dnsbl]]\npoints = true\n\
+                    [[reputation.domain_list]]\nzone = \"b.test\"\nof = [\"links\"]\npoints = { \"&0\" = 1 }\n\
+                    [[reputation.address_list]]\nzone = \"b.test\"\nof = [\"helo\"]\nhash = \"md5\"\n";
         let (_, faults) = read_text(text, read);
         for expected in [
             "2:13: networks.internal is \"ten\"",
             "did you mean \"allow\"",
             "two lists are named \"a\"",
+            "domain_list.of is \"links\", must be one of link, from, reply-to, envelope, helo, client",
+            "\"&0\" must be an answer",
+            "address_list.of is \"helo\", must be one of link, from, reply-to, envelope",
+            "hash is \"md5\"",
+            "two lists are named \"b\"",
             "\"x\" must be an answer",
             "refuse is \"no\"",
             "needs a zone",

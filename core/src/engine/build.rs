@@ -202,6 +202,12 @@ impl Shared {
         shared
     }
 
+    /// Judges with this model of the classifier.
+    #[must_use]
+    pub fn with_model(self, model: LiveModel) -> Self {
+        Shared { model, ..self }
+    }
+
     /// Reads the classifier's model if its file has changed.
     pub fn refresh_model(&self) {
         refresh(&self.model);

@@ -7,6 +7,10 @@ use crate::{
     malware::{self, ScanReport, WarmScanner},
     message::{self, MessageFacts, Rewritten},
     policy::Decision,
+    reputation::{
+        self,
+        content::{Answer, Question, Seen},
+    },
     session::{ClientNetwork, Connection, Direction, Transaction},
     spam::{self, AtEnd, classifier},
     verdict::{Edit, Finding, Reference},
@@ -25,6 +29,8 @@ pub(super) struct Content {
     pub(super) findings: Vec<Finding>,
     /// Of the classifier, by the model of this moment.
     pub(super) learned: Option<classifier::Outcome>,
+    /// For the lists about what stands in messages.
+    pub(super) questions: Vec<Question>,
     /// Occurrences of Authentication-Results that claim to be ours.
     pub(super) forged: Vec<u32>,
 }
@@ -74,6 +80,21 @@ pub(super) fn divide(
 }
 
 impl Session {
+    /// What the lists say about what stands in the message, once it was looked over.
+    pub(super) async fn ask_content_lists(
+        &self,
+        looked_over: &Outcome<Result<Content, Unjudged>>,
+        deadline: Deadline,
+    ) -> Vec<Answer> {
+        let questions = match looked_over {
+            Outcome::Done(Ok(content)) if !content.questions.is_empty() => &content.questions,
+            _ => return Vec::new(),
+        };
+        let lists = &self.engine.reputation.settings().content;
+        let asked = reputation::content::ask(lists, questions, &self.engine.dns, deadline);
+        self.journal.ask("reputation.content", asked).await
+    }
+
     /// The scanning service, if it is to scan. A replay has its answer, if it gave one.
     pub(super) async fn reach_scan_service(&self, deadline: Deadline) -> Option<Result<ScanService, String>> {
         let scanner = self.engine.judges.scanner();
@@ -187,8 +208,14 @@ pub(super) async fn judge(
             }
             _ => None,
         };
+        let seen = Seen { connection: &connection, sender: &sender, message: &message };
+        let questions = match direction {
+            Direction::Inbound => reputation::content::questions(&engine.reputation.settings().content, &seen),
+            Direction::Outbound => Vec::new(),
+        };
         let content = Content {
             learned,
+            questions,
             findings: spam::judge(&engine.spam, &at_end),
             forged: forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value))),
             facts: message::facts(&message, engine.asks.message),

@@ -62,6 +62,52 @@ pub enum Learnt {
     Empty,
 }
 
+/// What was learned of which message since the last save; `None`: it was forgotten. By this a message is learned once.
+#[derive(Debug, Default)]
+pub struct Lessons(HashMap<[u8; 16], Option<bool>>);
+
+impl Lessons {
+    /// Learns a message into a model that only memory has; says what became of it.
+    pub fn learn(&mut self, model: &mut Model, features: &Features, class: Class) -> Learnt {
+        self.one(model, features, features.digest(), None, class, false)
+    }
+
+    /// `stored`: as what the message was learned before these lessons.
+    fn one(
+        &mut self,
+        model: &mut Model,
+        features: &Features,
+        digest: [u8; 16],
+        stored: Option<bool>,
+        class: Class,
+        forget: bool,
+    ) -> Learnt {
+        if features.is_empty() {
+            return Learnt::Empty;
+        }
+        // What this run did stands above what the store knew before.
+        let before = self.0.get(&digest).copied().unwrap_or(stored);
+        let spam = class == Class::Spam;
+        if forget {
+            if before != Some(spam) {
+                return Learnt::Unknown;
+            }
+            model.unlearn(features, class);
+            self.0.insert(digest, None);
+            return Learnt::Forgotten;
+        }
+        if before == Some(spam) {
+            return Learnt::Known;
+        }
+        if before.is_some() {
+            model.unlearn(features, class.other());
+        }
+        model.learn(features, class);
+        self.0.insert(digest, Some(spam));
+        if before.is_some() { Learnt::Corrected } else { Learnt::Learned }
+    }
+}
+
 /// Learns messages into the model of a state directory, in memory until [`Learner::save`].
 #[derive(Debug)]
 pub struct Learner<'s> {
@@ -69,7 +115,7 @@ pub struct Learner<'s> {
     store: &'s Store,
     model: Model,
     /// What changed since the last save.
-    notes: HashMap<[u8; 16], Option<bool>>,
+    lessons: Lessons,
     _lock: File,
 }
 
@@ -87,7 +133,7 @@ impl<'s> Learner<'s> {
             false => Model::empty(number(), now),
         };
         store.forget_learned_after(model.about.generation).await?;
-        Ok(Learner { path, store, model, notes: HashMap::new(), _lock: lock })
+        Ok(Learner { path, store, model, lessons: Lessons::default(), _lock: lock })
     }
 
     /// The model as it is now, with what was not saved yet.
@@ -97,7 +143,7 @@ impl<'s> Learner<'s> {
 
     /// Changes since the last save.
     pub fn unsaved(&self) -> usize {
-        self.notes.len()
+        self.lessons.0.len()
     }
 
     /// Learns messages, or forgets them; says what became of each.
@@ -116,42 +162,9 @@ impl<'s> Learner<'s> {
         let each = batch.iter().zip(digests).zip(stored);
         Ok(each
             .map(|((features, digest), stored)| {
-                // What this run did stands above what the store knew before.
-                let before = self.notes.get(&digest).copied().unwrap_or(stored);
-                self.one(features, digest, before, class, forget)
+                self.lessons.one(&mut self.model, features, digest, stored, class, forget)
             })
             .collect())
-    }
-
-    fn one(
-        &mut self,
-        features: &Features,
-        digest: [u8; 16],
-        before: Option<bool>,
-        class: Class,
-        forget: bool,
-    ) -> Learnt {
-        if features.is_empty() {
-            return Learnt::Empty;
-        }
-        let spam = class == Class::Spam;
-        if forget {
-            if before != Some(spam) {
-                return Learnt::Unknown;
-            }
-            self.model.unlearn(features, class);
-            self.notes.insert(digest, None);
-            return Learnt::Forgotten;
-        }
-        if before == Some(spam) {
-            return Learnt::Known;
-        }
-        if before.is_some() {
-            self.model.unlearn(features, class.other());
-        }
-        self.model.learn(features, class);
-        self.notes.insert(digest, Some(spam));
-        if before.is_some() { Learnt::Corrected } else { Learnt::Learned }
     }
 
     /// Puts the model in the place of the one in the state directory. Running daemons read it within seconds.
@@ -160,16 +173,16 @@ impl<'s> Learner<'s> {
     ///
     /// If store or model cannot be written: then nothing since the last save was learned.
     pub async fn save(&mut self, now: i64) -> Result<(), LearningError> {
-        if self.notes.is_empty() {
+        if self.lessons.0.is_empty() {
             return Ok(());
         }
         let generation = self.model.about.generation + 1;
-        let rows = self.notes.iter().map(|(digest, spam)| Learned { digest: *digest, spam: *spam, time: now });
+        let rows = self.lessons.0.iter().map(|(digest, spam)| Learned { digest: *digest, spam: *spam, time: now });
         self.store.note_learned(rows.collect(), generation).await?;
         self.model.about.generation = generation;
         self.model.about.saved = now;
         file::write(&self.path, &self.model)?;
-        self.notes.clear();
+        self.lessons.0.clear();
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! What policies may ask about a message, as plain data.
 
-use super::{LinkKind, Message, Script, script};
+use super::{LinkKind, Message, Script, language, script};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -29,6 +29,9 @@ pub struct MessageFacts {
     /// The writing that most letters of the text are in; `None` if it has few.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Script>,
+    /// The language of the text, as its code in ISO 639-1; `None` if it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// What is told of a message beyond that which costs nothing: policies ask seldom for it.
@@ -42,6 +45,8 @@ pub struct Wanted {
     pub charsets: bool,
     /// [`MessageFacts::script`].
     pub script: bool,
+    /// [`MessageFacts::language`].
+    pub language: bool,
 }
 
 /// What policies may ask about an attachment.
@@ -74,6 +79,7 @@ pub fn facts(message: &Message<'_>, wanted: Wanted) -> MessageFacts {
         link_hosts: if wanted.link_hosts { link_hosts(message) } else { BTreeSet::new() },
         charsets: if wanted.charsets { charsets(message) } else { BTreeSet::new() },
         script: wanted.script.then(|| script::dominant(message.text.visible())).flatten(),
+        language: wanted.language.then(|| language::of(message.text.visible())).flatten().map(str::to_owned),
         size: message.raw.len(),
         headers: message.headers.iter().map(|h| (h.name.to_string(), h.decoded())).collect(),
         from: message.from.iter().map(|m| m.address.to_lowercase()).collect(),

@@ -15,7 +15,7 @@ caf=E9 http://one.example/x, end\r\n--i\r\nContent-Type: text/html; charset=utf-
 --o\r\nContent-Type: application/pdf; name=\"=?utf-8?q?inv=C3=B6ice=2Epdf?=\"\r\nContent-Transfer-Encoding: base64\r\n\
 Content-Disposition: attachment; filename=\"invoice.pdf.exe\"\r\n\r\nTVqQAAMA\r\n--o--\r\n";
 
-const ALL: Wanted = Wanted { texts: true, link_hosts: true, charsets: true, script: true };
+const ALL: Wanted = Wanted { texts: true, link_hosts: true, charsets: true, script: true, language: true };
 
 #[test]
 fn a_tag_with_attributes_without_end_does_not_overflow_the_stack() {

@@ -22,6 +22,7 @@ impl Settings {
             asks.message.link_hosts |= !when.link.is_empty();
             asks.message.charsets |= !when.charset.is_empty();
             asks.message.script |= !when.script.is_empty();
+            asks.message.language |= !when.language.is_empty();
         };
         self.policies.iter().for_each(|policy| policy.when.each(&mut note));
         asks

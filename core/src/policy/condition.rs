@@ -35,6 +35,8 @@ pub struct Conditions {
     pub charset: Vec<Glob>,
     /// Most letters of the text are in one of these writings.
     pub script: Vec<Script>,
+    /// The text is in one of these languages, as codes of ISO 639-1.
+    pub language: Vec<String>,
     /// The message ends within these hours.
     pub time: Option<Hours>,
     /// The client's connection is encrypted like this.
@@ -82,6 +84,7 @@ impl Conditions {
             .or_else(|| fails("finding", self.findings.is_empty() || self.finds(facts)))
             .or_else(|| fails("header_from", self.header_from.is_empty() || asked.is_from(&self.header_from)))
             .or_else(|| fails("script", is_one(&self.script, message.script)))
+            .or_else(|| fails("language", is_one(&self.language, message.language.as_deref())))
             .or_else(|| fails("charset", fits_one(&self.charset, &message.charsets)))
             .or_else(|| fails("link", fits_one(&self.link, &message.link_hosts)))
             .or_else(|| fails("attachment", self.attachment.as_ref().is_none_or(|a| a.holds(&message.attachments))))
@@ -184,6 +187,7 @@ impl Conditions {
             "finding" => "there is none of these".to_owned(),
             "header_from" => format!("{} is not in the list", listed(&mut message.from.iter())),
             "script" => format!("it is {}", message.script.map_or("not known", Script::word)),
+            "language" => format!("it is {}", message.language.as_deref().unwrap_or("not known")),
             "charset" => format!("declared is {}", listed(&mut message.charsets.iter())),
             "link" => "no link leads there".to_owned(),
             "attachment" => self.attachment.as_ref().map(|a| a.why_not(&message.attachments)).unwrap_or_default(),

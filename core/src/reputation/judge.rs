@@ -129,7 +129,7 @@ fn lightest(list: &Dnswl, found: &[Ipv4Addr]) -> Points {
     found.iter().map(|&answer| weight(&list.points, answer)).min().unwrap_or_default()
 }
 
-fn weight(points: &[(AnswerPattern, Points)], answer: Ipv4Addr) -> Points {
+pub(super) fn weight(points: &[(AnswerPattern, Points)], answer: Ipv4Addr) -> Points {
     points.iter().find(|(pattern, _)| pattern.matches(answer)).map_or(Points::ZERO, |&(_, points)| points)
 }
 
@@ -155,6 +155,6 @@ fn refused_by(zone: &str) -> Reply {
 }
 
 /// The zone without labels that look like access keys.
-fn shown(zone: &str) -> String {
+pub(super) fn shown(zone: &str) -> String {
     zone.split('.').filter(|label| label.len() <= SHOWN_LABEL).collect::<Vec<_>>().join(".")
 }

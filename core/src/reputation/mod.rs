@@ -3,6 +3,7 @@
 
 mod answer;
 mod ask;
+pub mod content;
 pub mod correspondents;
 mod country;
 mod database;

@@ -1,6 +1,6 @@
 //! What the site says about client networks.
 
-use super::{AnswerPattern, networks::parse_network};
+use super::{AnswerPattern, content::ContentList, networks::parse_network};
 use crate::{lookup::OnTrouble, verdict::Points};
 use ipnet::IpNet;
 use std::{net::Ipv4Addr, path::PathBuf};
@@ -26,6 +26,8 @@ pub struct Settings {
     pub dnsbl: Vec<Dnsbl>,
     /// DNS allow lists.
     pub dnswl: Vec<Dnswl>,
+    /// Lists about domains and addresses that stand in messages.
+    pub content: Vec<ContentList>,
     /// Weights of reverse DNS.
     pub reverse: ReversePoints,
     /// Weights of names in HELO.
@@ -46,6 +48,7 @@ impl Default for Settings {
             deny_files: Vec::new(),
             dnsbl: Vec::new(),
             dnswl: Vec::new(),
+            content: Vec::new(),
             reverse: ReversePoints::default(),
             helo: HeloPoints::default(),
             learned: super::learned::Settings::default(),

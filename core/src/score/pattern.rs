@@ -19,7 +19,9 @@ pub const FAMILIES: &[&str] = &[
     "dnsbl",
     "dnswl",
     "from",
+    "graymail",
     "greylist",
+    "hashbl",
     "header",
     "helo",
     "html",
@@ -40,6 +42,7 @@ pub const FAMILIES: &[&str] = &[
     "spam",
     "spf",
     "subject",
+    "uribl",
 ];
 
 /// One finding id, or all that begin with certain parts.

@@ -3,7 +3,7 @@
 //! The file has one JSON object a line: first the events in their order, then the answers that lookups gave, then what
 //! the door said. Bytes that are UTF-8 stand as text, others in hexadecimal digits.
 
-use super::{Login, RefuseAt, RefusedByMta, Tls};
+use super::{Limits, Login, RawMessage, RefuseAt, RefusedByMta, Tls};
 use crate::verdict::Host;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -227,6 +227,22 @@ impl Recording {
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         self.write(BufWriter::new(file))
+    }
+
+    /// The bytes of the last message, as far as these limits let it in; empty if the session had none.
+    pub fn last_message(&self, limits: &Limits) -> Vec<u8> {
+        let mut message = RawMessage::new(None);
+        for event in &self.events {
+            match event {
+                Event::Mail { .. } => message = RawMessage::new(None),
+                Event::Header { name, value } => message.header(&name.0, &value.0, limits),
+                Event::EndOfHeader => message.end_of_header(),
+                Event::Body(piece) => _ = message.body(&piece.0, limits),
+                Event::Whole(raw) => message.whole(&raw.0, limits),
+                _ => {}
+            }
+        }
+        message.take().0
     }
 
     /// Reads a recording.

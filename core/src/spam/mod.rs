@@ -5,6 +5,7 @@ pub mod classifier;
 mod coin;
 mod facts;
 mod from;
+mod graymail;
 mod header;
 mod hosts;
 mod html;

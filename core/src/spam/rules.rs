@@ -1,14 +1,16 @@
 //! The table of rules, put together from the files that hold them.
 
-use super::{Rule, Seen, body, facts::Facts, from, header, html, letters, links, mailer, mime, subject};
+use super::{Rule, Seen, body, facts::Facts, from, graymail, header, html, letters, links, mailer, mime, subject};
 use crate::verdict::Points;
 use std::sync::LazyLock;
 
-/// All rules, sorted by id. Points are measured on real mail, so that ordinary mail stays below one point.
+/// All rules, sorted by id. Points are measured on real mail, so that ordinary mail stays below one point;
+/// what only names a kind of mail has none.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
     let tables = [
         body::RULES,
         from::RULES,
+        graymail::RULES,
         header::RULES,
         html::RULES,
         letters::RULES,

@@ -76,6 +76,10 @@ fn ids_are_sorted_and_each_rule_is_explained() {
 #[test]
 fn no_rule_alone_condemns() {
     for rule in RULES.iter().filter(|rule| rule.id != "spam.gtube") {
+        if rule.id.starts_with("graymail.") {
+            assert_eq!(rule.weight, Points::ZERO, "{}", rule.id);
+            continue;
+        }
         assert!(rule.weight > Points::ZERO && rule.weight <= Points::hundredths(300), "{}: {}", rule.id, rule.weight);
     }
 }

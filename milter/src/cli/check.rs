@@ -133,7 +133,8 @@ async fn check(arguments: Arguments, config: Config) -> ExitCode {
     })
 }
 
-fn read_zone(path: &Path) -> Result<Zone, String> {
+/// A scripted DNS out of a file; its faults stand with their places.
+pub(super) fn read_zone(path: &Path) -> Result<Zone, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     Zone::parse(&text).map_err(|faults| {
         faults.iter().map(|fault| format!("{}:{fault}", path.display())).collect::<Vec<_>>().join("\nmailward: ")

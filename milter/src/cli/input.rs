@@ -3,7 +3,8 @@
 use mailward_core::session::Recording;
 use std::{
     fs,
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +14,34 @@ pub(super) struct Input {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
     pub(super) kind: Kind,
+    pub(super) place: Place,
+}
+
+/// Where an input stands, to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) file: PathBuf,
+    /// Of a message in a mailbox. Unit: bytes of the file.
+    pub(super) span: Option<Range<u64>>,
+}
+
+impl Place {
+    /// The bytes of the message, as [`walk`] gave them.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut file = fs::File::open(&self.file)?;
+        let mut bytes = Vec::new();
+        let Some(span) = &self.span else {
+            file.take(FILE_BYTES).read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        };
+        file.seek(SeekFrom::Start(span.start))?;
+        file.take(span.end - span.start).read_to_end(&mut bytes)?;
+        Ok(unquote(&bytes))
+    }
 }
 
 /// What the bytes are.
@@ -29,7 +58,7 @@ pub(super) fn walk(path: &Path) -> Box<dyn Iterator<Item = Result<Input, String>
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         return match io::stdin().lock().take(FILE_BYTES).read_to_end(&mut bytes) {
-            Ok(_) => split("-".to_owned(), bytes),
+            Ok(_) => split(path, bytes),
             Err(error) => fault("-", &error),
         };
     }
@@ -52,7 +81,7 @@ pub(super) fn walk(path: &Path) -> Box<dyn Iterator<Item = Result<Input, String>
         let mut bytes = Vec::new();
         file.take(FILE_BYTES).read_to_end(&mut bytes).map(|_| bytes)
     }) {
-        Ok(bytes) => split(path.display().to_string(), bytes),
+        Ok(bytes) => split(path, bytes),
         Err(error) => fault(&path.display().to_string(), &error),
     }
 }
@@ -67,12 +96,14 @@ fn fault(name: &str, error: &io::Error) -> Box<dyn Iterator<Item = Result<Input,
 }
 
 /// A recording, a mailbox (RFC 4155: every message begins with a line `From `), or one message.
-fn split(name: String, bytes: Vec<u8>) -> Box<dyn Iterator<Item = Result<Input, String>>> {
+fn split(path: &Path, bytes: Vec<u8>) -> Box<dyn Iterator<Item = Result<Input, String>>> {
+    let (name, file) = (path.display().to_string(), path.to_owned());
+    let whole = Place { file: file.clone(), span: None };
     if bytes.starts_with(Recording::MAGIC) {
-        return Box::new(std::iter::once(Ok(Input { name, bytes, kind: Kind::Session })));
+        return Box::new(std::iter::once(Ok(Input { name, bytes, kind: Kind::Session, place: whole })));
     }
     if !bytes.starts_with(b"From ") {
-        return Box::new(std::iter::once(Ok(Input { name, bytes, kind: Kind::Message })));
+        return Box::new(std::iter::once(Ok(Input { name, bytes, kind: Kind::Message, place: whole })));
     }
     let mut number = 0;
     let mut at = 0;
@@ -81,9 +112,10 @@ fn split(name: String, bytes: Vec<u8>) -> Box<dyn Iterator<Item = Result<Input, 
         let start = line_end(rest);
         let end = next_separator(rest, start);
         number += 1;
+        let span = Some((at + start) as u64..(at + end) as u64);
         at += end;
-        let bytes = unquote(&rest[start..end]);
-        Some(Ok(Input { name: format!("{name}:{number}"), bytes, kind: Kind::Message }))
+        let (bytes, place) = (unquote(&rest[start..end]), Place { file: file.clone(), span });
+        Some(Ok(Input { name: format!("{name}:{number}"), bytes, kind: Kind::Message, place }))
     }))
 }
 
@@ -140,12 +172,12 @@ mod tests {
     #[test]
     fn a_mailbox_is_split_at_from_lines_after_empty_lines_and_unquoted() {
         let mailbox = b"From a Mon\nSubject: 1\n\nFrom here on\n>From quoted\n\nFrom b Tue\nSubject: 2\n\nx\n".to_vec();
-        let inputs: Vec<Input> = split("box".into(), mailbox).filter_map(Result::ok).collect();
+        let inputs: Vec<Input> = split(Path::new("box"), mailbox).filter_map(Result::ok).collect();
         let texts: Vec<&[u8]> = inputs.iter().map(|i| &i.bytes[..]).collect();
         assert_eq!(texts.len(), 3, "a From line after an empty line begins a message (RFC 4155)");
         assert_eq!(texts[0], b"Subject: 1\n\n");
         assert_eq!(inputs[2].name, "box:3");
-        let one = split("x".into(), b"Subject: x\n\n".to_vec()).count();
+        let one = split(Path::new("x"), b"Subject: x\n\n".to_vec()).count();
         assert_eq!(one, 1);
     }
 }

@@ -9,6 +9,7 @@ mod directory;
 mod dkim;
 mod doctor;
 mod envelope;
+mod eval;
 mod explain;
 mod input;
 mod learn;
@@ -17,6 +18,7 @@ mod milter;
 mod model;
 mod one_message;
 mod replay;
+mod report;
 mod reputation;
 mod rules;
 mod test;
@@ -73,6 +75,8 @@ enum Command {
     Test(test::Arguments),
     /// Judge past mail by a configuration, or by two, and tell what changes and why.
     Replay(replay::Arguments),
+    /// Measure how well labelled ham and spam are told apart, beside other filters.
+    Eval(eval::Arguments),
     /// Check, show or write the configuration.
     Config(config::Arguments),
     /// Import, synchronise or query the recipient directory.
@@ -113,6 +117,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(command) => check::run(command, path),
         Command::Test(command) => test::run(command, path),
         Command::Replay(command) => replay::run(command, path),
+        Command::Eval(command) => eval::run(command, path),
         Command::Config(command) => config::run(command, path),
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),

@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod directory;
 mod doctor;
+mod eval;
 mod examples;
 mod manual;
 mod replay;
@@ -41,12 +42,13 @@ fn offline(scratch: &Scratch, more: &str) -> String {
     format!("{more}\n[dns]\nservers = [\"127.0.0.1:1\"]\n[state]\ndir = \"{}\"\n", state.display())
 }
 
-const SUBCOMMANDS: [&[&str]; 21] = [
+const SUBCOMMANDS: [&[&str]; 22] = [
     &[],
     &["milter"],
     &["check"],
     &["test"],
     &["replay"],
+    &["eval"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

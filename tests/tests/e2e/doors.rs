@@ -4,6 +4,7 @@
 //! Without `MAILWARD_CORPUS` the messages are made up; with it, `MAILWARD_MESSAGES` of the corpus come beside them.
 
 mod both;
+pub(crate) mod golden;
 pub(crate) mod letters;
 mod witnesses;
 
@@ -20,10 +21,12 @@ use mailward_tests::library;
 use mailward_tests::scratch::Scratch;
 use mailward_tests::smtp::{Client, Xclient};
 
-use crate::site::{ALICE, BOB, CAROL, Site};
+use crate::site::{ALICE, BOB, CAROL, STRANGER, Site};
 use letters::Letter;
 use witnesses::Door;
 
+/// A client on the block list.
+const LISTED: &str = "203.0.113.66";
 /// Connections at a time.
 const SENDERS: usize = 4;
 /// How long the last recordings may take.
@@ -145,4 +148,19 @@ fn explanations_are_the_same_at_every_door_byte_for_byte() {
         assert_eq!(door.unexplained(&letters), Vec::<String>::new(), "{}: sent, but not explained", door.name);
     }
     assert!(!exim.log().contains("status "), "no call of the library failed: {}", exim.log());
+}
+
+#[test]
+fn sessions_that_the_milter_records_in_postfix_are_cases() {
+    let scratch = Scratch::new();
+    let (mut scanner, records) = (Clamd::start(&scratch), scratch.dir("records"));
+    let mut site = Site::builder(&scratch, &golden::config(&scanner))
+        .dns(golden::dns(LISTED))
+        .mailward(|mailward| mailward.argument("--record").argument(records.display().to_string()))
+        .start();
+    golden::send(|listed| site.postfix.client_from(if listed { LISTED } else { STRANGER }));
+    assert!(site.mailward.terminate().success());
+    site.dns.kill();
+    scanner.kill();
+    golden::assert_cases_hold("postfix", &records);
 }

@@ -168,3 +168,39 @@ fn listed_client_can_be_refused_when_it_connects() {
     assert!(explained.contains("dnsbl.rig") && explained.contains(LISTED), "{explained}");
     assert!(site.send(STRANGER, "a@example.net", &[ALICE], message("a@example.net", "x", "x")).is_accepted());
 }
+
+#[test]
+fn domains_in_links_and_addresses_of_senders_are_looked_up_and_a_recording_keeps_the_answers() {
+    let scratch = Scratch::new();
+    let records = scratch.dir("records");
+    let config = "[[reputation.domain_list]]\nname = \"rig\"\nzone = \"domains.test\"\npoints = { \"127.0.0.2\" = 7 }\n\
+                  [[reputation.address_list]]\nname = \"hash\"\nzone = \"hashes.test\"\npoints = 2\nof = [\"reply-to\"]\n";
+    let dns = Dns::builder()
+        .a("evil.example.domains.test", "127.0.0.2")
+        // printf pay@scam.example | sha1sum
+        .a("d1f218557af6db7142a138ccd493556c6dceae07.hashes.test", "127.0.0.2");
+    let mut site = Site::builder(&scratch, config)
+        .dns(dns)
+        .mailward(|mailward| mailward.argument("--record").argument(records.display().to_string()))
+        .start();
+    let text = message("a@example.net", "listed", "See http://www.shop.evil.example/offer and http://good.example/");
+    let text = text.replacen("Subject:", "Reply-To: Pay+now@scam.example\nSubject:", 1);
+    assert!(site.send(STRANGER, "a@example.net", &[ALICE], &text).is_accepted());
+    let line = site.line_about("a@example.net");
+    assert_eq!(line.points_of("uribl.rig").as_deref(), Some("7.00"), "{line:?}");
+    assert_eq!(line.points_of("hashbl.hash").as_deref(), Some("2.00"), "{line:?}");
+    assert_eq!(line.text("verdict"), "tag");
+    let explained = site.explain(&line.text("reference"));
+    assert!(explained.contains("evil.example") && !explained.contains("scam.example"), "{explained}");
+
+    let innocent = message("b@example.net", "not listed", "See http://good.example/");
+    assert!(site.send(STRANGER, "b@example.net", &[ALICE], innocent).is_accepted());
+    assert!(!site.line_about("b@example.net").found("uribl.rig"));
+
+    let recorded = crate::recording::recording(&records, "a@example.net");
+    assert!(site.mailward.terminate().success());
+    site.dns.kill();
+    let replayed = site.mailward.command(&["check", &recorded.display().to_string(), "--json"]);
+    let replayed = String::from_utf8_lossy(&replayed.stdout).into_owned();
+    assert!(replayed.contains("uribl.rig") && replayed.contains("\"as_recorded\":true"), "{replayed}");
+}

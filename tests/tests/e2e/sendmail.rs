@@ -10,6 +10,7 @@ mod local;
 mod mail_flow;
 mod policy;
 mod recipients;
+mod recording;
 mod reputation;
 mod setup;
 mod signing;

@@ -363,6 +363,10 @@ const BAD: &[(&str, &str)] = &[
     ),
     ("name = \"x\"\nthen = \"hold\"\nwhen = { script = \"cyrilic\" }", "did you mean \"cyrillic\"?"),
     (
+        "name = \"x\"\nthen = \"hold\"\nwhen = { language = \"klingon\" }",
+        "4:21: policy.when.language is \"klingon\", must be one of af, ak, am",
+    ),
+    (
         "name = \"x\"\nthen = \"hold\"\nwhen = { tls = \"yes\" }",
         "4:16: policy.when.tls is \"yes\", must be true, false or {",
     ),

@@ -10,7 +10,7 @@ use crate::{
         reader::Table,
         score::finding_pattern,
     },
-    message::{SCRIPTS, Script},
+    message::{SCRIPTS, Script, languages},
     policy::{Conditions, Glob},
 };
 use ipnet::IpNet;
@@ -62,6 +62,7 @@ impl Reader<'_> {
             header_from: senders(&mut table, "header_from", self.lists, faults),
             charset: parsed(&mut table, "charset", "a character set such as \"koi8-r\"", Glob::parse, faults),
             script: scripts(&mut table, faults),
+            language: known_languages(&mut table, faults),
             time: time.and_then(|table| inner::time(table, faults)),
             tls: inner::tls(&mut table, faults),
             authenticated: boolean(&mut table, "authenticated", faults),
@@ -182,6 +183,21 @@ fn scripts(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<Script> {
         match SCRIPTS.iter().find(|(known, _)| *known == word) {
             Some((_, script)) => found.push(*script),
             None => faults.at(item.span(), not_one_of(&path, &item, SCRIPTS.iter().map(|(known, _)| *known))),
+        }
+    }
+    found
+}
+
+fn known_languages(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
+    let items = list(table, "language", faults);
+    let path = table.path_of("language");
+    let mut found = Vec::new();
+    for item in items {
+        let code = item.get_ref().to_lowercase();
+        if languages().any(|known| known == code) {
+            found.push(code);
+        } else {
+            faults.at(item.span(), not_one_of(&path, &item, languages()));
         }
     }
     found

@@ -30,6 +30,7 @@ fn case() -> Case {
             link_hosts: ["a.example.com", "bit.example"].map(str::to_owned).into(),
             charsets: ["koi8-r".to_owned()].into(),
             script: Some(Script::Cyrillic),
+            language: Some("ru".into()),
             attachments: vec![
                 AttachmentFacts { name: "a.pdf".into(), ..AttachmentFacts::default() },
                 AttachmentFacts { name: "b.PDF".into(), ..AttachmentFacts::default() },
@@ -167,6 +168,7 @@ fn each_further_condition_can_hold_and_fail() {
         ("header_from", when(|c| c.header_from = set("*@partner.example")), when(|c| c.header_from = set("<>"))),
         ("charset", when(|c| c.charset = glob("KOI8-*")), when(|c| c.charset = glob("utf-8"))),
         ("script", when(|c| c.script = vec![Script::Cyrillic]), when(|c| c.script = vec![Script::Latin, Script::Han])),
+        ("language", when(|c| c.language = vec!["ru".into()]), when(|c| c.language = vec!["uk".into(), "bg".into()])),
         (
             "time",
             when(|c| c.time = Some(hours("mon", "12:00", "13:00"))),
@@ -183,10 +185,11 @@ fn each_further_condition_can_hold_and_fail() {
         assert!(!holds(bad, &case()), "{key} must not hold");
     }
     // Facts that are not there make nothing true.
-    let nothing: [(&str, Change); 4] = [
+    let nothing: [(&str, Change); 5] = [
         ("user", |c| c.user = glob("*")),
         ("country", |c| c.country = vec!["CL".into()]),
         ("script", |c| c.script = vec![Script::Latin]),
+        ("language", |c| c.language = vec!["en".into()]),
         ("text", |c| c.text = regex::Regex::new("").into_iter().collect()),
     ];
     for (key, change) in nothing {

@@ -17,7 +17,8 @@ pub struct LiveModel(Option<Arc<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
+    /// `None`: no file's.
+    path: Option<PathBuf>,
     state: RwLock<State>,
 }
 
@@ -38,7 +39,22 @@ struct Stamp {
 impl LiveModel {
     /// The model of a state directory. Nothing is read before [`LiveModel::refresh`].
     pub fn of(dir: &Path) -> Self {
-        LiveModel(Some(Arc::new(Inner { path: dir.join(file::FILE), state: RwLock::default() })))
+        LiveModel(Some(Arc::new(Inner { path: Some(dir.join(file::FILE)), state: RwLock::default() })))
+    }
+
+    /// A model that is in memory alone.
+    pub fn in_memory(model: Model) -> Self {
+        let state = State { stamp: None, model: Some(Arc::new(model)) };
+        LiveModel(Some(Arc::new(Inner { path: None, state: RwLock::new(state) })))
+    }
+
+    /// Changes the model in memory, which a file may replace again. Who judges by it at this moment goes on with the old.
+    pub fn change(&self, change: impl FnOnce(&mut Model)) {
+        let Some(inner) = &self.0 else { return };
+        let mut state = inner.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = &mut state.model {
+            change(Arc::make_mut(model));
+        }
     }
 
     /// The model; `None` if there is none, or none that can be read.
@@ -54,17 +70,18 @@ impl LiveModel {
     /// If the file cannot be read or is no model of this version. Each such file is reported once.
     pub fn refresh(&self) -> Result<bool, FileError> {
         let Some(inner) = &self.0 else { return Ok(false) };
-        let stamp = match fs::metadata(&inner.path) {
+        let Some(path) = &inner.path else { return Ok(false) };
+        let stamp = match fs::metadata(path) {
             Ok(data) => {
                 Some(Stamp { inode: data.ino(), length: data.len(), modified: (data.mtime(), data.mtime_nsec()) })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(FileError::System { path: inner.path.clone(), source }),
+            Err(source) => return Err(FileError::System { path: path.clone(), source }),
         };
         if inner.state.read().unwrap_or_else(PoisonError::into_inner).stamp == stamp {
             return Ok(false);
         }
-        let model = stamp.map(|_| file::read(&inner.path).map(Arc::new)).transpose();
+        let model = stamp.map(|_| file::read(path).map(Arc::new)).transpose();
         let mut state = inner.state.write().unwrap_or_else(PoisonError::into_inner);
         state.stamp = stamp;
         state.model = model?;

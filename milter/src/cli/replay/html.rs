@@ -4,6 +4,7 @@ use super::{
     row::Row,
     summary::{LEAST, MOST, Side, Summary, Tally, by_size},
 };
+use crate::cli::report::page::{self, text};
 use std::fmt::Write;
 
 /// Most lines of each table.
@@ -12,24 +13,9 @@ const LINES: usize = 100;
 const BAR: i32 = 14;
 const HEIGHT: f64 = 160.0;
 
-const STYLE: &str = "
-:root { color-scheme: light dark; --ink: #1d2733; --paper: #fff; --line: #d5dbe3; --ham: #2f7fb5; --spam: #c4512d; --other: #8a94a3 }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --paper: #14181e; --line: #333c48 } }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem; display: block; overflow-x: auto }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
-th:last-child, td:last-child { text-align: left; white-space: normal; overflow-wrap: anywhere }
-.sides { display: flex; flex-wrap: wrap; gap: 2rem } .ham { fill: var(--ham) } .spam { fill: var(--spam) } .other { fill: var(--other) }
-text { fill: currentColor; font-size: 11px } details { margin: 1rem 0 } summary { cursor: pointer; font-weight: 600 }
-";
-
 /// The page. `kept` are the changed messages that are shown.
 pub(super) fn page(summary: &Summary, titles: &(String, Option<String>), kept: &[Row]) -> String {
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>mailward replay</title>\n<style>{STYLE}</style>\n<h1>Replay of {} messages</h1>\n",
-        summary.messages
-    );
+    let mut out = page::head("mailward replay", &format!("Replay of {} messages", summary.messages));
     if summary.ham + summary.spam > 0 {
         let _ = writeln!(out, "<p>Known: {} ham, {} spam.</p>", summary.ham, summary.spam);
     }
@@ -153,20 +139,4 @@ fn table(out: &mut String, heading: &str, rows: &[(&str, Tally)], summary: &Summ
         let _ = writeln!(out, "<td>{}</tr>", text(name));
     }
     let _ = writeln!(out, "</table>");
-}
-
-/// Text for the page: what a message says cannot become markup.
-fn text(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars().map(clean) {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

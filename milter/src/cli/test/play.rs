@@ -11,7 +11,7 @@ use mailward_core::{
     lookup::Script,
     malware::Scanning,
     message::edited,
-    session::{Recording, ReversePath},
+    session::{Limits, Recording, ReversePath},
     verdict::{Action, Edit},
 };
 use std::{fs::File, io::BufReader, path::Path, sync::Arc};
@@ -61,6 +61,7 @@ async fn recorded(engine: &Arc<Engine>, path: &Path) -> Result<Outcome, Vec<Stri
     let name = path.display();
     let file = File::open(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
     let recording = Recording::read(BufReader::new(file)).map_err(|error| vec![format!("{name}: {error}")])?;
+    let raw = recording.last_message(&Limits::default());
     let last = engine.replay(recording, SessionOptions::default()).await.pop().map(|last| last.ended);
     Ok(match last {
         None => Outcome::default(),
@@ -68,7 +69,7 @@ async fn recorded(engine: &Arc<Engine>, path: &Path) -> Result<Outcome, Vec<Stri
             let reply = (refusal.report.explanation.stage.word().to_owned(), Some(refusal.reply.to_string()));
             Outcome { replies: vec![reply], explanation: Some(refusal.report.explanation), ..Outcome::default() }
         }
-        Some(Ended::Message(judged)) => of_message(judged, &[]),
+        Some(Ended::Message(judged)) => of_message(judged, &raw),
     })
 }
 

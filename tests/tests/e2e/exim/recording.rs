@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use mailward_tests::clamd::Clamd;
 use mailward_tests::scratch::Scratch;
 
 use super::{BY_ACL, BY_LOCAL_SCAN, Site};
+use crate::doors::golden;
 use crate::site::{ALICE, STRANGER, message};
 
 #[test]
@@ -58,4 +60,19 @@ fn recording_that_cannot_be_written_costs_no_mail() {
     assert!(delivery.is_accepted(), "{delivery:?}");
     assert!(site.sink.wait_for(1)[0].header("Authentication-Results").is_some(), "it was judged");
     site.exim.wait_for_log("mailward: the recording failed");
+}
+
+#[test]
+fn sessions_that_the_library_records_in_exim_are_cases() {
+    const LISTED: &str = "203.0.113.66";
+    let scratch = Scratch::new();
+    let (mut scanner, records) = (Clamd::start(&scratch), scratch.dir("records"));
+    let mut site = Site::builder(&scratch, &golden::config(&scanner))
+        .dns(golden::dns(LISTED))
+        .exim(|exim| exim.record(&records))
+        .start();
+    golden::send(|listed| site.exim.client_from(if listed { LISTED } else { STRANGER }));
+    site.dns.kill();
+    scanner.kill();
+    golden::assert_cases_hold("exim", &records);
 }

@@ -1,0 +1,4 @@
+//! What reports of several commands share.
+
+pub(super) mod csv;
+pub(super) mod page;
