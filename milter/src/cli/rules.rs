@@ -1,8 +1,8 @@
-//! `mailward rules`: the content rules, with the points that the configuration gives them.
+//! `mailward rules`: the content rules and those of rule files, with the points that the configuration gives them.
 
-use super::load;
+use super::{exit, fail, load};
 use mailward_core::{
-    spam::{RULES, Rule, Settings},
+    spam::{RULES, Rule, Settings, spamassassin},
     verdict::Points,
 };
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -43,9 +43,26 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
         text += &line(rule, &settings, &list);
         text.push('\n');
     }
+    if !list.markdown {
+        match spamassassin::Rules::load(&settings.spamassassin) {
+            Ok(rules) => rules.iter().flat_map(|rules| rules.list()).for_each(|rule| {
+                text += &of_files(rule, list.json);
+                text.push('\n');
+            }),
+            Err(problems) => return fail(exit::USAGE, problems.join("\n")),
+        }
+    }
     // A reader that has seen enough closes the pipe.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+/// A rule of SpamAssassin's kind: id, points, description and place.
+fn of_files((id, points, about, place): (String, Points, String, String), json: bool) -> String {
+    if json {
+        return serde_json::json!({ "id": id, "points": points, "enabled": true, "about": about, "source": place }).to_string();
+    }
+    format!("{id:32} {:>7}  {about}", points.to_string())
 }
 
 fn line(rule: &Rule, settings: &Settings, list: &List) -> String {

@@ -34,8 +34,32 @@ fn wanted(call: &Call, address: &str) -> bool {
     call.pattern.as_ref().is_none_or(|pattern| pattern.is_match(address.as_bytes()))
 }
 
-/// Local parts that belong to the provider itself. Source: SpamAssassin.
-const OF_PROVIDERS: &[&str] = &["abuse@", "support@", "sales@", "info@", "helpdesk@", "contact@", "kontakt@", "postmaster@", "hostmaster@", "webmaster@", "noreply@", "no-reply@", "mailer-daemon@", "list@"];
+/// Whether a local part belongs to the provider itself, or was made by a machine. Source: SpamAssassin's FreeMail.
+fn is_of_provider(local: &str) -> bool {
+    let hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_id = match local.split(['.', '-']).collect::<Vec<_>>()[..] {
+        [one] | [one, _] if one.len() == 8 && local.len() <= 17 => local.split('.').all(|part| part.len() == 8 && hex(part)),
+        [a, b, c, d, e] => [a, b, c, d, e].iter().zip([8, 4, 4, 4, 12]).all(|(part, length)| part.len() == length && hex(part)),
+        _ => false,
+    };
+    ["abuse", "support", "sales", "info", "helpdesk", "contact", "kontakt", "postmaster", "hostmaster", "domainmaster"].contains(&local)
+        || ["undisclosed", "bounce-", "bounced-"].iter().any(|start| local.starts_with(start))
+        || local.strip_prefix("request-").is_some_and(|id| id.len() == 16 && hex(id))
+        || local.matches('=').count() > 1
+        || is_id
+}
+
+/// Whether an envelope sender is one of lists and machines, whose mail has its answers sent elsewhere. Source: as above.
+fn is_bulk(sender: &str) -> bool {
+    let local = sender.rsplit_once('@').map_or("", |(local, _)| local);
+    let squeezed: String = local.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    ["postmaster", "hostmaster", "domainmaster", "double-bounce"].contains(&local)
+        || ["sentto-", "owner-", "return-", "bounce-", "bounced-", "grbounce-", "grbounced-"].iter().any(|start| local.starts_with(start))
+        || ["-request", "-bounce", "-bounces", "-admin", "-owner"].iter().any(|end| local.ends_with(end))
+        || squeezed.ends_with("noreply")
+        || squeezed.ends_with("noreplies")
+        || local.split_once('=').is_some_and(|(before, after)| !before.is_empty() && !after.is_empty())
+}
 
 fn is_freemail(evaluation: &Evaluation<'_>, address: &str) -> bool {
     let settings = evaluation.message.settings;
@@ -43,7 +67,7 @@ fn is_freemail(evaluation: &Evaluation<'_>, address: &str) -> bool {
     if settings.freemail_exempt.contains(address) || settings.freemail_exempt.contains(domain) {
         return false;
     }
-    if OF_PROVIDERS.iter().any(|start| address.starts_with(start)) {
+    if is_of_provider(address.split('@').next().unwrap_or_default()) {
         return false;
     }
     settings.freemail_domains.contains(domain)
@@ -113,8 +137,7 @@ fn is_address(evaluation: &Evaluation<'_>, text: &str) -> bool {
 /// Whether answers go to another free address than the message came from.
 fn replyto(evaluation: &Evaluation<'_>, call: &Call) -> bool {
     let sender = evaluation.message.envelope_from().unwrap_or_default().to_lowercase();
-    let bulk = ["bounce", "-request@", "owner-", "noreply", "no-reply", "return-", "returns@", "sentto-", "=", "-bounces"];
-    if bulk.iter().any(|word| sender.contains(word)) {
+    if is_bulk(&sender) {
         return false;
     }
     let (from, reply) = (addresses(evaluation, "From:addr"), addresses(evaluation, "Reply-To:addr"));

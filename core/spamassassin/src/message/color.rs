@@ -9,8 +9,10 @@ const NAMES: &str = include_str!("../colors.txt");
 /// Reads a colour: a name, `#rgb`, `#rrggbb`, `rgb(1, 2, 3)`.
 pub(super) fn color(text: &str) -> Color {
     let text = text.trim().to_lowercase();
-    let by_name = NAMES.lines().find_map(|line| line.strip_prefix(text.as_str())?.strip_prefix(" "));
-    if let Some(code) = by_name.filter(|_| !text.is_empty()) {
+    let is_name = text.bytes().all(|b| b.is_ascii_lowercase()) && !text.is_empty();
+    let mut names = NAMES.lines();
+    let by_name = if is_name { names.find_map(|line| line.strip_prefix(text.as_str())?.strip_prefix(" ")) } else { None };
+    if let Some(code) = by_name {
         let code = u32::from_str_radix(code, 16).ok()?;
         return Some([(code >> 16) as u8, (code >> 8) as u8, code as u8]);
     }

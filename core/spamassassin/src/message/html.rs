@@ -43,13 +43,16 @@ pub(super) struct Pieces<'h> {
     at: usize,
     /// The literal element that is open, and whether entities in it are decoded.
     literal: Option<(&'static str, bool)>,
-    /// Ends that were sought and not found: what starts a comment or quote then is not sought again.
+    /// The end of a comment was sought and not found: it is not sought again.
     no_comment_end: bool,
+    /// Where the last `>` stands: behind it no tag has an end.
+    last_end: usize,
 }
 
 impl<'h> Pieces<'h> {
     pub(super) fn of(text: &'h str) -> Self {
-        Pieces { text, at: 0, literal: None, no_comment_end: false }
+        let last_end = memchr::memrchr(b'>', text.as_bytes()).unwrap_or(0);
+        Pieces { text, at: 0, literal: None, no_comment_end: false, last_end }
     }
 
     fn rest(&self) -> &'h str {
@@ -103,7 +106,7 @@ impl<'h> Pieces<'h> {
                 self.at += end;
                 Some(Piece::Close(name))
             }
-            letter if letter.is_ascii_alphabetic() => {
+            letter if letter.is_ascii_alphabetic() && self.at < self.last_end => {
                 let (name, length) = tag_name(&rest[1..]);
                 let (attributes, used) = attributes(&rest[1 + length..])?;
                 self.at += 1 + length + used;

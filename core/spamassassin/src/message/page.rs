@@ -5,7 +5,10 @@ use super::{
     html::{Attributes, Piece, Pieces},
     uri,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::LazyLock,
+};
 
 /// An HTML part, rendered.
 #[derive(Debug, Default)]
@@ -35,10 +38,11 @@ pub(crate) struct PageLink {
 }
 
 /// Elements that count as HTML. Source: HTML 4.01, and those that mail programs write.
-const ELEMENTS: &str = " a abbr acronym address area b base bdo big blockquote body br button caption cite code col colgroup dd del \
+const ELEMENTS: &str = "a abbr acronym address area b base bdo big blockquote body br button caption cite code col colgroup dd del \
     dfn div dl dt em fieldset form h1 h2 h3 h4 h5 h6 head hr html i img input ins kbd label legend li link map meta noscript object ol \
     optgroup option p param pre q samp script select small span strong style sub sup table tbody td textarea tfoot th thead title tr tt \
-    ul var applet basefont center dir font frame frameset iframe isindex menu noframes s strike u nobr x-sigsep x-tab ";
+    ul var applet basefont center dir font frame frameset iframe isindex menu noframes s strike u nobr x-sigsep x-tab";
+static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| ELEMENTS.split_whitespace().collect());
 /// Elements that are shown but do not count. Source: SpamAssassin.
 const TRICKS: &str = " bgsound embed listing plaintext xmp ";
 /// Elements that change how text looks.
@@ -179,7 +183,7 @@ impl Renderer {
                 && !rest.is_empty()
                 && rest.trim_end_matches('/').bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         });
-        let is_element = among(ELEMENTS, name);
+        let is_element = KNOWN.contains(name);
         let is_new = !self.page.inside.contains_key(name);
         self.tags += 1.0;
         self.tags_seen += f64::from(u8::from(is_new));

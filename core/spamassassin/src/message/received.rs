@@ -24,6 +24,8 @@ pub(crate) struct Relay {
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Relay(Box<Relay>),
+    /// A mailbox was fetched: what stood above were hosts of ours.
+    Fetched,
     /// No handover over the internet.
     Local,
     Unparseable,
@@ -82,6 +84,11 @@ impl Relays {
         let has_client = given.len();
         for (index, line) in given.chain(fields.iter().map(|field| read(field))).enumerate() {
             let counts = usize::from(index >= has_client);
+            if line == Line::Fetched && trust {
+                relays.trusted.clear();
+                relays.internal.clear();
+                relays.external.clear();
+            }
             let Line::Relay(mut relay) = line else {
                 relays.unparseable += usize::from(line == Line::Unparseable);
                 relays.trusted_fields += usize::from(trust) * counts;
@@ -143,6 +150,10 @@ fn read(field: &str) -> Line {
     if let Some(ip) = body.strip_prefix("X-Originating-IP: ") {
         relay.ip = ip.to_owned();
         return Line::Relay(Box::new(relay));
+    }
+    let is_bare = client.ends_with(']') && !client.contains('(');
+    if (server.contains("with POP3") || server.contains("with IMAP")) && (is_bare || !client.contains('[')) {
+        return Line::Fetched;
     }
     if !client_of(client, server, &mut relay) {
         return if is_local(body, client, server) { Line::Local } else { Line::Unparseable };
@@ -281,8 +292,7 @@ fn client_of(client: &str, server: &str, relay: &mut Relay) -> bool {
                 }
             } else {
                 // `name (address)`
-                let is_microsoft = server.contains("Microsoft SMTP Server") || server.contains(" with mapi");
-                if !is_microsoft {
+                if !is_exchange(server) {
                     relay.rdns = word.to_owned();
                     relay.no_reverse_dns = is_qmail;
                 }
@@ -332,6 +342,15 @@ fn client_of(client: &str, server: &str, relay: &mut Relay) -> bool {
     false
 }
 
+/// Whether Exchange took the message: it names what the client called itself.
+fn is_exchange(server: &str) -> bool {
+    let behind = after(server, " with Microsoft SMTP Server ").or_else(|| after(server, " with mapi id "));
+    behind.is_some_and(|rest| {
+        let rest = if rest.starts_with('(') { after(rest, ") ").unwrap_or_default() } else { rest };
+        rest.starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
 /// Whether this is a handover inside a host, or between mailboxes: nothing that could name an address.
 fn is_local(body: &str, client: &str, server: &str) -> bool {
     let word = client.split(' ').next().unwrap_or_default();
@@ -342,8 +361,6 @@ fn is_local(body: &str, client: &str, server: &str) -> bool {
         || body.contains("localhost")
         || server.contains("with local")
         || server.contains("with BSMTP")
-        || server.contains("with POP3")
-        || server.contains("with IMAP")
         || (is_single && server.ends_with(';'))
         || client.ends_with("(unverified)")
         || client.ends_with("[local])")

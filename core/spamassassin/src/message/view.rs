@@ -79,6 +79,7 @@ impl<'m> Message<'m> {
             by: client.by.to_owned(),
             envelope_from: facts.envelope_from.map(str::to_owned),
             no_reverse_dns: client.name.is_empty(),
+            auth: if client.is_authenticated { "ESMTPA".to_owned() } else { String::new() },
             ..Relay::default()
         });
         let relays = Relays::of(client, &received, settings);

@@ -32,7 +32,7 @@ enum Matcher {
 /// Largest compiled pattern. Unit: bytes. Source: our own limit; what is larger goes to the backtracking matcher.
 const COMPILED: usize = 2 << 20;
 /// Most memory of the automaton that a linear matcher builds while it matches. Unit: bytes. Source: our own limit.
-const AUTOMATON: usize = 256 << 10;
+pub(crate) const AUTOMATON: usize = 2 << 20;
 /// Most steps of a backtracking matcher for a text. Unit: steps. Source: our own limit; ordinary mail needs some thousand.
 const STEPS: u32 = 100_000;
 /// Most memory of a backtracking matcher. Unit: KiB. Source: our own limit.
@@ -105,9 +105,9 @@ impl Pattern {
         self.is_shape
     }
 
-    /// A pattern that matches wherever this one does, for the linear matcher.
-    pub(crate) fn loose(&self) -> &str {
-        &self.translated.loose
+    /// A pattern that matches some line of a text wherever this one matches that line.
+    pub(crate) fn wide(&self) -> String {
+        self.translated.loose.replace("(?:\\n?\\z)", "(?:)").replace("\\z", "(?:)").replace("\\A", "^").replace("-m", "-")
     }
 
     /// Whether the text holds a match. A match that takes too many steps is none.

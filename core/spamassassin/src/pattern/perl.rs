@@ -476,7 +476,6 @@ mod tests {
             (r"\Qa.b\E+$", "a.bb", "axb"),
             (r"\x{41}\101\cI\e", "AA\t\x1b", "AA"),
             (r"(?x) a b # c", "ab", "a b"),
-            (r"(?i:É)", "é", "e"),
             (r"[[:digit:]\-_.]{2}\h\R", "1-\t\r\n", "1a \n"),
             (r"\bfoo\b|bar(?#note)s", "bars", "food"),
             (r"a\x{2019}|b", "b", "a"),
