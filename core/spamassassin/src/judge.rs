@@ -49,7 +49,13 @@ impl RuleSet {
 
     fn hits(&self, counts: &Counts) -> Vec<Hit<'_>> {
         let hit = self.rules.iter().zip(counts).filter(|(_, count)| **count != 0.0);
-        hit.map(|(rule, _)| Hit { name: &rule.name, score: rule.score, description: &rule.description, origin: &rule.origin }).collect()
+        hit.map(|(rule, _)| Hit {
+            name: &rule.name,
+            score: rule.score,
+            description: &rule.description,
+            origin: &rule.origin,
+        })
+        .collect()
     }
 
     fn fields(
@@ -118,13 +124,21 @@ impl RuleSet {
     }
 
     /// Patterns over what other rules have captured.
-    fn templates(&self, target: Target, texts: &[&[u8]], captured: &HashMap<String, Vec<Vec<u8>>>, counts: &mut Counts) {
+    fn templates(
+        &self,
+        target: Target,
+        texts: &[&[u8]],
+        captured: &HashMap<String, Vec<Vec<u8>>>,
+        counts: &mut Counts,
+    ) {
         for number in &self.templates {
             let Test::Template(of, template) = &self.rules[*number].test else { continue };
             if *of != target || texts.is_empty() {
                 continue;
             }
-            let Some(pattern) = filled(template, captured).and_then(|pattern| Pattern::delimited(&pattern).ok()) else { continue };
+            let Some(pattern) = filled(template, captured).and_then(|pattern| Pattern::delimited(&pattern).ok()) else {
+                continue;
+            };
             counts[*number] = f64::from(u8::from(texts.iter().any(|text| pattern.is_match(text))));
         }
     }

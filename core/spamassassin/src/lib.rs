@@ -14,11 +14,7 @@ pub use rules::{Fault, Origin};
 
 use matcher::Candidates;
 use rules::{Rule, Rules, Target, Test, settings::Settings};
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 /// Rules, ready to judge.
 #[derive(Debug)]
@@ -146,7 +142,12 @@ impl RuleSet {
 
     /// Names, scores, descriptions and places of all rules, by name.
     pub fn rules(&self) -> impl Iterator<Item = Hit<'_>> {
-        self.rules.iter().map(|rule| Hit { name: &rule.name, score: rule.score, description: &rule.description, origin: &rule.origin })
+        self.rules.iter().map(|rule| Hit {
+            name: &rule.name,
+            score: rule.score,
+            description: &rule.description,
+            origin: &rule.origin,
+        })
     }
 }
 

@@ -8,7 +8,11 @@ use std::{
 
 /// Loads these files, given as name and text, from a folder of their own.
 fn load(files: &[(&str, &str)]) -> (RuleSet, Vec<String>) {
-    let dir = std::env::temp_dir().join(format!("mailward-rules-{}-{:x}", std::process::id(), RandomState::new().hash_one(files)));
+    let dir = std::env::temp_dir().join(format!(
+        "mailward-rules-{}-{:x}",
+        std::process::id(),
+        RandomState::new().hash_one(files)
+    ));
     fs::create_dir_all(&dir).expect("a folder");
     for (name, text) in files {
         fs::write(dir.join(name), text).expect("a rule file");
@@ -72,9 +76,12 @@ fn patterns_that_look_around_are_matched_too() {
 fn conditions_includes_scores_and_redefinitions_hold() {
     let files = [
         ("init.pre", "loadplugin Mail::SpamAssassin::Plugin::HTMLEval\n"),
-        ("10_a.cf", "include more.inc\nifplugin Mail::SpamAssassin::Plugin::HTMLEval\nbody A /Hello/\nelse\nbody B /Hello/\nendif\n\
+        (
+            "10_a.cf",
+            "include more.inc\nifplugin Mail::SpamAssassin::Plugin::HTMLEval\nbody A /Hello/\nelse\nbody B /Hello/\nendif\n\
             if (version >= 3.004) && !plugin(Mail::SpamAssassin::Plugin::Nothing)\nbody C /Hello/\nendif\nbody D /Hello/ # all\n\
-            if can(Mail::SpamAssassin::Conf::feature_bug6558_free)\nscore C 1 2 3 4\nendif\nlang de describe C Hallo\ndescribe C Says hello\n"),
+            if can(Mail::SpamAssassin::Conf::feature_bug6558_free)\nscore C 1 2 3 4\nendif\nlang de describe C Hallo\ndescribe C Says hello\n",
+        ),
         ("20_local.cf", "body D /nothing/\nscore A (0.5)\nscore A (0.25)\ntflags E nice\nbody E /world/\n"),
         ("more.inc", "body F /world/\n"),
     ];
@@ -140,7 +147,8 @@ fn rules_of_services_on_the_network_never_hit() {
 fn the_client_counts_as_the_last_relay() {
     let rules = "header A X-Spam-Relays-External =~ /^\\[ ip=198\\.51\\.100\\.9 rdns= helo=liar /\nheader B EnvelopeFrom =~ /^x\\@y\\.example$/\n";
     let (set, _) = load(&[("10_test.cf", rules)]);
-    let client = Client { ip: [198, 51, 100, 9].into(), name: "", helo: "liar", by: "mx.example", is_authenticated: false };
+    let client =
+        Client { ip: [198, 51, 100, 9].into(), name: "", helo: "liar", by: "mx.example", is_authenticated: false };
     let facts = Facts { envelope_from: Some("x@y.example"), client: Some(client) };
     let found: Vec<&str> = set.judge(MESSAGE.as_bytes(), &facts).iter().map(|hit| hit.name).collect();
     assert_eq!(found, ["A", "B"]);
@@ -159,21 +167,60 @@ impl Numbers {
 #[test]
 fn no_message_and_no_rule_file_breaks_it() {
     let rules = [
-        "header A From:addr =~ /a/\n", "body B /(?=x)y\\1/\n", "body C /[[:foo:]]/\n", "uri D m{x}\n", "meta E A && (\n", "rawbody F /(((/\n",
-        "if (\n", "endif\n", "else\n", "replace_rules B\n", "replace_tag X <X>\n", "score A 1 2 3 4\n", "mimeheader G ALL =~ /./\n",
-        "full H /./s\ntflags H multiple\n", "header I ALL:raw =~ /\\xff/\n", "\\#\u{0}", "lang xx\n", "header J exists:\n", "body K eval:(\n",
+        "header A From:addr =~ /a/\n",
+        "body B /(?=x)y\\1/\n",
+        "body C /[[:foo:]]/\n",
+        "uri D m{x}\n",
+        "meta E A && (\n",
+        "rawbody F /(((/\n",
+        "if (\n",
+        "endif\n",
+        "else\n",
+        "replace_rules B\n",
+        "replace_tag X <X>\n",
+        "score A 1 2 3 4\n",
+        "mimeheader G ALL =~ /./\n",
+        "full H /./s\ntflags H multiple\n",
+        "header I ALL:raw =~ /\\xff/\n",
+        "\\#\u{0}",
+        "lang xx\n",
+        "header J exists:\n",
+        "body K eval:(\n",
     ];
     let pieces = [
-        "From: a\n", "\n", "--b\n", "--b--\n", "Content-Type: multipart/mixed; boundary=b\n\n", "Content-Transfer-Encoding: base64\n\n", "=?utf-8?b?",
-        "<a href='", "<!--", "&#x", "\u{0}", "http://", "a@b.example", "Received: from x (y [1.2.3.4]) by z;", "=3D=", "Content-Type: message/rfc822\n\n",
-        "\r\n", "\u{ff}", "<style>", "Subject: ", "(", "\"", "<", "%41", ": ",
+        "From: a\n",
+        "\n",
+        "--b\n",
+        "--b--\n",
+        "Content-Type: multipart/mixed; boundary=b\n\n",
+        "Content-Transfer-Encoding: base64\n\n",
+        "=?utf-8?b?",
+        "<a href='",
+        "<!--",
+        "&#x",
+        "\u{0}",
+        "http://",
+        "a@b.example",
+        "Received: from x (y [1.2.3.4]) by z;",
+        "=3D=",
+        "Content-Type: message/rfc822\n\n",
+        "\r\n",
+        "\u{ff}",
+        "<style>",
+        "Subject: ",
+        "(",
+        "\"",
+        "<",
+        "%41",
+        ": ",
     ];
     let mut numbers = Numbers(7);
     for _ in 0..60 {
         let file: String = (0..numbers.below(25)).map(|_| rules[numbers.below(rules.len())]).collect();
         let (set, _) = load(&[("10_test.cf", &file)]);
         for _ in 0..8 {
-            let message: Vec<u8> = (0..numbers.below(80)).flat_map(|_| pieces[numbers.below(pieces.len())].bytes()).collect();
+            let message: Vec<u8> =
+                (0..numbers.below(80)).flat_map(|_| pieces[numbers.below(pieces.len())].bytes()).collect();
             set.judge(&message, &Facts::default());
         }
     }
@@ -185,7 +232,9 @@ fn hostile_messages_take_linear_time() {
     let (set, faults) = load(&[("10_test.cf", rules)]);
     assert_eq!(faults, [""; 0]);
     let head = "Subject: a\nContent-Type: text/html\n\n";
-    for piece in ["a", "x", "<b>", "<a href=http://a.com/>", "http://a.com/ ", "&amp;", "@", "a.com:", "<!--", "(", "[", "=?"] {
+    for piece in
+        ["a", "x", "<b>", "<a href=http://a.com/>", "http://a.com/ ", "&amp;", "@", "a.com:", "<!--", "(", "[", "=?"]
+    {
         let message = format!("{head}{}", piece.repeat(400_000 / piece.len()));
         let started = std::time::Instant::now();
         set.judge(message.as_bytes(), &Facts::default());

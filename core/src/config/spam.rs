@@ -142,7 +142,8 @@ mod tests {
             language: "de".to_owned(),
         };
         assert_eq!(settings.spamassassin, expected);
-        let text = "[spam.spamassassin]\nrules = \"rules\"\nscale = -1\nmax = -2\nmin = 2\nlanguage = \"\"\nscales = 1\n";
+        let text =
+            "[spam.spamassassin]\nrules = \"rules\"\nscale = -1\nmax = -2\nmin = 2\nlanguage = \"\"\nscales = 1\n";
         let (settings, faults) = read_text(text, read);
         assert_eq!(settings, Settings::default());
         assert_eq!(

@@ -72,4 +72,5 @@ fn nobody_reads(address: &str) -> bool {
 }
 
 /// Beginnings of such names, without what divides their words. Source: our own list.
-const NOBODY: &[&str] = &["noreply", "donotreply", "dontreply", "notification", "notify", "alert", "mailer", "autoconfirm", "receipts"];
+const NOBODY: &[&str] =
+    &["noreply", "donotreply", "dontreply", "notification", "notify", "alert", "mailer", "autoconfirm", "receipts"];

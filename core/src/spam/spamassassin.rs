@@ -107,7 +107,8 @@ impl Rules {
         let bounded = total.clamp(self.settings.min, self.settings.max);
         if bounded != total {
             let correction = Points::hundredths(bounded.as_hundredths() - total.as_hundredths());
-            let finding = Finding::new(BOUNDED, correction, "together these rules give no more: [spam.spamassassin] max, min");
+            let finding =
+                Finding::new(BOUNDED, correction, "together these rules give no more: [spam.spamassassin] max, min");
             findings.push(finding.fact(format!("{total} became {bounded}")));
         }
         findings
@@ -129,7 +130,8 @@ fn problem(path: &Path) -> Option<String> {
     match std::fs::read_dir(path) {
         Err(error) => of(&error.to_string()),
         Ok(entries) => {
-            let has_rules = entries.flatten().any(|entry| entry.path().extension().is_some_and(|e| e == "cf" || e == "pre"));
+            let has_rules =
+                entries.flatten().any(|entry| entry.path().extension().is_some_and(|e| e == "cf" || e == "pre"));
             if has_rules { None } else { of("holds no *.cf file; name the folder in which they stand") }
         }
     }
@@ -191,20 +193,26 @@ mod tests {
 
     #[test]
     fn hits_give_points_within_bounds() {
-        assert_eq!(judged(RULES, Settings::default()), [
-            ("sa.BUY".to_owned(), 300),
-            ("sa.FAR".to_owned(), 1),
-            ("sa.GOOD".to_owned(), -50),
-            ("sa.PILLS".to_owned(), 250),
-            ("sa.bounded".to_owned(), -101),
-        ]);
+        assert_eq!(
+            judged(RULES, Settings::default()),
+            [
+                ("sa.BUY".to_owned(), 300),
+                ("sa.FAR".to_owned(), 1),
+                ("sa.GOOD".to_owned(), -50),
+                ("sa.PILLS".to_owned(), 250),
+                ("sa.bounded".to_owned(), -101),
+            ]
+        );
         let halved = Settings { scale: Points::hundredths(50), ..Settings::default() };
-        assert_eq!(judged(RULES, halved), [
-            ("sa.BUY".to_owned(), 150),
-            ("sa.FAR".to_owned(), 1),
-            ("sa.GOOD".to_owned(), -25),
-            ("sa.PILLS".to_owned(), 125),
-        ]);
+        assert_eq!(
+            judged(RULES, halved),
+            [
+                ("sa.BUY".to_owned(), 150),
+                ("sa.FAR".to_owned(), 1),
+                ("sa.GOOD".to_owned(), -25),
+                ("sa.PILLS".to_owned(), 125),
+            ]
+        );
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
 /// A rule of SpamAssassin's kind: id, points, description and place.
 fn of_files((id, points, about, place): (String, Points, String, String), json: bool) -> String {
     if json {
-        return serde_json::json!({ "id": id, "points": points, "enabled": true, "about": about, "source": place }).to_string();
+        return serde_json::json!({ "id": id, "points": points, "enabled": true, "about": about, "source": place })
+            .to_string();
     }
     format!("{id:32} {:>7}  {about}", points.to_string())
 }

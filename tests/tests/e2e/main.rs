@@ -30,3 +30,4 @@ mod sendmail;
 mod service;
 mod shadow;
 mod site;
+mod spamassassin;

@@ -70,7 +70,8 @@ fn difference(evaluation: &Evaluation<'_>) -> Difference {
         let inside = below(evaluation, index);
         let (mut html, mut text): (HashMap<&str, i64>, HashMap<&str, i64>) = Default::default();
         for shown in message.texts.shown.iter().filter(|shown| inside.contains(&shown.part)) {
-            let is_word = |word: &&str| word.bytes().any(|b| b.is_ascii_alphanumeric() || b == b'_') || !word.is_ascii();
+            let is_word =
+                |word: &&str| word.bytes().any(|b| b.is_ascii_alphanumeric() || b == b'_') || !word.is_ascii();
             match shown.page.map(|page| &message.texts.pages[page]) {
                 Some(page) => {
                     page.text.split_whitespace().filter(is_word).for_each(|word| *html.entry(word).or_default() += 1);
@@ -78,7 +79,9 @@ fn difference(evaluation: &Evaluation<'_>) -> Difference {
                         html.insert("\n", 1);
                     }
                 }
-                None => shown.plain.split_whitespace().filter(is_word).for_each(|word| *text.entry(word).or_default() += 1),
+                None => {
+                    shown.plain.split_whitespace().filter(is_word).for_each(|word| *text.entry(word).or_default() += 1)
+                }
             }
         }
         if html.is_empty() {
@@ -131,10 +134,36 @@ fn blanks_among_words(evaluation: &Evaluation<'_>) -> f64 {
 
 /// Labels of stock tips: beginnings of what stands before a colon.
 const STOCK: &[&str] = &[
-    "tradingdate", "tradedate", "company", "companyname", "stock", "symbol", "sym", "target", "ticker", "openingprice", "opening",
-    "currentprice", "openingp", "currentp", "projected", "position", "expectations", "weekhigh", "weekshigh", "marketperformance",
-    "yeartarget", "weektarget", "monthtarget", "daytarget", "pricetarget", "yearestimate", "priceestimate", "sector",
-    "recommendation", "rating",
+    "tradingdate",
+    "tradedate",
+    "company",
+    "companyname",
+    "stock",
+    "symbol",
+    "sym",
+    "target",
+    "ticker",
+    "openingprice",
+    "opening",
+    "currentprice",
+    "openingp",
+    "currentp",
+    "projected",
+    "position",
+    "expectations",
+    "weekhigh",
+    "weekshigh",
+    "marketperformance",
+    "yeartarget",
+    "weektarget",
+    "monthtarget",
+    "daytarget",
+    "pricetarget",
+    "yearestimate",
+    "priceestimate",
+    "sector",
+    "recommendation",
+    "rating",
 ];
 
 fn stock_words(evaluation: &Evaluation<'_>) -> usize {

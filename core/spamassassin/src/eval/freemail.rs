@@ -11,7 +11,10 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     }),
     ("check_freemail_from", |e, call| {
         let senders = e.message.senders();
-        senders.iter().map(|sender| sender.to_lowercase()).any(|sender| is_freemail(e, &sender) && wanted(call, &sender))
+        senders
+            .iter()
+            .map(|sender| sender.to_lowercase())
+            .any(|sender| is_freemail(e, &sender) && wanted(call, &sender))
     }),
     ("check_freemail_body", |e, call| {
         in_body(e).is_some_and(|addresses| addresses.iter().any(|address| wanted(call, address)))
@@ -38,11 +41,16 @@ fn wanted(call: &Call, address: &str) -> bool {
 fn is_of_provider(local: &str) -> bool {
     let hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
     let is_id = match local.split(['.', '-']).collect::<Vec<_>>()[..] {
-        [one] | [one, _] if one.len() == 8 && local.len() <= 17 => local.split('.').all(|part| part.len() == 8 && hex(part)),
-        [a, b, c, d, e] => [a, b, c, d, e].iter().zip([8, 4, 4, 4, 12]).all(|(part, length)| part.len() == length && hex(part)),
+        [one] | [one, _] if one.len() == 8 && local.len() <= 17 => {
+            local.split('.').all(|part| part.len() == 8 && hex(part))
+        }
+        [a, b, c, d, e] => {
+            [a, b, c, d, e].iter().zip([8, 4, 4, 4, 12]).all(|(part, length)| part.len() == length && hex(part))
+        }
         _ => false,
     };
-    ["abuse", "support", "sales", "info", "helpdesk", "contact", "kontakt", "postmaster", "hostmaster", "domainmaster"].contains(&local)
+    ["abuse", "support", "sales", "info", "helpdesk", "contact", "kontakt", "postmaster", "hostmaster", "domainmaster"]
+        .contains(&local)
         || ["undisclosed", "bounce-", "bounced-"].iter().any(|start| local.starts_with(start))
         || local.strip_prefix("request-").is_some_and(|id| id.len() == 16 && hex(id))
         || local.matches('=').count() > 1
@@ -54,7 +62,9 @@ fn is_bulk(sender: &str) -> bool {
     let local = sender.rsplit_once('@').map_or("", |(local, _)| local);
     let squeezed: String = local.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     ["postmaster", "hostmaster", "domainmaster", "double-bounce"].contains(&local)
-        || ["sentto-", "owner-", "return-", "bounce-", "bounced-", "grbounce-", "grbounced-"].iter().any(|start| local.starts_with(start))
+        || ["sentto-", "owner-", "return-", "bounce-", "bounced-", "grbounce-", "grbounced-"]
+            .iter()
+            .any(|start| local.starts_with(start))
         || ["-request", "-bounce", "-bounces", "-admin", "-owner"].iter().any(|end| local.ends_with(end))
         || squeezed.ends_with("noreply")
         || squeezed.ends_with("noreplies")
@@ -90,7 +100,10 @@ fn find_in_body(evaluation: &Evaluation<'_>) -> Option<Vec<String>> {
         }
     };
     for (uri, link) in &message.links {
-        if link.types.contains("a") && !link.types.contains("parsed") && let Some(address) = uri.strip_prefix("mailto:") {
+        if link.types.contains("a")
+            && !link.types.contains("parsed")
+            && let Some(address) = uri.strip_prefix("mailto:")
+        {
             let address = address.split('?').next().unwrap_or_default();
             if is_address(evaluation, address) {
                 add(address, &mut found);
@@ -100,13 +113,19 @@ fn find_in_body(evaluation: &Evaluation<'_>) -> Option<Vec<String>> {
     for line in &message.texts.body {
         for at in memchr::memchr_iter(b'@', line) {
             let local = line[..at].iter().rev().take(64).take_while(|b| is_local(**b)).count();
-            let domain = line[at + 1..].iter().take(253).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')).count();
+            let domain = line[at + 1..]
+                .iter()
+                .take(253)
+                .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+                .count();
             let text = String::from_utf8_lossy(&line[at - local..at + 1 + domain]);
             let text = text.trim_end_matches(['.', '-']);
             // Addresses inside links are no addresses of the text.
             let word = line[..at].iter().rev().take(300).take_while(|b| !b.is_ascii_whitespace()).count();
             let in_link = memchr::memmem::find(&line[at - word..at], b"://").is_some();
-            let enclosed = line.get(at - local..).is_some() && line[..at - local].ends_with(b"<") && line[at + 1 + domain..].starts_with(b">");
+            let enclosed = line.get(at - local..).is_some()
+                && line[..at - local].ends_with(b"<")
+                && line[at + 1 + domain..].starts_with(b">");
             if local > 0 && !in_link && !enclosed && is_address(evaluation, text) {
                 add(text, &mut found);
             }

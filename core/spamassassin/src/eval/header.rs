@@ -9,9 +9,14 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         let received = received(e);
         let marked = received.match_indices(" rly-").any(|(at, _)| {
             let code = &received.as_bytes()[at + 5..];
-            code.len() > 4 && code[..2].iter().all(u8::is_ascii_alphabetic) && code[2..4].iter().all(u8::is_ascii_digit) && code[4] == b'.'
+            code.len() > 4
+                && code[..2].iter().all(u8::is_ascii_alphabetic)
+                && code[2..4].iter().all(u8::is_ascii_digit)
+                && code[4] == b'.'
         });
-        marked && !received.contains("/AOL-") && !["RELAY", "MAILRELAY", "MAILIN"].iter().any(|id| received.contains(&format!("ESMTP id {id}")))
+        marked
+            && !received.contains("/AOL-")
+            && !["RELAY", "MAILRELAY", "MAILIN"].iter().any(|id| received.contains(&format!("ESMTP id {id}")))
     }),
     ("check_for_faraway_charset_in_headers", |_, _| false),
     ("check_for_unique_subject_id", |_, _| false),
@@ -19,21 +24,29 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         let field = call.text(0).trim_end_matches(":raw");
         let value = e.message.value(&format!("{field}:raw")).unwrap_or_default();
         let control = |b: &u8| matches!(b, 0..=8 | 0x0b | 0x0c | 0x0e..=0x1f);
-        if value.trim_ascii().is_empty() || (!value.is_ascii() && std::str::from_utf8(&value).is_ok() && !value.iter().any(control)) {
+        if value.trim_ascii().is_empty()
+            || (!value.is_ascii() && std::str::from_utf8(&value).is_ok() && !value.iter().any(control))
+        {
             return false;
         }
         let mut illegal = value.iter().filter(|b| control(b) || **b >= 0x7f).count();
-        if illegal > 0 && field.eq_ignore_ascii_case("subject") && value.iter().filter(|b| matches!(b, 0xa2 | 0xa3 | 0xae)).count() == 1 {
+        if illegal > 0
+            && field.eq_ignore_ascii_case("subject")
+            && value.iter().filter(|b| matches!(b, 0xa2 | 0xa3 | 0xae)).count() == 1
+        {
             illegal -= 1;
         }
         let share = illegal as f64 / value.len() as f64;
-        call.number(1).is_some_and(|ratio| share >= ratio) && call.number(2).is_some_and(|least| illegal as f64 >= least)
+        call.number(1).is_some_and(|ratio| share >= ratio)
+            && call.number(2).is_some_and(|least| illegal as f64 >= least)
     }),
     ("gated_through_received_hdr_remover", |e, _| has_lost_received(e)),
     ("check_for_forged_hotmail_received_headers", |e, _| hotmail(e) == Some(Hotmail::Forged)),
     ("check_for_no_hotmail_received_headers", |e, _| hotmail(e) == Some(Hotmail::Missing)),
     ("check_for_forged_eudoramail_received_headers", |e, _| {
-        is_from(e, "eudoramail.com") && !has_lost_received(e) && !(received(e).contains("whowhere.com;") && has_address(e, "X-Sender-Ip"))
+        is_from(e, "eudoramail.com")
+            && !has_lost_received(e)
+            && !(received(e).contains("whowhere.com;") && has_address(e, "X-Sender-Ip"))
     }),
     ("check_for_forged_yahoo_received_headers", |e, _| yahoo(e)),
     ("check_for_forged_juno_received_headers", |e, _| juno(e)),
@@ -46,7 +59,9 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         addresses.len() >= 7 && addresses.is_sorted()
     }),
     ("similar_recipients", |e, call| call.from_below(likeness(e), 0)),
-    ("check_for_missing_to_header", |e, _| e.message.text("To").is_empty() && e.message.text("Apparently-To").is_empty()),
+    ("check_for_missing_to_header", |e, _| {
+        e.message.text("To").is_empty() && e.message.text("Apparently-To").is_empty()
+    }),
     ("check_for_shifted_date", |e, call| {
         let hours = *e.date.get_or_init(|| date_shift(e)) as f64 / 3_600.0;
         call.from_below(hours, 0)
@@ -76,18 +91,42 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         call.from_up_to(different.len() as f64, 1)
     }),
     ("check_unresolved_template", |e, _| {
-        let exempt = ["x-vms-to:", "x-uidl:", "x-face:", "to:", "cc:", "from:", "subject:", "references:", "in-reply-to:", "message-id:", "x-message-id:", "resent-message-id:", "x-original-message-id:"];
+        let exempt = [
+            "x-vms-to:",
+            "x-uidl:",
+            "x-face:",
+            "to:",
+            "cc:",
+            "from:",
+            "subject:",
+            "references:",
+            "in-reply-to:",
+            "message-id:",
+            "x-message-id:",
+            "resent-message-id:",
+            "x-original-message-id:",
+        ];
         e.message.text("ALL").lines().any(|line| {
             let lower = line.to_lowercase();
             let bytes = line.as_bytes();
-            let has_mark = |at: usize| bytes[at..].get(1..3).is_some_and(|two| two[0].is_ascii_uppercase() && (two[1].is_ascii_uppercase() || matches!(two[1], b'_' | b'-')));
+            let has_mark = |at: usize| {
+                bytes[at..].get(1..3).is_some_and(|two| {
+                    two[0].is_ascii_uppercase() && (two[1].is_ascii_uppercase() || matches!(two[1], b'_' | b'-'))
+                })
+            };
             !exempt.iter().any(|name| lower.starts_with(name)) && memchr::memchr_iter(b'%', bytes).any(has_mark)
         })
     }),
     ("check_ratware_name_id", |e, _| {
         let id = e.message.text("MESSAGEID");
-        let Some((mark, address)) = id.split_once('<').and_then(|(_, id)| id.split_once('>')).and_then(|(id, _)| id.split_once('.')) else { return false };
-        mark.len() == 28 && mark.bytes().all(|b| b.is_ascii_uppercase()) && e.message.text("From").contains(&format!("<{address}>"))
+        let Some((mark, address)) =
+            id.split_once('<').and_then(|(_, id)| id.split_once('>')).and_then(|(id, _)| id.split_once('.'))
+        else {
+            return false;
+        };
+        mark.len() == 28
+            && mark.bytes().all(|b| b.is_ascii_uppercase())
+            && e.message.text("From").contains(&format!("<{address}>"))
     }),
     ("check_ratware_envelope_from", |e, _| {
         let (to, from) = (e.message.first("To:addr"), e.message.first("EnvelopeFrom:addr").to_lowercase());
@@ -130,8 +169,12 @@ fn has_address(evaluation: &Evaluation<'_>, field: &str) -> bool {
 fn has_lost_received(evaluation: &Evaluation<'_>) -> bool {
     let message = evaluation.message;
     let received = message.text("Received");
-    let by_ezmlm = message.text("Mailing-List").lines().any(|line| line.starts_with("contact ") && line.ends_with("; run by ezmlm"));
-    let delivered = message.text("Delivered-To").lines().any(|line| line.starts_with("mailing list ") && line.contains('@'));
+    let by_ezmlm = message
+        .text("Mailing-List")
+        .lines()
+        .any(|line| line.starts_with("contact ") && line.ends_with("; run by ezmlm"));
+    let delivered =
+        message.text("Delivered-To").lines().any(|line| line.starts_with("mailing list ") && line.contains('@'));
     (by_ezmlm && delivered && received.contains("qmail ") && received.contains(" invoked "))
         || message.fields().all("received").next().is_none()
         || (received.contains("from groups.msn.com (") && received.contains(".msn.com "))
@@ -146,7 +189,9 @@ enum Hotmail {
 fn hotmail(evaluation: &Evaluation<'_>) -> Option<Hotmail> {
     let received = received(evaluation);
     let message = evaluation.message;
-    if received.contains("from mail pickup service by hotmail.com with Microsoft SMTPSVC;") || has_lost_received(evaluation) {
+    if received.contains("from mail pickup service by hotmail.com with Microsoft SMTPSVC;")
+        || has_lost_received(evaluation)
+    {
         return None;
     }
     if message.text("To").to_lowercase().contains("@groups.msn.com>") && received.contains("groups.msn.com") {
@@ -155,16 +200,22 @@ fn hotmail(evaluation: &Evaluation<'_>) -> Option<Hotmail> {
     let ip = has_address(evaluation, "X-Originating-Ip");
     let organisation = message.text("X-OriginatorOrg");
     let organisation = organisation.contains("hotmail.com") || organisation.contains("msonline-outlook");
-    let handed_over = (ip && (received.contains("hotmail.com (") && (received.contains(".hotmail.com ") || received.contains(".hotmail.com)") || received.contains(".hotmail.msn.com"))))
+    let handed_over = (ip
+        && (received.contains("hotmail.com (")
+            && (received.contains(".hotmail.com ")
+                || received.contains(".hotmail.com)")
+                || received.contains(".hotmail.msn.com"))))
         || (ip && received.contains("hotmail.com ([") || ip && received.contains(".hotmail.com with HTTP;"))
-        || (organisation && (received.contains(".outbound.protection.outlook.com (") || received.contains(".prod.outlook.com (")));
+        || (organisation
+            && (received.contains(".outbound.protection.outlook.com (") || received.contains(".prod.outlook.com (")));
     if handed_over {
         return None;
     }
     let names_it = ["from ", "HELO ", "helo="].iter().any(|word| {
         received.match_indices(word).any(|(at, _)| {
             let name = received[at + word.len()..].split(' ').next().unwrap_or_default();
-            name.match_indices("hotmail.com").any(|(at, _)| !name[at + 11..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+            name.match_indices("hotmail.com")
+                .any(|(at, _)| !name[at + 11..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
         })
     });
     if names_it {
@@ -184,7 +235,10 @@ fn yahoo(evaluation: &Evaluation<'_>) -> bool {
         return false;
     }
     let mut received = received(evaluation);
-    if !message.text("Resent-From").is_empty() && !message.text("Resent-To").is_empty() && !message.text("X-Received").is_empty() {
+    if !message.text("Resent-From").is_empty()
+        && !message.text("Resent-To").is_empty()
+        && !message.text("X-Received").is_empty()
+    {
         received = message.text("X-Received").split_whitespace().collect::<Vec<_>>().join(" ");
     }
     let by_yahoo = |host: &str, way: &str| {
@@ -209,7 +263,8 @@ fn juno(evaluation: &Evaluation<'_>) -> bool {
     let (received, mailer) = (message.text("Received"), message.text("X-Mailer"));
     let by_juno = received.contains("juno.com") || received.contains("untd.com");
     if message.text("X-Originating-IP").is_empty() {
-        return !(received.contains("mail.com") && mailer.contains("mail.com") || received.contains("webmail") && by_juno);
+        return !(received.contains("mail.com") && mailer.contains("mail.com")
+            || received.contains("webmail") && by_juno);
     }
     !by_juno || !mailer.contains("Juno ")
 }
@@ -225,7 +280,9 @@ fn gmail(evaluation: &Evaluation<'_>) -> bool {
         (rest.starts_with("10.") || rest.starts_with("2002:a")) && rest.contains(" with SMTP id ")
     });
     let long = |field: &str| message.text(field).len() >= 60;
-    !(by_google || received.contains("by smtp.googlemail.com with ESMTPSA id ") || (long("X-Gm-Message-State") && long("X-Google-Smtp-Source")))
+    !(by_google
+        || received.contains("by smtp.googlemail.com with ESMTPSA id ")
+        || (long("X-Gm-Message-State") && long("X-Google-Smtp-Source")))
 }
 
 /// Recipients in their order, without repetitions that follow each other.
@@ -257,7 +314,8 @@ fn likeness(evaluation: &Evaluation<'_>) -> f64 {
     let (mut hits, mut pairs) = (0.0, 0.0);
     for (at, (user, host, full)) in keys.iter().enumerate() {
         for (other_user, other_host, other_full) in &keys[at + 1..] {
-            hits += f64::from(u8::from(user == other_user)) + f64::from(u8::from(host == other_host && full != other_full));
+            hits +=
+                f64::from(u8::from(user == other_user)) + f64::from(u8::from(host == other_host && full != other_full));
             pairs += 1.0;
         }
     }
@@ -267,7 +325,8 @@ fn likeness(evaluation: &Evaluation<'_>) -> f64 {
 /// How far Date is from the nearest Received. Unit: seconds; 0 if it cannot be told.
 fn date_shift(evaluation: &Evaluation<'_>) -> i64 {
     let message = evaluation.message;
-    let in_field = |name: &str| message.values(name).iter().find_map(|value| date::seconds(&String::from_utf8_lossy(value)));
+    let in_field =
+        |name: &str| message.values(name).iter().find_map(|value| date::seconds(&String::from_utf8_lossy(value)));
     let Some(written) = in_field("Resent-Date").or_else(|| in_field("Date")) else { return 0 };
     let times = message.fields().all("received").filter_map(|field| {
         let value = field.decoded();
@@ -292,8 +351,14 @@ fn is_all_capitals(evaluation: &Evaluation<'_>) -> bool {
     }
     let letters: Vec<u8> = subject.bytes().filter(u8::is_ascii_alphabetic).collect();
     let raw = evaluation.message.text("Subject:raw").to_lowercase();
-    let capitals_by_charset = ["koi8", "windows-1251", "iso-2022", "gb2312", "big5", "euc-kr"].iter().any(|name| raw.contains(&format!("=?{name}")));
-    subject.contains(char::is_whitespace) && subject.len() >= 10 && !capitals_by_charset && !letters.is_empty() && letters.iter().all(u8::is_ascii_uppercase)
+    let capitals_by_charset = ["koi8", "windows-1251", "iso-2022", "gb2312", "big5", "euc-kr"]
+        .iter()
+        .any(|name| raw.contains(&format!("=?{name}")));
+    subject.contains(char::is_whitespace)
+        && subject.len() >= 10
+        && !capitals_by_charset
+        && !letters.is_empty()
+        && letters.iter().all(u8::is_ascii_uppercase)
 }
 
 /// Whether a subject opens or ends with the name before the `@`.
@@ -319,12 +384,17 @@ fn outlook_id(evaluation: &Evaluation<'_>) -> bool {
     let message = evaluation.message;
     let id = message.text("MESSAGEID");
     let id = id.trim_start_matches('<');
-    let hex = |text: Option<&str>, length: usize| text.filter(|text| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned);
+    let hex = |text: Option<&str>, length: usize| {
+        text.filter(|text| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned)
+    };
     let mut parts = id.split(['$', '@']);
-    let (Some(first), Some(_), Some(_)) = (hex(parts.next(), 12), hex(parts.next(), 8), hex(parts.next(), 8)) else { return false };
+    let (Some(first), Some(_), Some(_)) = (hex(parts.next(), 12), hex(parts.next(), 8), hex(parts.next(), 8)) else {
+        return false;
+    };
     let Ok(clock) = i64::from_str_radix(&first[4..], 16) else { return false };
     // Outlook counts 429.5 seconds from 1601. Source: SpamAssassin.
-    let far = |seconds: i64| (clock - (seconds as f64 * 0.002_328_306_436_538_7 + 27_111_902.832_984_9) as i64).abs() >= 250;
+    let far =
+        |seconds: i64| (clock - (seconds as f64 * 0.002_328_306_436_538_7 + 27_111_902.832_984_9) as i64).abs() >= 250;
     let date = date::seconds(&message.text("Date")).unwrap_or(0);
     let received = message.text("Received").lines().find_map(date_in).unwrap_or(0);
     far(date) && far(received)

@@ -9,7 +9,9 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         any(e, |page| page.inside.get(call.text(0)).is_some_and(|depth| call.compares(f64::from(*depth), 1)))
     }),
     ("html_image_only", |e, call| {
-        any(e, |page| page.inside.contains_key("img") && page.facts.get("length").is_some_and(|l| call.above_up_to(*l, 0)))
+        any(e, |page| {
+            page.inside.contains_key("img") && page.facts.get("length").is_some_and(|l| call.above_up_to(*l, 0))
+        })
     }),
     ("html_image_ratio", |e, call| {
         any(e, |page| {
@@ -21,7 +23,9 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("html_tag_exists", |e, call| any(e, |page| page.inside.contains_key(call.text(0)))),
     ("html_test", |e, call| any(e, |page| page.facts.get(call.text(0)).is_some_and(|value| *value != 0.0))),
     ("html_eval", |e, call| any(e, |page| page.facts.get(call.text(0)).is_some_and(|value| call.compares(*value, 1)))),
-    ("html_range", |e, call| any(e, |page| page.facts.get(call.text(0)).is_some_and(|value| call.above_up_to(*value, 1)))),
+    ("html_range", |e, call| {
+        any(e, |page| page.facts.get(call.text(0)).is_some_and(|value| call.above_up_to(*value, 1)))
+    }),
     ("html_text_match", |e, call| {
         let Some(pattern) = &call.pattern else { return false };
         any(e, |page| texts(page, call.text(0)).iter().any(|text| pattern.is_match(text.as_bytes())))
@@ -83,7 +87,9 @@ fn http_mismatch(evaluation: &Evaluation<'_>, page: &Page, call: &Call) -> bool 
     let (mut anchors, mut hit) = (0.0, false);
     for (uri, link) in page.links.iter().filter(|(_, link)| !link.anchor_texts.is_empty()) {
         let lower = uri.to_ascii_lowercase();
-        let Some(scheme) = ["http://", "https://"].into_iter().find(|scheme| lower.starts_with(scheme)) else { continue };
+        let Some(scheme) = ["http://", "https://"].into_iter().find(|scheme| lower.starts_with(scheme)) else {
+            continue;
+        };
         let Some(host) = host_of(uri, scheme).filter(|host| host.parse::<IpAddr>().is_err()) else { continue };
         let domain = settings.domain_of(host);
         if !settings.is_domain(&domain) {

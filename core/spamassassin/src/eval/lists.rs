@@ -62,7 +62,10 @@ pub(crate) fn fits(pattern: &[u8], text: &[u8]) -> bool {
 
 fn on(list: Option<&BTreeSet<String>>, text: &str) -> bool {
     let text = text.to_lowercase();
-    list.is_some_and(|list| list.contains(&text) || list.iter().any(|pattern| pattern.contains(['*', '?']) && fits(pattern.as_bytes(), text.as_bytes())))
+    list.is_some_and(|list| {
+        list.contains(&text)
+            || list.iter().any(|pattern| pattern.contains(['*', '?']) && fits(pattern.as_bytes(), text.as_bytes()))
+    })
 }
 
 fn listed(evaluation: &Evaluation<'_>, name: &str, address: &str) -> bool {
@@ -98,7 +101,8 @@ fn bounce_relays(evaluation: &Evaluation<'_>, _: &Call) -> bool {
     let full = evaluation.message.tree.full();
     let body = String::from_utf8_lossy(&full[evaluation.message.tree.head.min(full.len())..]);
     !relays.is_empty()
-        && body.lines().filter(|line| line.trim_start_matches(['>', ' ']).to_lowercase().starts_with("received:")).any(|line| {
-            line.split_whitespace().filter(|word| word.contains('.')).any(|word| on(Some(relays), word))
-        })
+        && body
+            .lines()
+            .filter(|line| line.trim_start_matches(['>', ' ']).to_lowercase().starts_with("received:"))
+            .any(|line| line.split_whitespace().filter(|word| word.contains('.')).any(|word| on(Some(relays), word)))
 }

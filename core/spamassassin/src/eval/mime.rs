@@ -32,7 +32,10 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         parts.iter().filter(|part| part.content_type.kind == "multipart/alternative").any(|part| {
             part.children.iter().map(|child| &parts[*child]).any(|child| {
                 let kind = &child.content_type.kind;
-                !child.is_container && kind != "multipart/related" && kind != "application/rtf" && !kind.starts_with("text/")
+                !child.is_container
+                    && kind != "multipart/related"
+                    && kind != "application/rtf"
+                    && !kind.starts_with("text/")
             })
         })
     }),
@@ -68,7 +71,19 @@ impl MimeFacts {
 }
 
 /// Names of ASCII. Source: IANA's registry of character sets.
-const ASCII: &[&str] = &["us-ascii", "ansi_x3.4-1968", "iso-ir-6", "ansi_x3.4-1986", "iso_646.irv:1991", "ascii", "iso646-us", "us", "ibm367", "cp367", "csascii"];
+const ASCII: &[&str] = &[
+    "us-ascii",
+    "ansi_x3.4-1968",
+    "iso-ir-6",
+    "ansi_x3.4-1986",
+    "iso_646.irv:1991",
+    "ascii",
+    "iso646-us",
+    "us",
+    "ibm367",
+    "cp367",
+    "csascii",
+];
 
 fn is_html(evaluation: &Evaluation<'_>) -> bool {
     evaluation.message.text("Content-Type").get(..9).is_some_and(|start| start.eq_ignore_ascii_case("text/html"))
@@ -117,7 +132,10 @@ fn facts(evaluation: &Evaluation<'_>) -> MimeFacts {
         {
             found.facts.insert("mime_base64_encoded_text", 1.0);
         }
-        if charset.starts_with("iso-") && charset[4..].contains('-') && !["iso-8859-", "iso-2022-jp", "iso-2022-kr"].iter().any(|good| charset.starts_with(good)) {
+        if charset.starts_with("iso-")
+            && charset[4..].contains('-')
+            && !["iso-8859-", "iso-2022-jp", "iso-2022-kr"].iter().any(|good| charset.starts_with(good))
+        {
             found.facts.insert("mime_bad_iso_charset", 1.0);
         }
         if charset.bytes().any(|byte| byte.is_ascii_alphabetic()) {
@@ -138,7 +156,10 @@ fn facts(evaluation: &Evaluation<'_>) -> MimeFacts {
                 qp_bytes += line.len() as f64;
                 qp_count += needless_escapes(line);
             }
-            if kind == "text/plain" && (charset.is_empty() || charset == "us-ascii") && line.iter().any(|b| *b == 0 || *b == b'\r' || *b >= 0x80) {
+            if kind == "text/plain"
+                && (charset.is_empty() || charset == "us-ascii")
+                && line.iter().any(|b| *b == 0 || *b == b'\r' || *b >= 0x80)
+            {
                 found.add("mime_ascii_text_illegal", 1.0);
             }
             if kind == "text/plain" && matches!(encoding.as_str(), "" | "7bit" | "8bit") {
@@ -157,7 +178,9 @@ fn facts(evaluation: &Evaluation<'_>) -> MimeFacts {
     }
     if alternative {
         found.facts.insert("mime_multipart_alternative", 1.0);
-        let size = |kind: &str| sizes.iter().rev().find(|(known, size)| known == kind && size.is_some()).and_then(|(_, size)| *size);
+        let size = |kind: &str| {
+            sizes.iter().rev().find(|(known, size)| known == kind && size.is_some()).and_then(|(_, size)| *size)
+        };
         if let (Some(text), Some(html)) = (size("text/plain"), size("text/html"))
             && html > 0.0
         {
@@ -180,8 +203,18 @@ fn needless_escapes(line: &[u8]) -> f64 {
         }
         u8::from_str_radix(std::str::from_utf8(&triple[1..]).ok()?, 16).ok()
     };
-    let needless = |byte: u8| byte == 0x09 || byte == 0x3b || byte == 0x3c || byte == 0x3e || byte == 0x3f || (0x30..=0x3a).contains(&byte) || (0x20..0x30).contains(&byte) || (0x40..0x7f).contains(&byte);
-    let count = memchr::memchr_iter(b'=', line).filter(|at| line.get(*at..at + 3).and_then(code).is_some_and(needless)).count();
+    let needless = |byte: u8| {
+        byte == 0x09
+            || byte == 0x3b
+            || byte == 0x3c
+            || byte == 0x3e
+            || byte == 0x3f
+            || (0x30..=0x3a).contains(&byte)
+            || (0x20..0x30).contains(&byte)
+            || (0x40..0x7f).contains(&byte)
+    };
+    let count =
+        memchr::memchr_iter(b'=', line).filter(|at| line.get(*at..at + 3).and_then(code).is_some_and(needless)).count();
     let mut end = line.trim_ascii_end();
     let mut trailing = 0;
     while end.len() >= 3 && matches!(&end[end.len() - 3..], b"=09" | b"=20") {
@@ -194,7 +227,8 @@ fn needless_escapes(line: &[u8]) -> f64 {
 /// How many characters are written as `&#xABCD;`.
 fn numbered_characters(line: &[u8]) -> f64 {
     let is_one = |at: &usize| {
-        line.get(at + 3..at + 8).is_some_and(|rest| rest[4] == b';' && rest[..4].iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F')))
+        line.get(at + 3..at + 8)
+            .is_some_and(|rest| rest[4] == b';' && rest[..4].iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F')))
     };
     memchr::memmem::find_iter(line, b"&#x").filter(is_one).count() as f64
 }
@@ -202,7 +236,21 @@ fn numbered_characters(line: &[u8]) -> f64 {
 /// Character sets whose bytes look like capital letters. Source: SpamAssassin.
 fn looks_like_capitals(charset: &str) -> bool {
     let charset = charset.to_lowercase();
-    ["iso-2022-", "koi8", "iso-8859-5", "windows-1251", "iso-ir-111", "cp125", "euc-kr", "big5", "gb2312", "x-mac", "hz-gb"].iter().any(|start| charset.starts_with(start))
+    [
+        "iso-2022-",
+        "koi8",
+        "iso-8859-5",
+        "windows-1251",
+        "iso-ir-111",
+        "cp125",
+        "euc-kr",
+        "big5",
+        "gb2312",
+        "x-mac",
+        "hz-gb",
+    ]
+    .iter()
+    .any(|start| charset.starts_with(start))
 }
 
 /// The share of capitals among letters and digits of the text. Unit: percent.

@@ -45,16 +45,55 @@ pub(crate) enum Known {
 
 /// Beginnings of names of functions that ask others. Mailward asks DNS, checks signatures and learns by itself.
 const ELSEWHERE: &[&str] = &[
-    "check_rbl", "check_uridnsbl", "check_bayes", "check_dkim", "check_arc", "check_for_spf", "check_for_def_spf", "check_for_dkim",
-    "check_for_def_dkim", "check_dmarc", "check_dcc", "check_pyzor", "check_razor2", "check_hashbl", "check_dns_sender",
-    "check_senders_reputation", "check_from_in_auto_w", "check_shortcircuit", "check_access_database", "check_microsoft_executable",
-    "check_suspect_name", "check_language", "short_url", "pdf_", "check_fromname", "check_txrep", "check_asn", "check_phishing",
-    "check_olemacro", "check_olertf", "check_uri_local_bl", "check_geo", "check_body_8bits", "check_antivirus", "check_accessdb",
+    "check_rbl",
+    "check_uridnsbl",
+    "check_bayes",
+    "check_dkim",
+    "check_arc",
+    "check_for_spf",
+    "check_for_def_spf",
+    "check_for_dkim",
+    "check_for_def_dkim",
+    "check_dmarc",
+    "check_dcc",
+    "check_pyzor",
+    "check_razor2",
+    "check_hashbl",
+    "check_dns_sender",
+    "check_senders_reputation",
+    "check_from_in_auto_w",
+    "check_shortcircuit",
+    "check_access_database",
+    "check_microsoft_executable",
+    "check_suspect_name",
+    "check_language",
+    "short_url",
+    "pdf_",
+    "check_fromname",
+    "check_txrep",
+    "check_asn",
+    "check_phishing",
+    "check_olemacro",
+    "check_olertf",
+    "check_uri_local_bl",
+    "check_geo",
+    "check_body_8bits",
+    "check_antivirus",
+    "check_accessdb",
 ];
 
 /// Looks a function up by its name.
 pub(crate) fn function(name: &str) -> Option<Known> {
-    let tables = [html::FUNCTIONS, mime::FUNCTIONS, header::FUNCTIONS, relay::FUNCTIONS, body::FUNCTIONS, image::FUNCTIONS, lists::FUNCTIONS, freemail::FUNCTIONS];
+    let tables = [
+        html::FUNCTIONS,
+        mime::FUNCTIONS,
+        header::FUNCTIONS,
+        relay::FUNCTIONS,
+        body::FUNCTIONS,
+        image::FUNCTIONS,
+        lists::FUNCTIONS,
+        freemail::FUNCTIONS,
+    ];
     let here = tables.iter().flat_map(|table| table.iter()).find(|(known, _)| *known == name);
     match here {
         Some((_, function)) => Some(Known::Here(*function)),

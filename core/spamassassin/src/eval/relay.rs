@@ -19,18 +19,26 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     }),
     ("helo_ip_mismatch", |e, _| {
         untrusted(e).iter().any(|relay| {
-            let (Ok(helo), Ok(ip)) = (relay.helo.parse::<Ipv4Addr>(), relay.ip.parse::<Ipv4Addr>()) else { return false };
+            let (Ok(helo), Ok(ip)) = (relay.helo.parse::<Ipv4Addr>(), relay.ip.parse::<Ipv4Addr>()) else {
+                return false;
+            };
             !is_private(helo.into()) && !is_private(ip.into()) && helo.octets()[..3] != ip.octets()[..3]
         })
     }),
     ("check_for_sender_no_reverse", |e, _| {
-        untrusted(e).last().is_some_and(|relay| relay.rdns.contains('.') && relay.address().is_none_or(|ip| !is_private(ip)))
+        untrusted(e)
+            .last()
+            .is_some_and(|relay| relay.rdns.contains('.') && relay.address().is_none_or(|ip| !is_private(ip)))
     }),
     ("check_for_from_domain_in_received_headers", |e, call| {
         let domain = call.text(0).to_lowercase();
         let is_from = e.message.first("From:addr").to_lowercase().contains(&domain);
         let relays = &e.message.relays;
-        let passed = relays.trusted.iter().chain(&relays.untrusted).any(|relay| relay.rdns.ends_with(&domain) && relay.by.ends_with(&domain));
+        let passed = relays
+            .trusted
+            .iter()
+            .chain(&relays.untrusted)
+            .any(|relay| relay.rdns.ends_with(&domain) && relay.by.ends_with(&domain));
         is_from && passed == (call.text(1) == "true")
     }),
     ("check_for_no_rdns_dotcom_helo", |e, _| {
@@ -40,8 +48,13 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("check_for_forged_received_trail", |e, _| broken_links(untrusted(e)) > 1),
     ("check_for_forged_received_ip_helo", |e, _| {
         untrusted(e).iter().any(|relay| {
-            let (Ok(helo), Ok(ip)) = (relay.helo.parse::<Ipv4Addr>(), relay.ip.parse::<Ipv4Addr>()) else { return false };
-            is_name(&domain(&relay.by)) && helo != ip && helo.octets()[..2] != ip.octets()[..2] && !is_private(helo.into())
+            let (Ok(helo), Ok(ip)) = (relay.helo.parse::<Ipv4Addr>(), relay.ip.parse::<Ipv4Addr>()) else {
+                return false;
+            };
+            is_name(&domain(&relay.by))
+                && helo != ip
+                && helo.octets()[..2] != ip.octets()[..2]
+                && !is_private(helo.into())
         })
     }),
     ("check_mailfrom_matches_rcvd", |e, _| {
@@ -60,9 +73,21 @@ fn untrusted<'e>(evaluation: &'e Evaluation<'_>) -> &'e [Relay] {
 
 fn is_great_provider(host: &str) -> bool {
     let host = host.to_lowercase();
-    ["lycos.com", "lycos.co.uk", "hotmail.com", "localhost.com", "excite.com", "caramail.com", "cs.com", "aol.com", "msn.com", "yahoo.com", "drizzle.com"]
-        .iter()
-        .any(|name| host.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.')))
+    [
+        "lycos.com",
+        "lycos.co.uk",
+        "hotmail.com",
+        "localhost.com",
+        "excite.com",
+        "caramail.com",
+        "cs.com",
+        "aol.com",
+        "msn.com",
+        "yahoo.com",
+        "drizzle.com",
+    ]
+    .iter()
+    .any(|name| host.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.')))
 }
 
 /// The domain of a host, by a rule of thumb: two labels, or three if the last is short.
@@ -78,7 +103,9 @@ fn domain(host: &str) -> String {
 }
 
 fn is_name(host: &str) -> bool {
-    host.contains('.') && host.starts_with(|c: char| c.is_ascii_alphanumeric()) && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    host.contains('.')
+        && host.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
 /// How often a host hands over that is not the one which took the message before.
@@ -86,7 +113,13 @@ fn broken_links(relays: &[Relay]) -> usize {
     let taken_by: Vec<String> = relays.iter().map(|relay| domain(&relay.by)).collect();
     let given_by: Vec<String> = relays
         .iter()
-        .map(|relay| if relay.rdns.starts_with("localhost") && relay.ip == "127.0.0.1" { String::new() } else { domain(&relay.rdns) })
+        .map(|relay| {
+            if relay.rdns.starts_with("localhost") && relay.ip == "127.0.0.1" {
+                String::new()
+            } else {
+                domain(&relay.rdns)
+            }
+        })
         .collect();
     (1..relays.len())
         .filter(|at| {

@@ -161,7 +161,8 @@ fn is_address(text: &str) -> bool {
         let quoted = local.starts_with('"') && local.ends_with('"') && local.len() > 2;
         !local.is_empty()
             && !domain.is_empty()
-            && (quoted || !local.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '@')))
+            && (quoted
+                || !local.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '@')))
             && !domain.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '(' | ')'))
     })
 }
@@ -176,11 +177,14 @@ mod tests {
             mailboxes(value).into_iter().map(|mailbox| (mailbox.phrase, mailbox.address)).collect()
         };
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(of("\"Doe, J.\" <j@a.example>, b@b.example (Bob)"), [
-            (some("Doe, J."), some("j@a.example")),
-            (some("Bob"), some("b@b.example"))
-        ]);
-        assert_eq!(of("Team: a@a.example, B <b@b.example>;"), [(None, some("a@a.example")), (some("B"), some("b@b.example"))]);
+        assert_eq!(
+            of("\"Doe, J.\" <j@a.example>, b@b.example (Bob)"),
+            [(some("Doe, J."), some("j@a.example")), (some("Bob"), some("b@b.example"))]
+        );
+        assert_eq!(
+            of("Team: a@a.example, B <b@b.example>;"),
+            [(None, some("a@a.example")), (some("B"), some("b@b.example"))]
+        );
         assert_eq!(of("only words"), [(some("only words"), None)]);
         assert_eq!(of("\"x@y.example\" <>"), [(None, some("x@y.example"))]);
     }

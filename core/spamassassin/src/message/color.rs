@@ -11,7 +11,8 @@ pub(super) fn color(text: &str) -> Color {
     let text = text.trim().to_lowercase();
     let is_name = text.bytes().all(|b| b.is_ascii_lowercase()) && !text.is_empty();
     let mut names = NAMES.lines();
-    let by_name = if is_name { names.find_map(|line| line.strip_prefix(text.as_str())?.strip_prefix(" ")) } else { None };
+    let by_name =
+        if is_name { names.find_map(|line| line.strip_prefix(text.as_str())?.strip_prefix(" ")) } else { None };
     if let Some(code) = by_name {
         let code = u32::from_str_radix(code, 16).ok()?;
         return Some([(code >> 16) as u8, (code >> 8) as u8, code as u8]);

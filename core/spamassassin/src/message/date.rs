@@ -5,9 +5,11 @@ pub(crate) fn seconds(text: &str) -> Option<i64> {
     let cleaned = text.replace(',', " ");
     let words: Vec<&str> = cleaned.split_whitespace().collect();
     let (day, month, year, used) = day_of(&words)?;
-    let rest: Vec<&str> = words.iter().enumerate().filter(|(at, _)| !used.contains(at)).map(|(_, word)| *word).collect();
+    let rest: Vec<&str> =
+        words.iter().enumerate().filter(|(at, _)| !used.contains(at)).map(|(_, word)| *word).collect();
     let (hour, minute, second) = rest.iter().find_map(|word| clock(word)).unwrap_or((0, 0, 0));
-    let offset = rest.iter().find_map(|word| offset(word)).or_else(|| rest.iter().find_map(|word| zone(word))).unwrap_or(0);
+    let offset =
+        rest.iter().find_map(|word| offset(word)).or_else(|| rest.iter().find_map(|word| zone(word))).unwrap_or(0);
     let year = match year {
         (0..50, 2) => year.0 + 2000,
         (_, 4) => year.0,

@@ -36,8 +36,16 @@ const ALL: usize = 65_536;
 const BAD_LINES: usize = 3;
 
 /// Fields whose encoded words are not decoded.
-const NEVER_ENCODED: &[&str] =
-    &["received", "message-id", "date", "resent-message-id", "resent-date", "mime-version", "references", "in-reply-to"];
+const NEVER_ENCODED: &[&str] = &[
+    "received",
+    "message-id",
+    "date",
+    "resent-message-id",
+    "resent-date",
+    "mime-version",
+    "references",
+    "in-reply-to",
+];
 
 impl Field {
     /// The value unfolded and decoded, without blanks around it.
@@ -62,7 +70,10 @@ pub(super) fn decode(value: &[u8], name: &str) -> Vec<u8> {
     let utf8 = encoding::to_utf8(value, "utf-8", false);
     let value = if value.is_ascii() { value } else { utf8.as_bytes() };
     let lower = name.to_ascii_lowercase();
-    if NEVER_ENCODED.contains(&lower.as_str()) || lower.starts_with("list-") || memchr::memmem::find(value, b"=?").is_none() {
+    if NEVER_ENCODED.contains(&lower.as_str())
+        || lower.starts_with("list-")
+        || memchr::memmem::find(value, b"=?").is_none()
+    {
         return value.to_vec();
     }
     encoding::words(value)

@@ -34,8 +34,15 @@ impl Attributes<'_> {
 /// Most attributes kept for a tag. Unit: attributes. Source: our own limit.
 const ATTRIBUTES: usize = 100;
 /// Elements whose content is text up to their end tag, and whether entities in it are decoded.
-const LITERAL: &[(&str, bool)] =
-    &[("script", false), ("style", false), ("xmp", false), ("iframe", false), ("plaintext", false), ("title", true), ("textarea", true)];
+const LITERAL: &[(&str, bool)] = &[
+    ("script", false),
+    ("style", false),
+    ("xmp", false),
+    ("iframe", false),
+    ("plaintext", false),
+    ("title", true),
+    ("textarea", true),
+];
 
 /// Gives the pieces of a page one after the other.
 pub(super) struct Pieces<'h> {
@@ -260,7 +267,8 @@ mod tests {
         Pieces::of(html)
             .map(|piece| match piece {
                 Piece::Open(name, attributes) => {
-                    let attributes: Vec<String> = attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    let attributes: Vec<String> =
+                        attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
                     format!("<{name} {}>", attributes.join(" "))
                 }
                 Piece::Close(name) => format!("</{name}>"),

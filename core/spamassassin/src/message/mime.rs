@@ -91,10 +91,7 @@ impl<'m> Tree<'m> {
         tree.head = queue[0].raw.start;
         let mut next = 0;
         while next < queue.len() {
-            let pending = std::mem::replace(
-                &mut queue[next],
-                Pending { part: 0, boundary: None, raw: all, depth: 0 },
-            );
+            let pending = std::mem::replace(&mut queue[next], Pending { part: 0, boundary: None, raw: all, depth: 0 });
             next += 1;
             let kind = &tree.parts[pending.part].content_type.kind;
             if let Some(boundary) = pending.boundary.clone()
@@ -356,7 +353,9 @@ impl PartReader {
         self.body = if is_blank { from + line.len() } else { from };
         oddities.missing_mime_head_body_separator |= !is_blank;
         is_type
-            && ContentType::of(self.fields.last("content-type").as_deref()).boundary.is_some_and(|nested| nested == boundary)
+            && ContentType::of(self.fields.last("content-type").as_deref())
+                .boundary
+                .is_some_and(|nested| nested == boundary)
     }
 
     fn flush(&mut self) {
@@ -438,7 +437,9 @@ impl ContentType {
         let name = parameter(&text, "filename").or_else(|| parameter(&text, "name")).map(unquoted);
         let kind = text.split(';').next().unwrap_or_default().trim_start();
         let kind: String = match kind.split_once('/') {
-            Some((main, sub)) => format!("{main}/{}", sub.split('/').next().unwrap_or_default().split_whitespace().next().unwrap_or("")),
+            Some((main, sub)) => {
+                format!("{main}/{}", sub.split('/').next().unwrap_or_default().split_whitespace().next().unwrap_or(""))
+            }
             None => kind.trim_end().to_owned(),
         };
         let mut kind = kind.to_lowercase();

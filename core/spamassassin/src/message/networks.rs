@@ -75,7 +75,9 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
             Some(mapped) => is_private(IpAddr::V4(mapped)),
             None => {
-                address.is_loopback() || address.segments()[0] & 0xfe00 == 0xfc00 || address.segments()[0] & 0xffc0 == 0xfe80
+                address.is_loopback()
+                    || address.segments()[0] & 0xfe00 == 0xfc00
+                    || address.segments()[0] & 0xffc0 == 0xfe80
             }
         },
     }
@@ -91,12 +93,18 @@ mod tests {
         for network in ["192.168/16", "127.", "!192.168.7.1", "2001:db8::/32", "198.51.100.7"] {
             networks.add(network).expect(network);
         }
-        for (address, held) in
-            [("192.168.3.4", true), ("192.168.7.1", false), ("127.0.0.9", true), ("2001:db8::9", true), ("198.51.100.8", false)]
-        {
+        for (address, held) in [
+            ("192.168.3.4", true),
+            ("192.168.7.1", false),
+            ("127.0.0.9", true),
+            ("2001:db8::9", true),
+            ("198.51.100.8", false),
+        ] {
             assert_eq!(networks.hold(address.parse().expect(address)), held, "{address}");
         }
         assert!(networks.add("1.2.3.4.5").is_err() && networks.add("10/40").is_err());
-        assert!(is_private("10.1.1.1".parse().expect("an address")) && !is_private("8.8.8.8".parse().expect("an address")));
+        assert!(
+            is_private("10.1.1.1".parse().expect("an address")) && !is_private("8.8.8.8".parse().expect("an address"))
+        );
     }
 }

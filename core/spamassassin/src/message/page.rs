@@ -63,8 +63,10 @@ const LOOKS: &[(&str, &str)] = &[
     ("a", " style "),
 ];
 /// Names of elements that hold links.
-const LINKING: &[&str] =
-    &["body", "table", "tr", "td", "a", "area", "link", "img", "frame", "iframe", "embed", "script", "form", "base", "bgsound", "meta"];
+const LINKING: &[&str] = &[
+    "body", "table", "tr", "td", "a", "area", "link", "img", "frame", "iframe", "embed", "script", "form", "base",
+    "bgsound", "meta",
+];
 
 /// Most tags looked at. Unit: tags. Source: our own limit.
 const TAGS: usize = 100_000;
@@ -113,7 +115,13 @@ impl Page {
         let tidy = tidied(html);
         let mut renderer = Renderer {
             page: Page::default(),
-            styles: vec![Style { tag: "default", foreground: Some([0; 3]), background: Some([255; 3]), size: 3, hidden: false }],
+            styles: vec![Style {
+                tag: "default",
+                foreground: Some([0; 3]),
+                background: Some([255; 3]),
+                size: 3,
+                hidden: false,
+            }],
             base_font: 3,
             base: String::new(),
             last: None,
@@ -179,7 +187,8 @@ impl Renderer {
 
     fn tag(&mut self, name: &str, attributes: Option<&Attributes<'_>>) {
         let is_namespace = name.split_once(':').is_some_and(|(space, rest)| {
-            (space == "o" || (space.len() == 3 && space.starts_with("st") && space.ends_with(|c: char| c.is_ascii_digit())))
+            (space == "o"
+                || (space.len() == 3 && space.starts_with("st") && space.ends_with(|c: char| c.is_ascii_digit())))
                 && !rest.is_empty()
                 && rest.trim_end_matches('/').bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         });
@@ -205,7 +214,9 @@ impl Renderer {
         }
         match name {
             "br" | "div" => self.whitespace("\n"),
-            "li" | "th" | "td" | "dt" | "dd" | "embed" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.whitespace(" "),
+            "li" | "th" | "td" | "dt" | "dd" | "embed" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                self.whitespace(" ")
+            }
             "p" | "hr" | "blockquote" | "pre" | "listing" | "plaintext" | "xmp" | "title" => self.whitespace("\n\n"),
             _ => {}
         }
@@ -327,7 +338,9 @@ impl Renderer {
             let length = digits.bytes().take(6).take_while(u8::is_ascii_digit).count();
             digits[..length].parse().ok()
         };
-        if tag == "basefont" && let Some(size) = attributes.get("size").and_then(leading_number) {
+        if tag == "basefont"
+            && let Some(size) = attributes.get("size").and_then(leading_number)
+        {
             self.base_font = size;
             return;
         }
@@ -393,7 +406,9 @@ impl Renderer {
             }
             "form" => self.link(kind, attributes.get("action")),
             "base" => {
-                let Some(href) = attributes.get("href").map(|href| self.canonical(href)).filter(|href| !href.is_empty()) else {
+                let Some(href) =
+                    attributes.get("href").map(|href| self.canonical(href)).filter(|href| !href.is_empty())
+                else {
                     return;
                 };
                 self.link(kind, Some(&href));
@@ -409,7 +424,8 @@ impl Renderer {
                 }
             }
             _ => {
-                let is_refresh = attributes.get("http-equiv").is_some_and(|value| value.to_lowercase().contains("refresh"));
+                let is_refresh =
+                    attributes.get("http-equiv").is_some_and(|value| value.to_lowercase().contains("refresh"));
                 if is_refresh && let Some(content) = attributes.get("content") {
                     let lower = content.to_lowercase();
                     if let Some(at) = lower.find("url").filter(|at| lower[at + 3..].trim_start().starts_with('=')) {
@@ -434,7 +450,8 @@ impl Renderer {
         if link.is_empty() || self.page.links.len() >= LINKS {
             return;
         }
-        let is_whole = ["data:", "mailto:", "file:", "cid:", "tel:"].iter().any(|scheme| uri::starts_with(&link, scheme));
+        let is_whole =
+            ["data:", "mailto:", "file:", "cid:", "tel:"].iter().any(|scheme| uri::starts_with(&link, scheme));
         let target = if is_whole { link } else { uri::resolved(&self.base, &link) };
         if !target.is_empty() {
             self.page.links.entry(target).or_default().types.insert(kind);
@@ -465,8 +482,10 @@ impl Renderer {
             }
             "title" => self.page.titles.push(String::new()),
             "meta" => {
-                let is_type = attributes.get("http-equiv").is_some_and(|value| value.to_lowercase().contains("content-type"));
-                if is_type && let Some(content) = attributes.get("content")
+                let is_type =
+                    attributes.get("http-equiv").is_some_and(|value| value.to_lowercase().contains("content-type"));
+                if is_type
+                    && let Some(content) = attributes.get("content")
                     && let Some(at) = content.to_lowercase().find("charset")
                 {
                     let value = content.get(at + 7..).unwrap_or_default().trim_start();
@@ -526,7 +545,9 @@ const STYLE_TAGS: &[&str] =
 fn css(value: &str, style: &mut Style, parent: Option<&Style>) {
     for (property, value) in value.split(';').filter_map(|part| part.split_once(':')) {
         let value = value.trim().to_lowercase();
-        let value = value.strip_suffix("important").map_or(value.as_str(), |rest| rest.trim_end().trim_end_matches('!').trim_end());
+        let value = value
+            .strip_suffix("important")
+            .map_or(value.as_str(), |rest| rest.trim_end().trim_end_matches('!').trim_end());
         match property.trim().to_lowercase().as_str() {
             "color" => match value {
                 "inherit" => {}
@@ -622,7 +643,8 @@ mod tests {
 
     #[test]
     fn links_know_their_tags_and_texts() {
-        let page = Page::of("<base href='http://a.example/x/y.html'><a href='z'>go <img src=//b.example/i.png></a>", 80);
+        let page =
+            Page::of("<base href='http://a.example/x/y.html'><a href='z'>go <img src=//b.example/i.png></a>", 80);
         assert!(page.links["http://a.example/x/z"].types.contains("a"));
         assert!(page.links["http://b.example/i.png"].types.contains("img"));
         assert_eq!(page.links["z"].anchor_texts, ["go <img>\n"]);

@@ -100,7 +100,8 @@ impl Relays {
                 let authenticated = !relay.auth.is_empty();
                 match named {
                     Some(trusted) => {
-                        let held = |networks: &super::networks::Networks| relay.address().is_some_and(|ip| networks.hold(ip));
+                        let held =
+                            |networks: &super::networks::Networks| relay.address().is_some_and(|ip| networks.hold(ip));
                         let internal = settings.internal.as_ref().unwrap_or(trusted);
                         trust = authenticated || held(trusted);
                         inside &= trust && (authenticated || held(internal));
@@ -115,7 +116,11 @@ impl Relays {
             relays.trusted_fields += usize::from(trust) * counts;
             relays.internal_fields += usize::from(inside) * counts;
             let relay = *relay;
-            if inside { relays.internal.push(relay.clone()) } else { relays.external.push(relay.clone()) }
+            if inside {
+                relays.internal.push(relay.clone())
+            } else {
+                relays.external.push(relay.clone())
+            }
             if trust { relays.trusted.push(relay) } else { relays.untrusted.push(relay) }
         }
         relays
@@ -202,7 +207,15 @@ fn id(text: &str) -> String {
 
 fn envelope_from(body: &str) -> Option<String> {
     let lower = body.to_ascii_lowercase();
-    let marks = ["return-path: ", "return-path ", "return-path:", "envelope-sender ", "envelope-sender=", "envelope-from ", "envelope-from="];
+    let marks = [
+        "return-path: ",
+        "return-path ",
+        "return-path:",
+        "envelope-sender ",
+        "envelope-sender=",
+        "envelope-from ",
+        "envelope-from=",
+    ];
     let at = marks.iter().filter_map(|mark| lower.find(mark).map(|at| at + mark.len())).min()?;
     let word = body[at..].split(' ').next().unwrap_or_default();
     let word = word.trim_start_matches('<');
@@ -214,7 +227,20 @@ fn envelope_from(body: &str) -> Option<String> {
 fn authentication(text: &str) -> String {
     let with = after(text, " with ").map(|rest| rest.split([' ', ';']).next().unwrap_or_default()).unwrap_or_default();
     let upper = with.to_ascii_uppercase();
-    let protocols = ["ESMTPA", "ESMTPSA", "LMTPA", "LMTPSA", "ASMTP", "UTF8SMTPA", "UTF8SMTPSA", "UTF8LMTPA", "UTF8LMTPSA", "HTTP", "HTTPS", "HTTPU"];
+    let protocols = [
+        "ESMTPA",
+        "ESMTPSA",
+        "LMTPA",
+        "LMTPSA",
+        "ASMTP",
+        "UTF8SMTPA",
+        "UTF8SMTPSA",
+        "UTF8LMTPA",
+        "UTF8LMTPSA",
+        "HTTP",
+        "HTTPS",
+        "HTTPU",
+    ];
     if text.contains(" by ") && protocols.contains(&upper.as_str()) {
         return with.to_owned();
     }
@@ -242,7 +268,11 @@ fn address(text: &str) -> Option<(String, usize)> {
     let length = inside.bytes().take(46).take_while(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':')).count();
     let written = &inside[..length];
     // A port may follow the address of the fourth version.
-    let written = if written.contains('.') && !written.contains("::") { written.split(':').next().unwrap_or_default() } else { written };
+    let written = if written.contains('.') && !written.contains("::") {
+        written.split(':').next().unwrap_or_default()
+    } else {
+        written
+    };
     let ip: IpAddr = written.parse().ok()?;
     let ip = match ip {
         IpAddr::V6(six) => six.to_ipv4_mapped().map_or(ip, IpAddr::V4),

@@ -1,6 +1,10 @@
 //! The text of a message: paragraphs as shown, and text parts with their markup.
 
-use super::{encoding, mime::{self, Tree}, page::Page};
+use super::{
+    encoding,
+    mime::{self, Tree},
+    page::Page,
+};
 
 /// The text of a message.
 #[derive(Debug, Default)]

@@ -66,9 +66,37 @@ const fn ends_address(byte: u8) -> bool {
 }
 
 const fn starts_schemeless(byte: u8) -> bool {
-    matches!(byte,
-        b'!' | b'"' | b'#' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'/' | b':' | b';' | b'<' | b'=' | b'>' | b'?'
-        | b'@' | b'[' | b'\\' | b']' | b'^' | b'`' | b'{' | b'|' | b'}' | b'~' | b'\t'..=b'\r' | b' ' | 0x1b | 0xa0)
+    matches!(
+        byte,
+        b'!' | b'"'
+            | b'#'
+            | b'$'
+            | b'&'
+            | b'\''
+            | b'('
+            | b')'
+            | b'*'
+            | b'+'
+            | b','
+            | b'/'
+            | b':'
+            | b';'
+            | b'<'
+            | b'='
+            | b'>'
+            | b'?'
+            | b'@'
+            | b'['
+            | b'\\'
+            | b']'
+            | b'^'
+            | b'`'
+            | b'{'
+            | b'|'
+            | b'}'
+            | b'~'
+            | b'\t'..=b'\r' | b' ' | 0x1b | 0xa0
+    )
 }
 
 const fn is_word(byte: u8) -> bool {
@@ -143,7 +171,8 @@ fn one(token: &[u8], before: Option<u8>, settings: &Settings) -> Option<(Kind, u
         return Some((Kind::Mail, piece));
     }
     if before.is_none_or(starts_schemeless) && token[0].is_ascii_alphanumeric() {
-        let host = token.iter().take(253).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')).count();
+        let host =
+            token.iter().take(253).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')).count();
         let text = std::str::from_utf8(&token[..host]).ok()?;
         let trimmed = text.strip_suffix('.').unwrap_or(text);
         let behind = &token[host..];
@@ -181,7 +210,10 @@ fn finished(written: &[u8], kind: Kind, settings: &Settings) -> Option<Found> {
     if starts_with(link, "cid:") || starts_with(link, "mid:") {
         return None;
     }
-    if link.split_once(':').is_some_and(|(scheme, rest)| scheme.bytes().all(is_word) && rest.len() <= 2 && rest.chars().all(|c| c == '/')) {
+    if link
+        .split_once(':')
+        .is_some_and(|(scheme, rest)| scheme.bytes().all(is_word) && rest.len() <= 2 && rest.chars().all(|c| c == '/'))
+    {
         return None;
     }
     let has_scheme = ["http:", "https:", "ftp:", "mailto:"].iter().any(|scheme| starts_with(link, scheme));
@@ -200,7 +232,9 @@ fn finished(written: &[u8], kind: Kind, settings: &Settings) -> Option<Found> {
                 return None;
             }
             let colon = link[..sign].rfind(':').filter(|colon| {
-                ["skype", "email", "e-mail", "mail", ""].iter().any(|word| link[..*colon].trim_end_matches(':').eq_ignore_ascii_case(word))
+                ["skype", "email", "e-mail", "mail", ""]
+                    .iter()
+                    .any(|word| link[..*colon].trim_end_matches(':').eq_ignore_ascii_case(word))
             });
             format!("mailto:{}", colon.map_or(link, |colon| &link[colon + 1..]))
         } else if link.contains('.') {
@@ -266,7 +300,9 @@ pub(super) fn forms(link: &str, settings: &Settings) -> Vec<String> {
         forms.push(written.clone());
         if starts_with(&written, "mailto:") || written.split(':').next().is_some_and(|start| start.contains('@')) {
             forms.extend(written.split_once('?').map(|(address, _)| address.to_owned()));
-            forms.extend(written.split_once('&').filter(|(a, _)| a.contains('@')).map(|(address, _)| address.to_owned()));
+            forms.extend(
+                written.split_once('&').filter(|(a, _)| a.contains('@')).map(|(address, _)| address.to_owned()),
+            );
             continue;
         }
         let mut link = written.replace('\\', "/");
@@ -278,9 +314,9 @@ pub(super) fn forms(link: &str, settings: &Settings) -> Vec<String> {
         if link.contains('%') {
             link = percent_decoded(&link);
         }
-        let has_scheme = link.split_once(':').is_some_and(|(scheme, _)| {
-            !scheme.is_empty() && scheme.bytes().all(|b| is_word(b) || b == b'-')
-        });
+        let has_scheme = link
+            .split_once(':')
+            .is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|b| is_word(b) || b == b'-'));
         if !has_scheme {
             link = if link.starts_with("ftp.") { format!("ftp://{link}") } else { format!("http://{link}") };
         }
@@ -312,7 +348,14 @@ fn host_range(link: &str) -> Option<(usize, usize)> {
     Some((start, end))
 }
 
-fn web_forms(link: &str, start: usize, end: usize, settings: &Settings, forms: &mut Vec<String>, pending: &mut Vec<String>) {
+fn web_forms(
+    link: &str,
+    start: usize,
+    end: usize,
+    settings: &Settings,
+    forms: &mut Vec<String>,
+    pending: &mut Vec<String>,
+) {
     let (scheme, authority, rest) = (&link[..start], &link[start..end], &link[end..]);
     let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     let (host, port) = host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port)));
@@ -322,7 +365,11 @@ fn web_forms(link: &str, start: usize, end: usize, settings: &Settings, forms: &
         forms.push(format!("{scheme}{host}{rest}"));
     }
     let whole = format!("{scheme}{host}{with_port}{rest}");
-    let redirected = settings.redirectors.iter().find_map(|pattern| pattern.first_group(whole.as_bytes())).filter(|to| to.contains('.'));
+    let redirected = settings
+        .redirectors
+        .iter()
+        .find_map(|pattern| pattern.first_group(whole.as_bytes()))
+        .filter(|to| to.contains('.'));
     match redirected {
         Some(to) => pending.push(to),
         None => {
@@ -391,9 +438,13 @@ mod tests {
 
     #[test]
     fn links_are_found_as_mail_programs_show_them() {
-        let text = b"see http://a.example/x?y=(1), (www.b.example). write joe@c.example; or d.example/path and e.nonsense";
+        let text =
+            b"see http://a.example/x?y=(1), (www.b.example). write joe@c.example; or d.example/path and e.nonsense";
         let found: Vec<String> = in_text(text, &settings()).into_iter().map(|found| found.uri).collect();
-        assert_eq!(found, ["http://a.example/x?y=(1", "http://www.b.example", "mailto:joe@c.example", "http://d.example/path"]);
+        assert_eq!(
+            found,
+            ["http://a.example/x?y=(1", "http://www.b.example", "mailto:joe@c.example", "http://d.example/path"]
+        );
     }
 
     #[test]
@@ -408,7 +459,10 @@ mod tests {
     fn domains_are_those_that_can_be_registered() {
         let settings = settings();
         assert_eq!(settings.domain_of("www.a.co.uk"), "a.co.uk");
-        assert_eq!(settings.domain_and_host("HTTP://x@www.a.example:8080/y"), Some(("a.example".into(), "www.a.example".into())));
+        assert_eq!(
+            settings.domain_and_host("HTTP://x@www.a.example:8080/y"),
+            Some(("a.example".into(), "www.a.example".into()))
+        );
         assert_eq!(settings.domain_and_host("http://a.nonsense/"), None);
     }
 

@@ -103,7 +103,11 @@ impl<'m> Message<'m> {
         for line in &self.texts.body {
             for link in uri::in_text(line, self.settings) {
                 if found.len() < LINKS && seen.insert(link.uri.clone()) {
-                    let types = if link.schemeless { BTreeSet::from(["parsed", "schemeless"]) } else { BTreeSet::from(["parsed"]) };
+                    let types = if link.schemeless {
+                        BTreeSet::from(["parsed", "schemeless"])
+                    } else {
+                        BTreeSet::from(["parsed"])
+                    };
                     found.push((link.uri, types, true));
                 }
             }
@@ -116,8 +120,11 @@ impl<'m> Message<'m> {
         for (uri, types, needs_domain) in found {
             let mut forms = uri::forms(&uri, self.settings);
             forms.iter_mut().for_each(|form| self.uri_truncated |= uri::cut(form));
-            let hosts: BTreeMap<String, String> =
-                forms.iter().filter_map(|form| self.settings.domain_and_host(form)).map(|(domain, host)| (host, domain)).collect();
+            let hosts: BTreeMap<String, String> = forms
+                .iter()
+                .filter_map(|form| self.settings.domain_and_host(form))
+                .map(|(domain, host)| (host, domain))
+                .collect();
             if forms.is_empty() || (needs_domain && hosts.is_empty()) {
                 continue;
             }
@@ -197,7 +204,12 @@ impl<'m> Message<'m> {
         let fields = self.fields();
         let with_end = |field: &Field| [field.decoded(), b"\n".to_vec()].concat();
         let raw_or_not = |name: &str| -> Vec<Vec<u8>> {
-            fields.all(name).map(|field| if modifiers.raw || modifiers.addr || modifiers.name { field.raw.clone() } else { with_end(field) }).collect()
+            fields
+                .all(name)
+                .map(|field| {
+                    if modifiers.raw || modifiers.addr || modifiers.name { field.raw.clone() } else { with_end(field) }
+                })
+                .collect()
         };
         let lower = name.to_ascii_lowercase();
         match (name, lower.as_str()) {
@@ -252,7 +264,9 @@ impl<'m> Message<'m> {
         let host = if modifiers.addr {
             value.rsplit_once('@').map(|(_, host)| host.split_whitespace().next().unwrap_or_default().to_owned())?
         } else {
-            let words = value.split(|c: char| c.is_whitespace() || matches!(c, '@' | '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | '='));
+            let words = value.split(|c: char| {
+                c.is_whitespace() || matches!(c, '@' | '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | '=')
+            });
             words
                 .filter(|word| word.contains('.') && domains::is_host(word) && self.settings.is_domain(word))
                 .next_back()?
@@ -272,7 +286,12 @@ impl<'m> Message<'m> {
             return Some(from.to_owned());
         }
         let is_sender = |from: &str| from.is_empty() || from.find('@').is_some_and(|at| at > 0);
-        let in_field = |name: &str| self.values(&format!("{name}:first:addr")).into_iter().next().map(|v| String::from_utf8_lossy(&v).into_owned());
+        let in_field = |name: &str| {
+            self.values(&format!("{name}:first:addr"))
+                .into_iter()
+                .next()
+                .map(|v| String::from_utf8_lossy(&v).into_owned())
+        };
         if let Some(name) = &self.settings.envelope_sender_field {
             return in_field(name).filter(|from| is_sender(from));
         }
@@ -289,7 +308,10 @@ impl<'m> Message<'m> {
             let Some(from) = in_field(name) else { continue };
             let place = |wanted: &str| self.fields().0.iter().position(|field| field.name.eq_ignore_ascii_case(wanted));
             // Below a Received field it is of a host before.
-            let is_ours = match (place("received"), self.fields().0.iter().rposition(|field| field.name.eq_ignore_ascii_case(name))) {
+            let is_ours = match (
+                place("received"),
+                self.fields().0.iter().rposition(|field| field.name.eq_ignore_ascii_case(name)),
+            ) {
                 (Some(received), Some(field)) => field < received,
                 _ => true,
             };
@@ -311,7 +333,9 @@ impl<'m> Message<'m> {
             return resent;
         }
         let mut senders = BTreeSet::new();
-        for request in ["From:addr", "Envelope-Sender:addr", "Resent-Sender:addr", "X-Envelope-From:addr", "EnvelopeFrom:addr"] {
+        for request in
+            ["From:addr", "Envelope-Sender:addr", "Resent-Sender:addr", "X-Envelope-From:addr", "EnvelopeFrom:addr"]
+        {
             senders.extend(self.values(request).into_iter().map(text).filter(|sender| !sender.is_empty()));
         }
         senders
@@ -320,8 +344,11 @@ impl<'m> Message<'m> {
     /// Addresses that the message says to be to.
     pub(crate) fn recipients(&self) -> BTreeSet<String> {
         let mut recipients = BTreeSet::new();
-        for request in ["To:addr", "Cc:addr", "Delivered-To:addr", "X-Envelope-To:addr", "Envelope-To:addr", "X-Original-To:addr"] {
-            recipients.extend(self.values(request).into_iter().map(|value| String::from_utf8_lossy(&value).into_owned()));
+        for request in
+            ["To:addr", "Cc:addr", "Delivered-To:addr", "X-Envelope-To:addr", "Envelope-To:addr", "X-Original-To:addr"]
+        {
+            recipients
+                .extend(self.values(request).into_iter().map(|value| String::from_utf8_lossy(&value).into_owned()));
         }
         recipients
     }
@@ -343,7 +370,8 @@ fn mailboxes(values: &[Vec<u8>], modifiers: Modifiers) -> Vec<Vec<u8>> {
             }
             let decoded = header::decode(phrase.as_bytes(), "");
             let text = String::from_utf8_lossy(&decoded).split_whitespace().collect::<Vec<_>>().join(" ");
-            let text = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).map(str::to_owned).unwrap_or(text);
+            let text =
+                text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).map(str::to_owned).unwrap_or(text);
             found.push(text.into_bytes());
         }
     }

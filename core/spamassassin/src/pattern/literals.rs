@@ -38,7 +38,8 @@ fn shortest(literals: &Literals) -> usize {
 fn better(one: Option<Literals>, other: Option<Literals>) -> Option<Literals> {
     let worth = |literals: &Literals| {
         let length = shortest(literals);
-        (length >= SHORTEST && literals.len() <= LITERALS).then_some((length.min(6) * 100).saturating_sub(literals.len()))
+        (length >= SHORTEST && literals.len() <= LITERALS)
+            .then_some((length.min(6) * 100).saturating_sub(literals.len()))
     };
     match (one.as_ref().and_then(worth), other.as_ref().and_then(worth)) {
         (None, None) => None,
@@ -176,7 +177,15 @@ mod tests {
     fn every_match_holds_one_of_them() {
         assert_eq!(of(r"\bhello (?:world|there)\b"), ["hello there", "hello world"]);
         assert_eq!(of(r"(?i)click\s+here"), ["click"]);
-        assert_eq!(of(r"\d+[%$] off|free gift"), ["free gift", "$ off", "% off"].map(str::to_owned).into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            of(r"\d+[%$] off|free gift"),
+            ["free gift", "$ off", "% off"]
+                .map(str::to_owned)
+                .into_iter()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+        );
         assert_eq!(of(r"(?:viagra)?pills{2,3}"), ["pill", "viagrapill"]);
         assert!(of(r"a.b|\w+").is_empty());
         assert!(of(r"(?:long literal)?").is_empty());

@@ -4,8 +4,8 @@ mod class;
 mod literals;
 mod perl;
 
-use perl::Translated;
 pub(crate) use perl::Flags;
+use perl::Translated;
 use regex_syntax::hir::{Hir, HirKind};
 use std::{collections::BTreeSet, sync::OnceLock};
 
@@ -62,7 +62,9 @@ impl Pattern {
             Ok(hir) => literals::required(hir),
             Err(_) => None,
         };
-        let is_shape = hir.as_ref().is_ok_and(|hir| is_small(hir) && hir.properties().minimum_len().is_some_and(|length| length > 1));
+        let is_shape = hir
+            .as_ref()
+            .is_ok_and(|hir| is_small(hir) && hir.properties().minimum_len().is_some_and(|length| length > 1));
         let pattern = Pattern { translated, literals, is_shape, matcher: OnceLock::new() };
         // What only the backtracking matcher takes is compiled at once: nothing else knows whether it is right.
         if !pattern.translated.is_linear || hir.is_err() {
@@ -107,7 +109,12 @@ impl Pattern {
 
     /// A pattern that matches some line of a text wherever this one matches that line.
     pub(crate) fn wide(&self) -> String {
-        self.translated.loose.replace("(?:\\n?\\z)", "(?:)").replace("\\z", "(?:)").replace("\\A", "^").replace("-m", "-")
+        self.translated
+            .loose
+            .replace("(?:\\n?\\z)", "(?:)")
+            .replace("\\z", "(?:)")
+            .replace("\\A", "^")
+            .replace("-m", "-")
     }
 
     /// Whether the text holds a match. A match that takes too many steps is none.
@@ -193,7 +200,9 @@ const REPEATED: u32 = 4;
 
 fn is_small(hir: &Hir) -> bool {
     match hir.kind() {
-        HirKind::Repetition(repetition) => repetition.max.is_some_and(|most| most <= REPEATED) && is_small(&repetition.sub),
+        HirKind::Repetition(repetition) => {
+            repetition.max.is_some_and(|most| most <= REPEATED) && is_small(&repetition.sub)
+        }
         HirKind::Capture(capture) => is_small(&capture.sub),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_small),
         _ => true,

@@ -178,7 +178,8 @@ impl Translator<'_> {
         let (low, high) = {
             let inside = std::str::from_utf8(&self.rest()[..end]).ok()?;
             let (low, high) = inside.split_once(',').map_or((inside, None), |(low, high)| (low, Some(high)));
-            let is_number = |text: &str| !text.is_empty() && text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
+            let is_number =
+                |text: &str| !text.is_empty() && text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
             match high {
                 None => is_number(low).then(|| (low.to_owned(), None))?,
                 Some("") => is_number(low).then(|| (low.to_owned(), Some(String::new())))?,
@@ -224,7 +225,9 @@ impl Translator<'_> {
             self.groups.push(group);
             return Ok(());
         }
-        for (word, muted) in [("<=", true), ("<!", true), ("=", true), ("!", true), (">", false), ("|", false), (":", false)] {
+        for (word, muted) in
+            [("<=", true), ("<!", true), ("=", true), ("!", true), (">", false), ("|", false), (":", false)]
+        {
             if self.takes(word.as_bytes()) {
                 if word == ":" {
                     self.both("(?:");
@@ -403,7 +406,11 @@ impl Translator<'_> {
             b'p' | b'P' => {
                 let start = self.at;
                 self.at += 1;
-                if self.takes(b"{") { self.through(b'}').map(drop)? } else { self.at += 1 }
+                if self.takes(b"{") {
+                    self.through(b'}').map(drop)?
+                } else {
+                    self.at += 1
+                }
                 let text = String::from_utf8_lossy(self.pattern.get(start..self.at).unwrap_or_default()).into_owned();
                 self.backtracking(&format!("\\{text}"), "(?s:.)");
             }

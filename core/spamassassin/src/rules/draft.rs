@@ -76,9 +76,8 @@ impl Draft {
                 let test = test(&key, rest).map_err(|message| format!("{key} {name}: {message}"))?;
                 self.define(name, test, origin)
             }
-            "askdns" | "urirhssub" | "uridnssub" | "urirhsbl" | "uridnsbl" | "urinssub" | "urinsrhssub" | "urinsrhsbl" => {
-                self.define(name, Test::Network, origin)
-            }
+            "askdns" | "urirhssub" | "uridnssub" | "urirhsbl" | "uridnsbl" | "urinssub" | "urinsrhssub"
+            | "urinsrhsbl" => self.define(name, Test::Network, origin),
             "score" => self.score(name, &text()),
             "describe" => {
                 self.descriptions.insert(name, text());
@@ -161,7 +160,11 @@ fn test(key: &str, value: &[u8]) -> Result<Test, String> {
         "header" => {
             if let Some(field) = value.strip_prefix(b"exists:") {
                 let field = String::from_utf8_lossy(field).trim_end_matches(':').to_owned();
-                return if is_field(&field) { Ok(Test::Exists(field)) } else { Err(format!("{field:?} is no field name")) };
+                return if is_field(&field) {
+                    Ok(Test::Exists(field))
+                } else {
+                    Err(format!("{field:?} is no field name"))
+                };
             }
             let (field, negated, pattern, unset) = field_test(value)?;
             let mut parts = field.split(':');

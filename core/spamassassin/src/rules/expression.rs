@@ -38,7 +38,9 @@ pub(crate) enum Operator {
     Over,
 }
 
-use Operator::{And, AtLeast, AtMost, BitAnd, BitOr, BitXor, Equal, Greater, Less, Minus, Or, Over, Plus, Times, Unequal};
+use Operator::{
+    And, AtLeast, AtMost, BitAnd, BitOr, BitXor, Equal, Greater, Less, Minus, Or, Over, Plus, Times, Unequal,
+};
 
 /// Operators by rank, the weakest first; as in Perl.
 const RANKS: &[&[(&str, Operator)]] = &[
@@ -150,7 +152,8 @@ impl Parser<'_> {
 
     fn operator(&mut self, rank: usize) -> Option<Operator> {
         // `|` is not the beginning of `||`.
-        let longer = |word: &str, rest: &str| (word == "|" && rest.starts_with("||")) || (word == "&" && rest.starts_with("&&"));
+        let longer =
+            |word: &str, rest: &str| (word == "|" && rest.starts_with("||")) || (word == "&" && rest.starts_with("&&"));
         let (_, operator) = RANKS[rank].iter().find(|(word, _)| !longer(word, self.rest) && self.takes(word))?;
         Some(*operator)
     }
@@ -188,7 +191,10 @@ impl Parser<'_> {
             let inner = self.rank(0, depth + 1)?;
             return if self.takes(")") { Ok(inner) } else { Err("a bracket is not closed".to_owned()) };
         }
-        let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.'))).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.')))
+            .unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest.trim_start();
         if word.is_empty() {

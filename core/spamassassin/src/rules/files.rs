@@ -69,8 +69,7 @@ pub(super) fn directives(paths: &[PathBuf], language: &str, faults: &mut Vec<Fau
     }
     // Plugins first: conditions of rule files ask for them.
     files.sort_by_key(|file| file.extension().is_none_or(|extension| extension != "pre"));
-    let mut reader =
-        Reader { language, faults, conditions: Conditions::default(), directives: Vec::new(), depth: 0 };
+    let mut reader = Reader { language, faults, conditions: Conditions::default(), directives: Vec::new(), depth: 0 };
     for file in files {
         reader.file(&file);
     }
@@ -227,24 +226,82 @@ fn words(line: &[u8]) -> Option<(String, &[u8])> {
 
 /// Plugins that SpamAssassin 4.0 loads as it is shipped.
 const SHIPPED_PLUGINS: &[&str] = &[
-    "URIDNSBL", "SPF", "Pyzor", "Razor2", "SpamCop", "AutoLearnThreshold", "WelcomeListSubject", "MIMEHeader", "ReplaceTags",
-    "DKIM", "Check", "HTTPSMismatch", "URIDetail", "Bayes", "BodyEval", "DNSEval", "HTMLEval", "HeaderEval", "MIMEEval",
-    "RelayEval", "URIEval", "WLBLEval", "VBounce", "ImageInfo", "FreeMail", "AskDNS", "HashBL", "DMARC",
+    "URIDNSBL",
+    "SPF",
+    "Pyzor",
+    "Razor2",
+    "SpamCop",
+    "AutoLearnThreshold",
+    "WelcomeListSubject",
+    "MIMEHeader",
+    "ReplaceTags",
+    "DKIM",
+    "Check",
+    "HTTPSMismatch",
+    "URIDetail",
+    "Bayes",
+    "BodyEval",
+    "DNSEval",
+    "HTMLEval",
+    "HeaderEval",
+    "MIMEEval",
+    "RelayEval",
+    "URIEval",
+    "WLBLEval",
+    "VBounce",
+    "ImageInfo",
+    "FreeMail",
+    "AskDNS",
+    "HashBL",
+    "DMARC",
 ];
 
 /// Abilities that rule files ask for by name: those of SpamAssassin 4.0.1.
 const FEATURES: &[&str] = &[
-    "has_plaintext_body_sig_ratio", "has_check_body_length", "has_check_abundant_unicode_ratio",
-    "has_check_for_ascii_text_illegal", "has_check_qp_ratio", "has_check_for_spf_errors", "has_uridnsbl_for_a",
-    "has_tflags_domains_only", "has_tflags_notrim", "has_tflags_range", "has_tflags_concat", "has_tflags_multiple",
-    "has_all_header", "has_capture_rules", "has_arc", "has_subtest_for_ns_lookups", "has_check_uri_host_listed",
-    "has_tflags_nosubject", "has_tflags_nolog", "has_uridnsbl_a_ns", "perl_min_version_5010000", "feature_originating_ip_headers", "feature_dns_local_ports_permit_avoid",
-    "feature_bayes_auto_learn_on_error", "feature_uri_host_listed", "feature_yesno_takes_args", "feature_bug6558_free",
-    "feature_edns", "feature_dns_query_restriction", "feature_registryboundaries", "feature_geodb",
-    "feature_dns_block_rule", "feature_compile_regexp", "feature_meta_rules_matching", "feature_subjprefix",
-    "feature_bayes_stopwords", "feature_get_host", "feature_blocklist_welcomelist", "feature_welcomelist_blocklist",
-    "feature_header_address_parser", "feature_local_tests_only", "feature_header_first_last",
-    "feature_header_match_many", "feature_capture_rules",
+    "has_plaintext_body_sig_ratio",
+    "has_check_body_length",
+    "has_check_abundant_unicode_ratio",
+    "has_check_for_ascii_text_illegal",
+    "has_check_qp_ratio",
+    "has_check_for_spf_errors",
+    "has_uridnsbl_for_a",
+    "has_tflags_domains_only",
+    "has_tflags_notrim",
+    "has_tflags_range",
+    "has_tflags_concat",
+    "has_tflags_multiple",
+    "has_all_header",
+    "has_capture_rules",
+    "has_arc",
+    "has_subtest_for_ns_lookups",
+    "has_check_uri_host_listed",
+    "has_tflags_nosubject",
+    "has_tflags_nolog",
+    "has_uridnsbl_a_ns",
+    "perl_min_version_5010000",
+    "feature_originating_ip_headers",
+    "feature_dns_local_ports_permit_avoid",
+    "feature_bayes_auto_learn_on_error",
+    "feature_uri_host_listed",
+    "feature_yesno_takes_args",
+    "feature_bug6558_free",
+    "feature_edns",
+    "feature_dns_query_restriction",
+    "feature_registryboundaries",
+    "feature_geodb",
+    "feature_dns_block_rule",
+    "feature_compile_regexp",
+    "feature_meta_rules_matching",
+    "feature_subjprefix",
+    "feature_bayes_stopwords",
+    "feature_get_host",
+    "feature_blocklist_welcomelist",
+    "feature_welcomelist_blocklist",
+    "feature_header_address_parser",
+    "feature_local_tests_only",
+    "feature_header_first_last",
+    "feature_header_match_many",
+    "feature_capture_rules",
 ];
 
 impl Conditions {

@@ -16,10 +16,7 @@ use crate::{
 };
 use draft::{Draft, Test as Written};
 use settings::Settings;
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-};
+use std::{collections::HashMap, path::PathBuf};
 
 /// A rule.
 #[derive(Debug)]
@@ -35,12 +32,23 @@ pub(crate) struct Rule {
 /// What a rule looks for.
 #[derive(Debug)]
 pub(crate) enum Test {
-    Header { request: String, negated: bool, pattern: Pattern, unset: Option<Vec<u8>> },
+    Header {
+        request: String,
+        negated: bool,
+        pattern: Pattern,
+        unset: Option<Vec<u8>>,
+    },
     Exists(String),
     Text(Target, Pattern),
     /// A pattern with `%{NAME}` in it, for what a rule before has captured.
     Template(Target, Vec<u8>),
-    Part { field: String, raw: bool, negated: bool, pattern: Pattern, unset: Option<Vec<u8>> },
+    Part {
+        field: String,
+        raw: bool,
+        negated: bool,
+        pattern: Pattern,
+        unset: Option<Vec<u8>>,
+    },
     Meta(Expression<usize>),
     Eval(Call),
     /// Asks the network, or what SpamAssassin has learned.
@@ -79,7 +87,13 @@ pub(crate) fn load(paths: &[PathBuf], language: &str, faults: &mut Vec<Fault>) -
         let flags_text = draft.flags.get(&name).cloned().unwrap_or_default();
         let flag = |wanted: &str| flags_text.split_whitespace().any(|flag| flag == wanted);
         let default = match (name.starts_with("T_"), flag("nice")) {
-            (true, nice) => if nice { -0.01 } else { 0.01 },
+            (true, nice) => {
+                if nice {
+                    -0.01
+                } else {
+                    0.01
+                }
+            }
             (false, true) => -1.0,
             (false, false) => 1.0,
         };
@@ -131,7 +145,10 @@ fn captures(written: &Written) -> bool {
         Written::Header { pattern, .. } | Written::Text(_, pattern) | Written::Part { pattern, .. } => pattern,
         _ => return false,
     };
-    let names = |open: &[u8]| memchr::memmem::find_iter(pattern, open).any(|at| pattern.get(at + open.len()).is_some_and(u8::is_ascii_uppercase));
+    let names = |open: &[u8]| {
+        memchr::memmem::find_iter(pattern, open)
+            .any(|at| pattern.get(at + open.len()).is_some_and(u8::is_ascii_uppercase))
+    };
     names(b"(?<") || names(b"(?P<") || names(b"(?'")
 }
 
@@ -173,14 +190,20 @@ fn is_template(pattern: &[u8]) -> bool {
 }
 
 /// An expression over numbers of rules. Rules that are not there never hit.
-fn resolve(text: &str, own: &str, by_name: &HashMap<String, usize>, rules: &[Rule]) -> Result<Expression<usize>, String> {
+fn resolve(
+    text: &str,
+    own: &str,
+    by_name: &HashMap<String, usize>,
+    rules: &[Rule],
+) -> Result<Expression<usize>, String> {
     let mut unknown = None;
     let expression = parse_expression(text)?.map(&mut |word| match word {
         Word::Name(name) if name == "local_tests_only" => Expression::Number(1.0),
         Word::Name(name) => by_name.get(&name).map_or(Expression::Number(0.0), |at| Expression::Atom(*at)),
         Word::Call(function, pattern) if function == "rules_matching" => {
             let pattern = pattern.into_bytes();
-            let matching = rules.iter().enumerate().filter(|(_, rule)| rule.name != own && fits(&pattern, rule.name.as_bytes()));
+            let matching =
+                rules.iter().enumerate().filter(|(_, rule)| rule.name != own && fits(&pattern, rule.name.as_bytes()));
             let sum = matching.map(|(at, _)| (expression::Operator::Plus, Expression::Atom(at))).collect();
             Expression::Chain(Box::new(Expression::Number(0.0)), sum)
         }
