@@ -11,7 +11,7 @@ use crate::{
 use std::collections::HashMap;
 
 /// How often each rule has hit, by its number.
-type Counts = Vec<f64>;
+pub(crate) type Counts = Vec<f64>;
 
 /// Deepest chain of metas. Unit: rules. Source: our own limit; rules that need each other in a ring never hit.
 const CHAIN: usize = 100;
@@ -172,10 +172,37 @@ impl RuleSet {
         }
     }
 
-    fn metas(&self, counts: &mut Counts) {
+    /// What metas count when no other rule hits.
+    pub(crate) fn idle_counts(&self) -> Counts {
+        let mut counts = vec![0.0; self.rules.len()];
         let mut states = vec![State::Unknown; self.rules.len()];
         for number in &self.metas {
-            self.meta(*number, counts, &mut states, 0);
+            self.meta(*number, &mut counts, &mut states, 0);
+        }
+        counts
+    }
+
+    /// Metas: only those that a hit can change are worked out.
+    fn metas(&self, counts: &mut Counts) {
+        let mut states = vec![State::Known; self.rules.len()];
+        let mut changed: Vec<usize> = (0..counts.len()).filter(|number| counts[*number] != 0.0).collect();
+        for number in &self.metas {
+            counts[*number] = self.idle[*number];
+        }
+        let mut affected = Vec::new();
+        while let Some(number) = changed.pop() {
+            for user in &self.users[number] {
+                if states[*user] == State::Known {
+                    states[*user] = State::Unknown;
+                    counts[*user] = 0.0;
+                    affected.push(*user);
+                    changed.push(*user);
+                }
+            }
+        }
+        affected.sort_unstable();
+        for number in affected {
+            self.meta(number, counts, &mut states, 0);
         }
     }
 

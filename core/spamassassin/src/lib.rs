@@ -30,6 +30,10 @@ pub struct RuleSet {
     parts: BTreeMap<String, Vec<usize>>,
     calls: Vec<usize>,
     metas: Vec<usize>,
+    /// By rule: metas that name it.
+    users: Vec<Vec<usize>>,
+    /// What each rule counts when no other hits: 0 unless it is a meta such as `!OTHER`.
+    idle: Vec<f64>,
 }
 
 /// Rules over a field.
@@ -127,7 +131,27 @@ impl RuleSet {
             FieldRules { request, ..field }
         });
         let fields = fields.collect();
-        RuleSet { rules, settings, defined, fields, texts, templates, parts, calls, metas }
+        let mut users = vec![Vec::new(); rules.len()];
+        for (number, rule) in rules.iter().enumerate() {
+            if let Test::Meta(expression) = &rule.test {
+                expression.atoms(&mut |named| users[*named].push(number));
+            }
+        }
+        let mut set = RuleSet {
+            idle: vec![0.0; rules.len()],
+            rules,
+            settings,
+            defined,
+            fields,
+            texts,
+            templates,
+            parts,
+            calls,
+            metas,
+            users,
+        };
+        set.idle = set.idle_counts();
+        set
     }
 
     /// How many rules the files define, and how many of them were understood. A score of 0 takes a rule out.

@@ -57,7 +57,7 @@ fn a_bad_rule_is_a_warning_and_a_folder_that_is_gone_an_error() {
     let (code, output, _) = run(scratch.path(), &["config", "check", "mailward.toml"]);
     assert_eq!(code, Some(0));
     let place =
-        format!("warning: SpamAssassin rules: {}:8: BROKEN: a group is not closed\n", rules.join("local.cf").display());
+        format!("warning: SpamAssassin rules: {}:9: BROKEN: a group is not closed\n", rules.join("local.cf").display());
     assert!(output.contains(&place), "{output}");
     assert!(output.contains("SpamAssassin rules: 4 of 5 are understood\n"), "{output}");
 

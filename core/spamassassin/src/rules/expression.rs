@@ -79,6 +79,19 @@ impl<A> Expression<A> {
         }
     }
 
+    /// Visits every atom.
+    pub(crate) fn atoms(&self, visit: &mut impl FnMut(&A)) {
+        match self {
+            Expression::Number(_) => {}
+            Expression::Atom(name) => visit(name),
+            Expression::Not(inner) | Expression::Minus(inner) => inner.atoms(visit),
+            Expression::Chain(first, rest) => {
+                first.atoms(visit);
+                rest.iter().for_each(|(_, next)| next.atoms(visit));
+            }
+        }
+    }
+
     /// The expression over other atoms.
     pub(crate) fn map<B>(self, atom: &mut impl FnMut(A) -> Expression<B>) -> Expression<B> {
         match self {
