@@ -14,9 +14,11 @@ mod judges;
 mod learned;
 mod learning;
 mod load;
+mod notices;
 mod open;
 mod outbound;
 mod pending;
+mod quarantine;
 mod rcpt;
 mod replay;
 mod report;
@@ -39,7 +41,7 @@ use crate::{
         Deadline, Journal, Outcome,
         meter::{Service, Work},
     },
-    malware,
+    malware, notices as notice,
     policy::{self, AuthenticationResults, Facts},
     recipients::dha::Tally,
     reputation::{self, Standing, rates},
@@ -431,6 +433,12 @@ impl Session {
             return self.deferred(time, open, "internal.no-recipient");
         }
 
+        let whole = overflow.is_none();
+        let release_fields = match self.released(time, open, &raw, whole).await {
+            Ok(fields) => fields,
+            Err(judged) => return judged,
+        };
+
         let spf = match open.spf.answer().await {
             Ok(spf) => spf.cloned(),
             Err(Panicked) => return self.deferred(time, open, "internal.panic"),
@@ -453,9 +461,8 @@ impl Session {
         let clamd = malware::ask(&engine.malware, engine.shared.script(), &raw, deadline);
         let clamd = self.journal.ask("clamd", engine.shared.meter.ask_if_any(Service::Clamd, clamd));
         let unasked = SpfResults::default();
-        // Without the end of the body nothing can be said about its signatures, nor by DMARC.
-        let whole = overflow.is_none();
         let authentication = async {
+            // Without the end of the body nothing can be said about its signatures, nor by DMARC.
             match whole {
                 true => {
                     let started = std::time::Instant::now();
@@ -532,6 +539,7 @@ impl Session {
             authentication: &words(spf.as_ref(), authentication.as_ref()),
             early: rights.as_ref().or(judgement.reply.as_ref()),
             early_of_outbound: rights.is_some(),
+            complete: whole,
             host: self.options.host,
         };
         let mut decision = policy::decide(&engine.policy, engine.score.thresholds, &facts);
@@ -554,6 +562,11 @@ impl Session {
         let mut explanation = Explanation::of_message(&facts, &decision);
         explanation.add_findings(broken);
         explanation.signed.clone_from(&signatures.labels);
+        let sender_is_proved = direction == Direction::Outbound
+            || authentication::proves_sender(&open.transaction.sender, spf.as_ref(), authentication.as_ref());
+        let (notices, explained) =
+            notice::plan(&engine.notices, &engine.policy, &decision.told, &facts, sender_is_proved);
+        explanation.notices = explained;
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {
             decision.verdict.edits.extend(
@@ -561,12 +574,16 @@ impl Session {
                     .into_iter()
                     .map(|occurrence| Edit::RemoveHeader { name: "Authentication-Results".to_owned(), occurrence }),
             );
+            decision.verdict.edits.extend(self.without_release(release_fields));
             if let Some(results) = &authentication {
                 decision.verdict.edits.push(self.results_header(spf.as_ref(), results).await);
             }
         }
         signatures.add_to(&mut decision.verdict.edits);
-        self.finish(time, open, explanation, decision).await
+        let judged = self.finish(time, open, explanation, decision).await;
+        let judged = self.keep(judged, open, &raw, message).await;
+        self.post(&judged, &notices, &card, message).await;
+        judged
     }
 }
 

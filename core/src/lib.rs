@@ -32,6 +32,10 @@ pub mod policy;
 
 pub mod explain;
 
+pub mod quarantine;
+
+pub mod notices;
+
 pub mod config;
 
 pub mod engine;

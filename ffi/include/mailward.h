@@ -77,6 +77,7 @@ typedef int32_t mw_status_t;
 #define MW_DISPOSITION_REJECT 5  /* refused for good */
 #define MW_DISPOSITION_DEFER 6   /* refused for now */
 #define MW_DISPOSITION_REDIRECT 7 /* no copy; others get it instead: see the edits */
+#define MW_DISPOSITION_QUARANTINE 8 /* no copy; the engine has kept it in its own quarantine */
 
 /* What the host can do with a message. A verdict asks for nothing else, and tells what it would have asked for
  * (mw_verdict_not_applied). A banner, a disclaimer and files taken off need MW_HOST_EDIT_HEADER and MW_HOST_REPLACE_BODY: the

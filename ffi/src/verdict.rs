@@ -22,6 +22,7 @@ fn number(disposition: &Disposition) -> i32 {
         Disposition::Reject => 5,
         Disposition::Defer => 6,
         Disposition::Redirect { .. } => 7,
+        Disposition::Quarantine { .. } => 8,
     }
 }
 

@@ -23,6 +23,8 @@ const ROOMS: &[&str] = &[
     "score",
     "policy",
     "explain",
+    "quarantine",
+    "notices",
     "config",
     "engine",
 ];

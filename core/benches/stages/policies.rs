@@ -84,6 +84,7 @@ fn time(config: &Config, recipients: usize) -> f64 {
         authentication: &AuthenticationResults { spf: "pass".to_owned(), ..AuthenticationResults::default() },
         early: None,
         early_of_outbound: false,
+        complete: true,
         host: Host::default(),
     };
     let mut rounds = Vec::new();

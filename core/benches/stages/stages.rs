@@ -91,6 +91,7 @@ pub(crate) fn measure(sample: &Sample) {
         authentication: &authentication,
         early: None,
         early_of_outbound: false,
+        complete: true,
         host: Host::default(),
     };
     let decide = |n: usize| policy::decide(&config.policy, config.score.thresholds, &of(n));

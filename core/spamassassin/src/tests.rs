@@ -17,7 +17,7 @@ fn load(files: &[(&str, &str)]) -> (RuleSet, Vec<String>) {
     for (name, text) in files {
         fs::write(dir.join(name), text).expect("a rule file");
     }
-    let (set, faults) = RuleSet::load(&[dir.clone()], "en");
+    let (set, faults) = RuleSet::load(std::slice::from_ref(&dir), "en");
     let faults = faults.iter().map(|fault| fault.to_string().replace(&format!("{}/", dir.display()), "")).collect();
     fs::remove_dir_all(&dir).expect("the folder goes");
     (set, faults)

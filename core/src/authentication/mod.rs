@@ -12,6 +12,7 @@ mod judge;
 mod memo;
 mod resolver;
 mod results;
+mod sender;
 mod settings;
 pub mod signing;
 mod spf;
@@ -24,6 +25,7 @@ pub use results::{
     Arc, ArcResult, ArcSet, DkimResult, Dmarc, DmarcResult, From, Policy, Results, Signature, SpfIdentity, SpfResult,
     SpfResults,
 };
+pub use sender::proves_sender;
 pub use settings::{DmarcMode, ResultPoints, Settings};
 
 pub use forged::forged;

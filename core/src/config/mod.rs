@@ -14,6 +14,7 @@ mod malware;
 pub mod metrics;
 mod outbound;
 mod policy;
+mod quarantine;
 mod rates;
 pub mod reader;
 mod reputation;
@@ -84,6 +85,12 @@ pub struct Config {
     pub score: crate::score::Settings,
     /// `[[policy]]`, `[[settings]]`, `[trial]` and what belongs to them.
     pub policy: crate::policy::Settings,
+    /// `[quarantine]`.
+    pub quarantine: crate::quarantine::Settings,
+    /// `[submission]`.
+    pub submission: crate::lookup::submission::SubmissionSettings,
+    /// `[notices]`.
+    pub notices: crate::notices::Settings,
     /// `[shadow]`: the file of the configuration that judges beside this one.
     pub shadow: Option<PathBuf>,
 }
@@ -170,7 +177,9 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
     let mut root = Table::root(document);
     let reputation = reputation::read(&mut root, &mut faults);
     let score = score::read(&mut root, &mut faults);
-    let site = policy::Site { thresholds: score.thresholds, knows_countries: reputation.countries.is_some() };
+    let notices = quarantine::read_notices(&mut root, &mut faults);
+    let knows_countries = reputation.countries.is_some();
+    let site = policy::Site { thresholds: score.thresholds, knows_countries, notices: &notices };
     let mut policy = policy::read(&mut root, &site, &mut faults);
     let directory = directory::read(&mut root, &mut faults);
     let outbound = outbound::read(&mut root, directory.ldap.is_some(), &mut faults);
@@ -199,6 +208,9 @@ fn read(source: &SourceText) -> (Result<Config, Vec<Diagnostic>>, Effective) {
         spam: spam::read(&mut root, &mut faults),
         score,
         policy,
+        quarantine: quarantine::read(&mut root, &mut faults),
+        submission: quarantine::read_submission(&mut root, &mut faults),
+        notices,
         shadow: shadow::read(&mut root, &mut faults),
     };
     root.finish(&mut faults);

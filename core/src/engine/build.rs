@@ -10,11 +10,14 @@ use crate::{
     lookup::{
         Deadline, Meter, Script,
         dns::{Dns, DnsSettings, Zone},
+        submission::SubmissionSettings,
     },
     malware::{self, Scanner},
     message::Bounds,
+    notices,
     outbound::{self, Rights},
     policy::{self, AddressList},
+    quarantine,
     recipients::{
         batv::Batv,
         bounces,
@@ -30,7 +33,7 @@ use crate::{
         classifier::{LiveModel, Model},
         spamassassin,
     },
-    store::{Counters, HistoryRow, Ledger, Op, SiteKey, Store, StoreError},
+    store::{Counters, HistoryRow, Ledger, Op, Quarantine, SiteKey, Store, StoreError, quarantine::PrivateKeys},
     verdict::Reference,
 };
 use std::{
@@ -72,6 +75,9 @@ pub struct Engine {
     pub(super) asks: policy::Asks,
     pub(super) shared: Shared,
     pub(super) rates: rates::Settings,
+    pub(super) quarantine: quarantine::Settings,
+    pub(super) submission: SubmissionSettings,
+    pub(super) notices: notices::Settings,
 }
 
 /// How often the classifier's model is looked for. Unit: time. Source: our own limit; who has just learned waits no
@@ -89,6 +95,7 @@ pub struct Shared {
     /// The same counters through memory.
     pub(super) ledger: Ledger,
     store: Option<Arc<Store>>,
+    quarantine: Option<Arc<Quarantine>>,
     /// Under which correspondents are kept.
     site_key: SiteKey,
     pub(super) in_flight: InFlight,
@@ -151,7 +158,10 @@ impl Shared {
         let counters = Counters::open(dir).metered(&shared.meter);
         let ledger = Ledger::new(counters.clone());
         let site_key = SiteKey::open(dir).map_err(|error| advice(&error))?;
-        Ok(Shared { counters, ledger, store: Some(Arc::new(store)), site_key, ..shared }.with_model_of(dir))
+        let private_keys = PrivateKeys::of(dir, config.quarantine.private_keys.as_deref());
+        let quarantine = Some(Arc::new(Quarantine::of(dir, private_keys)));
+        let store = Some(Arc::new(store));
+        Ok(Shared { counters, ledger, store, quarantine, site_key, ..shared }.with_model_of(dir))
     }
 
     /// State that nobody else sees, for `mailward check`. With a zone, DNS answers from it alone.
@@ -161,6 +171,7 @@ impl Shared {
             ledger: Ledger::new(counters.clone()),
             counters,
             store: None,
+            quarantine: None,
             site_key: SiteKey::in_memory(),
             in_flight: InFlight::default(),
             model: LiveModel::default(),
@@ -238,6 +249,21 @@ impl Shared {
         self.store.as_ref()
     }
 
+    /// The durable store, where what is decided acts.
+    pub(super) fn acting_store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref().filter(|_| !self.observes)
+    }
+
+    /// The quarantine, where what is decided acts; `None` in memory.
+    pub(super) fn quarantine(&self) -> Option<&Arc<Quarantine>> {
+        self.quarantine.as_ref().filter(|_| !self.observes)
+    }
+
+    /// The secret of the site.
+    pub(super) fn site_key(&self) -> &SiteKey {
+        &self.site_key
+    }
+
     /// The shared counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -271,14 +297,14 @@ impl Shared {
 
     /// Puts a row on the way to the disk.
     pub(super) fn record(&self, row: HistoryRow) {
-        if let Some(store) = self.store.as_ref().filter(|_| !self.observes) {
+        if let Some(store) = self.acting_store() {
             store.record(row);
         }
     }
 
     /// Returns when the row is on the disk.
     pub(super) async fn commit(&self, row: HistoryRow) -> Result<(), StoreError> {
-        match self.store.as_ref().filter(|_| !self.observes) {
+        match self.acting_store() {
             Some(store) => store.commit(row).await,
             None => Ok(()),
         }
@@ -363,6 +389,10 @@ impl Engine {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
+        if let Some(quarantine) = shared.quarantine().filter(|_| config.policy.quarantines()) {
+            let advice = "policies quarantine, so [state] dir and [quarantine] private_keys must be writable";
+            quarantine.prepare().map_err(|error| vec![format!("quarantine: {error}; {advice}")])?;
+        }
         let delay = if config.rates.mode == rates::Mode::Enforce { config.rates.delay } else { Duration::ZERO };
         shared.load.configure(delay, &config.limits);
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
@@ -397,6 +427,9 @@ impl Engine {
             policy: config.policy,
             shared,
             rates: config.rates,
+            quarantine: config.quarantine,
+            submission: config.submission,
+            notices: config.notices,
         })
     }
 

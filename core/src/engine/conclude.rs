@@ -27,8 +27,7 @@ impl Session {
 
     /// Writes the history row. A message that is discarded, for anyone, is on record before the MTA hears so.
     pub(super) async fn commit(&self, judged: Judged) -> Judged {
-        let discards = judged.verdict.action == Action::Discard
-            || judged.verdict.recipients.iter().any(|r| r.disposition == Disposition::Discard);
+        let discards = judged.verdict.recipients.iter().any(|r| r.disposition == Disposition::Discard);
         if !discards {
             self.engine.shared.record(judged.report.row());
             return judged;

@@ -222,7 +222,7 @@ mod tests {
         };
         let verdict = Verdict { action, recipients: vec![recipient], edits: Vec::new() };
         let changes = crate::message::Changes::default();
-        let decision = Decision { verdict, notes: Vec::new(), not_applied: Vec::new(), changes };
+        let decision = Decision { verdict, notes: Vec::new(), not_applied: Vec::new(), changes, told: Vec::new() };
         experience(&Card { findings, total }, &decision, Thresholds::default())
     }
 

@@ -6,13 +6,13 @@
 mod line;
 mod text;
 
-pub use text::edit_text;
+pub use text::{clean, edit_text};
 
 use crate::{
     policy::{Decision, Facts, RecipientNote},
     score::Thresholds,
-    session::{Connection, Direction, ReversePath},
-    verdict::{Action, Disposition, Edit, Finding, Points, Reply},
+    session::{Connection, Direction, ReversePath, Transaction},
+    verdict::{Action, Disposition, Edit, Finding, Points, RecipientVerdict, Reply, Verdict},
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -56,8 +56,8 @@ pub struct Explanation {
     pub schema: u32,
     /// Where the decision fell.
     pub stage: Stage,
-    /// One word for the whole: `deliver`, `tag`, `redirect`, `hold`, `discard`, `reject`, `defer`. Of a message that is taken: the
-    /// strictest disposition among the recipients whose copy is delivered, to them or elsewhere.
+    /// One word for the whole: `deliver`, `tag`, `redirect`, `hold`, `quarantine`, `discard`, `reject`, `defer`. Of a message that is
+    /// taken: the strictest disposition among the recipients whose copy is delivered, to them or elsewhere.
     pub verdict: String,
     /// The SMTP reply without reference, if it is a refusal or deferral.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +88,9 @@ pub struct Explanation {
     /// What would be done as well if the host could do it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_applied: Vec<String>,
+    /// Who is told of what policies did, and who is not and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// Who was connected.
@@ -161,10 +164,10 @@ impl Explanation {
         let verdict = &decision.verdict;
         let (word, reply) = match &verdict.action {
             Action::Reply(reply) => (reply_word(reply), Some(reply.to_string())),
-            Action::Discard => ("discard", None),
+            Action::Discard => (dropped_word(verdict), None),
             Action::Accept => {
                 let kept = verdict.recipients.iter().filter(|r| r.reply.is_none()).map(|r| &r.disposition);
-                (kept.filter(|d| **d != Disposition::Discard).max().map_or("deliver", Disposition::word), None)
+                (kept.filter(|d| !is_without_copy(d)).max().map_or("deliver", Disposition::word), None)
             }
         };
         let recipients = verdict.recipients.iter().zip(&decision.notes).map(|(r, note)| RecipientExplained {
@@ -189,6 +192,41 @@ impl Explanation {
             edits: verdict.edits.clone(),
             signed: Vec::new(),
             not_applied: decision.not_applied.clone(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// Explains why a message that comes out of the quarantine is not judged.
+    pub fn of_release(
+        connection: &Connection,
+        transaction: &Transaction,
+        disposition: Disposition,
+        because: &str,
+        edits: Vec<Edit>,
+    ) -> Self {
+        let recipients = transaction.recipients.iter().map(|recipient| RecipientExplained {
+            address: recipient.address.raw.clone(),
+            disposition: disposition.clone(),
+            wanted: disposition.clone(),
+            because: because.to_owned(),
+            note: None,
+        });
+        Explanation {
+            schema: SCHEMA,
+            stage: Stage::Message,
+            verdict: disposition.word().to_owned(),
+            reply: None,
+            because: Some(because.to_owned()),
+            direction: Some(transaction.direction),
+            client: Client::of(connection),
+            sender: Some(sender_text(&transaction.sender)),
+            points: Points::ZERO,
+            recipients: recipients.collect(),
+            findings: Vec::new(),
+            edits,
+            signed: Vec::new(),
+            not_applied: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -226,6 +264,7 @@ impl Explanation {
             edits: Vec::new(),
             signed: Vec::new(),
             not_applied: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -271,6 +310,16 @@ impl Client {
             tls: connection.tls.as_ref().map(|tls| tls.version.clone()),
         }
     }
+}
+
+fn is_without_copy(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Quarantine { .. } | Disposition::Discard)
+}
+
+/// The word for a message of which nobody gets a copy.
+fn dropped_word(verdict: &Verdict) -> &'static str {
+    let is_kept = |r: &RecipientVerdict| matches!(r.disposition, Disposition::Quarantine { .. });
+    if verdict.recipients.iter().any(is_kept) { "quarantine" } else { "discard" }
 }
 
 fn reply_word(reply: &Reply) -> &'static str {

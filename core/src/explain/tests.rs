@@ -42,6 +42,7 @@ fn explain(settings: &Settings, recipients: &[&str], findings: Vec<Finding>) -> 
         authentication: &AuthenticationResults::default(),
         early: None,
         early_of_outbound: false,
+        complete: true,
         host: Host::default(),
     };
     Explanation::of_message(&facts, &decide(settings, Thresholds::default(), &facts))
@@ -66,6 +67,7 @@ fn site() -> Settings {
         when: Conditions::default(),
         then,
         strip: None,
+        notify: Default::default(),
     };
     Settings {
         policies: vec![

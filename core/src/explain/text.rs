@@ -56,6 +56,9 @@ impl Explanation {
             out.raw("not applied");
             self.not_applied.iter().for_each(|what| out.raw(&format!("  {what}")));
         }
+        for notice in &self.notices {
+            out.line("notice", notice);
+        }
         out.text
     }
 
@@ -184,8 +187,8 @@ fn harmful(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text without harmful characters.
-pub(super) fn clean(text: &str) -> String {
+/// Hostile text made fit for a terminal: without characters that move the cursor, turn the writing or end the line.
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 

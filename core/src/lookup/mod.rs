@@ -7,6 +7,7 @@ pub mod ldap;
 pub mod meter;
 pub mod scan;
 mod script;
+pub mod submission;
 
 pub use journal::Journal;
 pub use meter::Meter;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     message::{AttachmentFacts, Changes},
     score::{Level, Thresholds},
-    verdict::{Edit, Points, RecipientVerdict, Verdict},
+    verdict::{Action, Disposition, Edit, Points, RecipientVerdict, Verdict},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +31,20 @@ pub struct Decision {
     /// What is to change in the body, which is not the policies' to read.
     #[serde(skip)]
     pub changes: Changes,
+    /// What somebody is to be told.
+    #[serde(skip)]
+    pub told: Vec<Told>,
+}
+
+/// What a policy did for a recipient, of which it wants somebody told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Index of the policy.
+    pub policy: usize,
+    /// As the client wrote it, without brackets.
+    pub recipient: String,
+    /// The word of what happens.
+    pub disposition: &'static str,
 }
 
 /// Why a recipient's disposition is what it is, and what would have changed it.
@@ -150,7 +164,22 @@ fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_
         not_applied.extend(changes.texts().map(|text| format!("{text}: the host cannot replace a body")));
         changes = Changes::default();
     }
-    Decision { verdict: Verdict { action: outcome.action, recipients, edits }, notes, not_applied, changes }
+    let verdict = Verdict { action: outcome.action, recipients, edits };
+    let told = told(&verdict, &acting);
+    Decision { verdict, notes, not_applied, changes, told }
+}
+
+/// What somebody is to be told. Of a message that comes again nobody is told yet.
+fn told(verdict: &Verdict, acting: &[Acting]) -> Vec<Told> {
+    if matches!(&verdict.action, Action::Reply(reply) if reply.is_temporary()) {
+        return Vec::new();
+    }
+    let of = |(recipient, acting): (&RecipientVerdict, &Acting)| {
+        let (recipient, disposition) = (recipient.address.clone(), recipient.disposition.word());
+        let policies = acting.wish.notify.clone();
+        policies.into_iter().map(move |policy| Told { policy, recipient: recipient.clone(), disposition })
+    };
+    verdict.recipients.iter().zip(acting).filter(|(r, _)| r.disposition != Disposition::Defer).flat_map(of).collect()
 }
 
 /// The notes in place of the files, by their place.

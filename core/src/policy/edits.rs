@@ -63,7 +63,7 @@ fn recipients(facts: &Facts<'_>, outcome: &Reconciled) -> Vec<Edit> {
             Disposition::Deliver | Disposition::Tag(_) | Disposition::Hold => {
                 served.insert(recipient.address.key());
             }
-            Disposition::Discard => {
+            Disposition::Discard | Disposition::Quarantine { .. } => {
                 dropped.insert(recipient.address.key());
             }
             Disposition::Redirect { .. } | Disposition::Reject | Disposition::Defer => {}

@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub early: Option<&'a Reply>,
     /// Whether `early` acts on outbound mail too where that is not filtered: it is about the rights of the user.
     pub early_of_outbound: bool,
+    /// Whether all of the message is here. Of one past its bound only the beginning is.
+    pub complete: bool,
     /// What the mail server can do with the message.
     pub host: Host,
 }

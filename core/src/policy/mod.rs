@@ -37,7 +37,7 @@ pub use asks::Asks;
 pub use attachment::AttachmentCondition;
 pub use class::PolicyClass;
 pub use condition::Conditions;
-pub use decide::{Decision, PolicyPlace, RecipientNote, decide, decide_unstripped};
+pub use decide::{Decision, PolicyPlace, RecipientNote, Told, decide, decide_unstripped};
 pub use facts::{AuthenticationResults, Facts};
 pub use glob::Glob;
 pub use header::{HeaderCondition, HeaderTest};
@@ -45,7 +45,9 @@ pub use hours::{Hours, clock, days, zone};
 pub use marks::{MarkError, Marks};
 pub use not_matched::{NotMatched, add_not_matched};
 pub use sender_lists::Blocked;
-pub use settings::{DifferingEdits, Effective, MixedRefusal, Policy, ScopedSettings, Settings, Then, Trial};
+pub use settings::{
+    DifferingEdits, Effective, MixedRefusal, Notify, Policy, QUARANTINE_DAYS, ScopedSettings, Settings, Then, Trial,
+};
 pub use strip::{Otherwise, Strip};
 pub use tls::{TlsCondition, TlsVersion};
 

@@ -1,7 +1,7 @@
 //! Recipients that want different things, and one SMTP reply with one set of edits for all of them.
 
 use super::{
-    MixedRefusal,
+    MixedRefusal, QUARANTINE_DAYS,
     strip::TakenOff,
     wish::{Cause, Wish},
 };
@@ -36,10 +36,11 @@ pub(super) struct Reconciled {
 /// 1. Malware that is refused for one recipient is refused for all: it is judged once. So are files that cannot be taken off,
 ///    as else another recipient would bring them in.
 /// 2. Any deferral defers the message.
-/// 3. Recipients who discard get no copy, nor do those who redirect: others do in their place. If no copy remains, the message
-///    is dropped.
+/// 3. Recipients who discard get no copy, nor do those whose copy is kept in the quarantine, nor those who redirect: others do
+///    in their place. If no copy remains, the message is dropped.
 /// 4. A refusal of all who remain refuses the message (and so also for those who would have discarded it).
-/// 5. A refusal of some becomes what `mixed` says, for them.
+/// 5. A refusal of some becomes what `mixed` says, for them. If nobody would get a copy but for that, theirs is kept in the
+///    quarantine with the others'.
 /// 6. The MTA's quarantine keeps a message for all its recipients: if one who remains holds, all wait.
 /// 7. Header marks are added if any copy that remains is to have them. Everything else is done to the message only if all of
 ///    these want the same: subject, banner, disclaimer, headers that are set or removed, files that are taken off.
@@ -71,8 +72,19 @@ pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points, hos
     if !wishes.is_empty() && remaining().all(|w| w.disposition == Disposition::Reject) {
         return all(wishes, Disposition::Reject, first_reply(remaining()));
     }
+    let nobody_gets_it =
+        |w: &Wish| is_kept(&w.disposition) || matches!(w.disposition, Disposition::Discard | Disposition::Reject);
+    let holds = mixed == MixedRefusal::Hold && host.hold;
+    let is_refused = |w: &Wish| w.disposition == Disposition::Reject;
+    if !wishes.is_empty() && wishes.iter().all(nobody_gets_it) && !(holds && wishes.iter().any(is_refused)) {
+        let kept = |w: &Wish| if is_refused(w) { KEPT } else { w.disposition.clone() };
+        return Reconciled { action: Action::Discard, ..taken(wishes.iter().map(kept).collect()) };
+    }
     accept(wishes, |wish| take_refused(wish, mixed, total, host), total, host)
 }
+
+/// What becomes of a refusal that cannot be sent, where the quarantine takes it.
+const KEPT: Disposition = Disposition::Quarantine { days: QUARANTINE_DAYS };
 
 /// Everybody gets the same, with this reply to the client.
 fn all(wishes: &[Wish], disposition: Disposition, reply: Option<Reply>) -> Reconciled {
@@ -104,7 +116,7 @@ fn by_recipient(wishes: &[Wish], total: Points, host: Host) -> Reconciled {
         let reply = first(Disposition::Defer).or_else(|| first(Disposition::Reject));
         let dispositions = wishes.iter().map(|w| w.disposition.clone()).collect();
         Reconciled { dispositions, ..all(wishes, Disposition::Reject, reply) }
-    } else if wishes.iter().all(|w| is_refused(&w) || w.disposition == Disposition::Discard) {
+    } else if wishes.iter().all(|w| is_refused(&w) || is_taken_off_for_good(&w.disposition)) {
         let dispositions = wishes.iter().map(|w| w.disposition.clone()).collect();
         Reconciled { action: Action::Discard, ..taken(dispositions) }
     } else {
@@ -118,6 +130,14 @@ fn by_recipient(wishes: &[Wish], total: Points, host: Host) -> Reconciled {
 
 fn is_refusal(disposition: &Disposition) -> bool {
     matches!(disposition, Disposition::Reject | Disposition::Defer)
+}
+
+fn is_kept(disposition: &Disposition) -> bool {
+    matches!(disposition, Disposition::Quarantine { .. })
+}
+
+fn is_taken_off_for_good(disposition: &Disposition) -> bool {
+    *disposition == Disposition::Discard || is_kept(disposition)
 }
 
 /// The reply of the strongest cause; of equal causes the replies are equal too, except for a policy's own.
@@ -138,6 +158,7 @@ fn take_refused(wish: &Wish, mixed: MixedRefusal, total: Points, host: Host) -> 
         (Disposition::Reject, MixedRefusal::Hold) if host.hold => (Disposition::Hold, None),
         (Disposition::Reject, MixedRefusal::Hold) => (wish.delivered(total), Some(CANNOT_HOLD)),
         (Disposition::Reject, MixedRefusal::Tag) => (Disposition::Tag(wish.tag(total)), None),
+        (Disposition::Reject, MixedRefusal::Quarantine) => (KEPT, None),
         _ => within(wish, total, host),
     }
 }
@@ -155,7 +176,7 @@ fn accept(wishes: &[Wish], done: impl Fn(&Wish) -> Done, total: Points, host: Ho
     let (mut dispositions, mut cannot): (Vec<_>, Vec<_>) = wishes.iter().map(done).unzip();
     for ((disposition, cannot), wish) in dispositions.iter_mut().zip(&mut cannot).zip(wishes) {
         let missing = match disposition {
-            Disposition::Discard if !host.remove_recipient => CANNOT_REMOVE,
+            Disposition::Discard | Disposition::Quarantine { .. } if !host.remove_recipient => CANNOT_REMOVE,
             Disposition::Redirect { .. } if !(host.remove_recipient && host.add_recipient) => CANNOT_REDIRECT,
             _ => continue,
         };
@@ -171,7 +192,7 @@ fn accept(wishes: &[Wish], done: impl Fn(&Wish) -> Done, total: Points, host: Ho
             Disposition::Tag(tag) => Some((wish, tag.clone())),
             Disposition::Redirect { .. } => Some((wish, wish.tag(total))),
             Disposition::Deliver | Disposition::Hold => Some((wish, Tag::default())),
-            Disposition::Discard | Disposition::Reject | Disposition::Defer => None,
+            Disposition::Quarantine { .. } | Disposition::Discard | Disposition::Reject | Disposition::Defer => None,
         })
         .collect();
     let mut tag = in_common(copies.iter().map(|(_, tag)| tag));
@@ -186,7 +207,7 @@ fn accept(wishes: &[Wish], done: impl Fn(&Wish) -> Done, total: Points, host: Ho
     blind.dedup_by_key(|address| address.key());
     for disposition in &mut dispositions {
         match disposition {
-            Disposition::Discard | Disposition::Redirect { .. } | Disposition::Reject | Disposition::Defer => {}
+            off if off.takes_off() || is_refusal(off) => {}
             other if held_for.is_some() => *other = Disposition::Hold,
             Disposition::Tag(own) => *own = Tag { headers: std::mem::take(&mut own.headers), ..tag.clone() },
             _ => {}
@@ -217,7 +238,7 @@ mod tests {
     use crate::policy::Marks;
     use std::{collections::BTreeMap, sync::Arc};
 
-    const WORDS: [&str; 7] = ["deliver", "tag", "redirect", "hold", "discard", "reject", "defer"];
+    const WORDS: [&str; 8] = ["deliver", "tag", "redirect", "hold", "quarantine", "discard", "reject", "defer"];
 
     fn wish(word: &str, policy: usize) -> Wish {
         let mark = || vec![("X-Mark".to_owned(), "yes".to_owned())];
@@ -227,6 +248,7 @@ mod tests {
             "tag" => (Disposition::Tag(tag), None),
             "redirect" => (Disposition::Redirect { to: vec!["else@x.test".into()] }, None),
             "hold" => (Disposition::Hold, None),
+            "quarantine" => (Disposition::Quarantine { days: 7 }, None),
             "discard" => (Disposition::Discard, None),
             "reject" => (Disposition::Reject, Some(Reply::fixed(550, (5, 7, 1), &format!("no {policy}")))),
             "defer" => (Disposition::Defer, Some(Reply::fixed(451, (4, 7, 1), &format!("later {policy}")))),
@@ -255,7 +277,7 @@ mod tests {
 
     /// What becomes of a pair: the first wishes with policy 0, the second with policy 1.
     #[rustfmt::skip]
-    const PAIRS: [(&str, &str, &str); 28] = [
+    const PAIRS: [(&str, &str, &str); 36] = [
         ("deliver",  "deliver",  "accept: deliver deliver /  / "),
         ("deliver",  "tag",      "accept: deliver tag / X-Mark / "),
         ("deliver",  "redirect", "accept: deliver redirect / X-Mark / "),
@@ -278,6 +300,14 @@ mod tests {
         ("hold",     "discard",  "accept: hold discard /  / "),
         ("hold",     "reject",   "accept: hold hold / X-Refused / "),
         ("hold",     "defer",    "451 4.7.1 later 1: defer defer /  / "),
+        ("deliver",  "quarantine", "accept: deliver quarantine /  / "),
+        ("tag",      "quarantine", "accept: tag quarantine / X-Mark / [x]"),
+        ("redirect", "quarantine", "accept: redirect quarantine / X-Mark / [x]"),
+        ("hold",     "quarantine", "accept: hold quarantine /  / "),
+        ("quarantine", "quarantine", "discard: quarantine quarantine /  / "),
+        ("quarantine", "discard", "discard: quarantine discard /  / "),
+        ("quarantine", "reject", "discard: quarantine quarantine /  / "),
+        ("quarantine", "defer",  "451 4.7.1 later 1: defer defer /  / "),
         ("discard",  "discard",  "discard: discard discard /  / "),
         ("discard",  "reject",   "550 5.7.1 no 1: reject reject /  / "),
         ("discard",  "defer",    "451 4.7.1 later 1: defer defer /  / "),
@@ -307,6 +337,18 @@ mod tests {
         assert_eq!(outcome(&both, MixedRefusal::Hold), "accept: hold hold /  / ");
         let alone = [wish("reject", 0), wish("reject", 1)];
         assert_eq!(outcome(&alone, MixedRefusal::Hold), "550 5.7.1 no 0: reject reject /  / ", "it is not mixed");
+        let beside = [wish("quarantine", 0), wish("reject", 1)];
+        assert_eq!(outcome(&beside, MixedRefusal::Hold), "accept: quarantine hold /  / ");
+    }
+
+    #[test]
+    fn a_mixed_refusal_can_be_kept_instead_of_marked() {
+        let both = [wish("deliver", 0), wish("reject", 1)];
+        assert_eq!(outcome(&both, MixedRefusal::Quarantine), "accept: deliver quarantine /  / ");
+        let dropped = [wish("discard", 0), wish("reject", 1)];
+        assert_eq!(outcome(&dropped, MixedRefusal::Quarantine), "550 5.7.1 no 1: reject reject /  / ");
+        let three = [wish("deliver", 0), wish("reject", 1), wish("quarantine", 2)];
+        assert_eq!(outcome(&three, MixedRefusal::Tag), "accept: deliver tag quarantine / X-Refused / ");
     }
 
     #[test]
@@ -329,6 +371,8 @@ mod tests {
         };
         assert_eq!(each(&["deliver", "reject", "defer"]), "accept: deliver, 550 5.7.1 no 1, 451 4.7.1 later 2");
         assert_eq!(each(&["discard", "reject"]), "discard: discard, 550 5.7.1 no 1");
+        assert_eq!(each(&["quarantine", "discard", "reject"]), "discard: quarantine, discard, 550 5.7.1 no 2");
+        assert_eq!(each(&["deliver", "quarantine"]), "accept: deliver, quarantine");
         assert_eq!(each(&["reject", "defer"]), "451 4.7.1 later 1: 550 5.7.1 no 0, 451 4.7.1 later 1");
         assert_eq!(each(&["reject", "hold"]), "accept: 550 5.7.1 no 0, hold", "who is refused does not wait");
     }
@@ -349,6 +393,14 @@ mod tests {
         assert_eq!(
             told(["deliver", "discard"], no_removal, MixedRefusal::Tag),
             ("deliver deliver".into(), vec![None, remove])
+        );
+        assert_eq!(
+            told(["deliver", "quarantine"], no_removal, MixedRefusal::Tag),
+            ("deliver deliver".into(), vec![None, remove])
+        );
+        assert_eq!(
+            told(["quarantine", "quarantine"], no_removal, MixedRefusal::Tag),
+            ("quarantine quarantine".into(), vec![None, None])
         );
         assert_eq!(
             told(["discard", "discard"], no_removal, MixedRefusal::Tag),

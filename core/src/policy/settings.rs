@@ -51,6 +51,26 @@ pub struct Policy {
     pub then: Then,
     /// Which files are taken off, where [`Policy::then`] delivers or goes on. Such a policy is for messages with such files only.
     pub strip: Option<Strip>,
+    /// Who hears of it.
+    pub notify: Notify,
+}
+
+/// Who is told that a policy has acted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// The envelope sender, if it is proved to be his.
+    pub sender: bool,
+    /// The administrators of the site.
+    pub administrator: bool,
+    /// These.
+    pub addresses: Vec<Address>,
+}
+
+impl Notify {
+    /// Whether anyone is told.
+    pub fn is_empty(&self) -> bool {
+        *self == Notify::default()
+    }
 }
 
 /// What a policy does.
@@ -66,6 +86,8 @@ pub enum Then {
     Redirect(Vec<Address>),
     /// Holds in the MTA's quarantine.
     Hold,
+    /// Keeps in Mailward's own quarantine for so many days.
+    Quarantine(u32),
     /// Drops.
     Discard,
     /// Refuses for good.
@@ -106,7 +128,13 @@ pub enum MixedRefusal {
     Tag,
     /// The message is held, for all its recipients.
     Hold,
+    /// Their copy is kept in the quarantine for [`QUARANTINE_DAYS`].
+    Quarantine,
 }
+
+/// The longest that a message is kept, and how long where nothing else is said. Unit: days. Source: design; the law of most
+/// places wants personal data gone after a month without need.
+pub const QUARANTINE_DAYS: u32 = 30;
 
 /// What becomes of edits that not all recipients want.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +171,12 @@ pub struct Effective {
 }
 
 impl Settings {
+    /// Whether anything is kept in the quarantine by these policies.
+    pub fn quarantines(&self) -> bool {
+        self.mixed_refusal == MixedRefusal::Quarantine
+            || self.policies.iter().any(|policy| matches!(policy.then, Then::Quarantine(_)))
+    }
+
     /// Whether a policy copies mail to this recipient: his own is not copied on, so that no copy makes another.
     pub(super) fn copies_to(&self, recipient: &Address) -> bool {
         let copies = self.policies.iter().flat_map(|policy| match &policy.then {

@@ -70,6 +70,7 @@ impl Case {
             authentication: &self.authentication,
             early: self.early.as_ref(),
             early_of_outbound: self.early_of_outbound,
+            complete: true,
             host: self.host,
         })
     }
@@ -103,6 +104,7 @@ fn policy(name: &str, then: Then) -> Policy {
         when: Conditions::default(),
         then,
         strip: None,
+        notify: Default::default(),
     }
 }
 

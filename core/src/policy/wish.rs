@@ -48,6 +48,8 @@ pub(super) struct Wish {
     pub(super) refused_for_files: bool,
     /// Policies that marked and went on, by index.
     pub(super) passed: Vec<usize>,
+    /// Policies that somebody is told of, by index.
+    pub(super) notify: Vec<usize>,
 }
 
 impl Wish {
@@ -62,6 +64,7 @@ impl Wish {
             unstripped: false,
             refused_for_files: false,
             passed: Vec::new(),
+            notify: Vec::new(),
         }
     }
 
@@ -146,6 +149,9 @@ impl<'a> Asker<'a> {
                 continue;
             }
             let cause = Cause::Policy(index);
+            if !policy.notify.is_empty() {
+                so_far.notify.push(index);
+            }
             if let Some(strip) = &policy.strip
                 && let Some(otherwise) = self.strip(index, strip.otherwise, &mut so_far)
             {
@@ -174,6 +180,12 @@ impl<'a> Asker<'a> {
                     so_far.because(cause, Disposition::Redirect { to })
                 }
                 Then::Hold => so_far.because(cause, Disposition::Hold),
+                Then::Quarantine(days) if self.facts.complete => {
+                    so_far.because(cause, Disposition::Quarantine { days: *days })
+                }
+                // What is cut off could not be released.
+                Then::Quarantine(_) if self.facts.host.hold => so_far.because(cause, Disposition::Hold),
+                Then::Quarantine(_) => self.reject(so_far, cause, too_large_to_keep()),
                 Then::Discard => so_far.because(cause, Disposition::Discard),
                 Then::Reject(reply) => self.reject(so_far, cause, reply.clone()),
                 Then::Defer(reply) => self.defer(so_far, cause, reply.clone()),
@@ -270,6 +282,10 @@ fn sender_blocked() -> Reply {
 
 fn site_refuses() -> Reply {
     Reply::fixed(550, (5, 7, 1), "Message refused by the policy of this site")
+}
+
+fn too_large_to_keep() -> Reply {
+    Reply::fixed(552, (5, 3, 4), "Message refused: it is too large for what the policy of this site does with it")
 }
 
 fn files_stay() -> Reply {

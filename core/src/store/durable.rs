@@ -1,7 +1,7 @@
 //! `mailward.db`: records that must survive, written by one thread.
 
 use super::{
-    HistoryRow, Learned, Member, StoreError, history, learned, roster,
+    HistoryRow, Learned, Member, StoreError, history, learned, outbox, roster,
     sqlite::{self, Durability},
 };
 use rusqlite::{Connection, TransactionBehavior};
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 /// Name of the file in the state directory.
 pub const FILE: &str = "mailward.db";
 /// Each text leads to the next schema version.
-const MIGRATIONS: &[&str] = &[history::TABLE, roster::TABLE, learned::TABLE];
+const MIGRATIONS: &[&str] = &[history::TABLE, roster::TABLE, learned::TABLE, outbox::TABLE];
 /// Longest wait for another process that writes. Unit: time. Source: SQLite's customary 5 s.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How often the last rows are tried, each time for [`LOCK_WAIT`], before a process ends without them: one that serves a
@@ -231,7 +231,7 @@ impl Store {
     }
 
     /// Runs `f` on the thread that owns the connection, behind all rows recorded before.
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

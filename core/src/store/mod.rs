@@ -2,7 +2,7 @@
 //!
 //! [`Counters`] (`counters.db`) is shared by all processes of a host and written through; losing it costs warm caches
 //! and open blocks, never mail. [`Store`] (`mailward.db`) is durable: what [`Store::commit`] has returned survives a
-//! crash. Each has one thread that owns its SQLite connection; the threads start at first use, so that a process may
+//! crash. So is [`Quarantine`] (`quarantine.db`). Each has one thread that owns its SQLite connection; the threads start at first use, so that a process may
 //! open both before it forks.
 
 pub mod counters;
@@ -10,6 +10,8 @@ pub mod durable;
 pub mod history;
 pub mod learned;
 pub mod ledger;
+pub mod outbox;
+pub mod quarantine;
 pub(crate) mod random;
 pub mod roster;
 pub mod site_key;
@@ -20,11 +22,19 @@ pub use durable::Store;
 pub use history::HistoryRow;
 pub use learned::Learned;
 pub use ledger::{Buckets, Ledger};
+pub use outbox::{Letter, Waiting};
+pub use quarantine::Quarantine;
 pub use roster::{Member, Shrink};
 pub use site_key::SiteKey;
 pub use sqlite::StoreError;
 
 use std::path::PathBuf;
+
+/// Bytes as lower-case hexadecimal.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
 
 /// Where state is kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]

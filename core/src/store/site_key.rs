@@ -1,7 +1,11 @@
 //! The secret of a site: what is kept under it can be looked up, but not read.
 
-use super::random;
-use aws_lc_rs::hmac;
+use super::{hexadecimal, random};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    constant_time::verify_slices_are_equal,
+    hmac,
+};
 use std::{
     fmt,
     fs::{self, OpenOptions},
@@ -67,14 +71,39 @@ impl SiteKey {
             context.update(&(name.len() as u64).to_le_bytes());
             context.update(name.as_bytes());
         }
-        let tag = context.sign();
-        let mut text = String::with_capacity(2 * PSEUDONYM);
-        for byte in tag.as_ref().iter().take(PSEUDONYM) {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-            }
-        }
-        text
+        hexadecimal(&context.sign().as_ref()[..PSEUDONYM])
+    }
+
+    /// Whether `text` is the pseudonym of these names. It takes as long for a wrong one as for the right one.
+    pub fn knows(&self, names: &[&str], text: &str) -> bool {
+        verify_slices_are_equal(self.pseudonym(names).as_bytes(), text.as_bytes()).is_ok()
+    }
+
+    /// Text that only who has the secret can read (AES-256-GCM under a key derived from it, RFC 5116).
+    ///
+    /// # Errors
+    ///
+    /// If the generator of random numbers fails.
+    pub(super) fn seal(&self, text: &[u8]) -> io::Result<Vec<u8>> {
+        let mut sealed = text.to_vec();
+        let failed = |_| io::Error::other("it could not be sealed");
+        let nonce = self.cipher()?.seal_in_place_append_tag(Aad::empty(), &mut sealed).map_err(failed)?;
+        Ok([&nonce.as_ref()[..], &sealed].concat())
+    }
+
+    /// What was sealed; `None` if it was changed, or sealed under another secret.
+    pub(super) fn open_sealed(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut text = sealed.to_vec();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = self.cipher().ok()?.open_in_place(nonce, Aad::empty(), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
+    }
+
+    fn cipher(&self) -> io::Result<RandomizedNonceKey> {
+        let key = hmac::sign(&self.0, b"mailward sealed text 1");
+        RandomizedNonceKey::new(&AES_256_GCM, key.as_ref()).map_err(|_| io::Error::other("no cipher"))
     }
 }
 
@@ -135,6 +164,19 @@ mod tests {
         assert_ne!(key.pseudonym(&["ab", "c"]), key.pseudonym(&["a", "bc"]));
         assert_ne!(key.pseudonym(&["a", "b"]), key.pseudonym(&["b", "a"]));
         assert_eq!(key.pseudonym(&["a"]), SiteKey::of(b"secret").pseudonym(&["a"]));
+    }
+
+    #[test]
+    fn sealed_text_is_read_under_its_secret_only() {
+        let key = SiteKey::of(b"secret");
+        let sealed = key.seal(b"quarterly figures").expect("random numbers");
+        assert_ne!(sealed, key.seal(b"quarterly figures").expect("random numbers"));
+        assert!(!sealed.windows(6).any(|part| part == b"figure"));
+        assert_eq!(key.open_sealed(&sealed).as_deref(), Some(&b"quarterly figures"[..]));
+        let mut changed = sealed.clone();
+        changed[20] ^= 1;
+        assert_eq!([key.open_sealed(&changed), key.open_sealed(&sealed[..9])], [None, None]);
+        assert_eq!(SiteKey::of(b"other").open_sealed(&sealed), None);
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub enum StoreError {
     /// A row cannot be written as JSON, or read back.
     #[error("row: {0}")]
     Row(#[from] serde_json::Error),
+    /// A message of the quarantine cannot be sealed or opened.
+    #[error("{0}")]
+    Seal(#[from] super::quarantine::SealError),
     /// A change of the directory that loses too many addresses.
     #[error("{0}")]
     Shrink(#[from] super::Shrink),

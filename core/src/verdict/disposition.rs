@@ -19,6 +19,11 @@ pub enum Disposition {
     },
     /// Kept in the MTA's own quarantine (Postfix: the hold queue). It keeps the message for all its recipients.
     Hold,
+    /// Taken from the client and kept in Mailward's own quarantine, for this recipient.
+    Quarantine {
+        /// How long it is kept. Unit: days, 1 to 30.
+        days: u32,
+    },
     /// Taken from the client and dropped for this recipient.
     Discard,
     /// Refused for good (5xx).
@@ -35,6 +40,7 @@ impl Disposition {
             Disposition::Tag(_) => "tag",
             Disposition::Redirect { .. } => "redirect",
             Disposition::Hold => "hold",
+            Disposition::Quarantine { .. } => "quarantine",
             Disposition::Discard => "discard",
             Disposition::Reject => "reject",
             Disposition::Defer => "defer",
@@ -43,7 +49,7 @@ impl Disposition {
 
     /// Whether the recipient is taken off a message that others get.
     pub fn takes_off(&self) -> bool {
-        matches!(self, Disposition::Discard | Disposition::Redirect { .. })
+        matches!(self, Disposition::Discard | Disposition::Quarantine { .. } | Disposition::Redirect { .. })
     }
 }
 

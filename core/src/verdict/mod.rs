@@ -40,7 +40,7 @@ pub struct Verdict {
 pub enum Action {
     /// The message is taken, with the verdict's edits.
     Accept,
-    /// The message is taken and dropped; the history row is committed first.
+    /// The message is taken and dropped; the history row, or the copy in the quarantine, is committed first.
     Discard,
     /// The message is refused (5xx) or deferred (4xx) with this reply.
     Reply(Reply),

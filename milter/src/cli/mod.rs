@@ -17,6 +17,7 @@ mod manual;
 mod milter;
 mod model;
 mod one_message;
+mod quarantine;
 mod replay;
 mod report;
 mod reputation;
@@ -37,7 +38,7 @@ use std::{
 pub(crate) mod exit {
     /// Done; `check`: every message is delivered, perhaps with marks.
     pub(crate) const OK: u8 = 0;
-    /// `check`: a message is refused, deferred, discarded or held; `test`: a case failed; `lookup`: the recipient is unknown; `batv check`: a tag is not
+    /// `check`: a message is refused, deferred, quarantined, discarded or held; `test`: a case failed; `lookup`: the recipient is unknown; `batv check`: a tag is not
     /// valid.
     pub(crate) const NEGATIVE: u8 = 1;
     /// Wrong arguments, a faulty configuration, or a file that cannot be read.
@@ -47,7 +48,7 @@ pub(crate) mod exit {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done (check: delivered); 1 negative (check: a message is refused, deferred, \
-discarded or held; test: a case failed; lookup: unknown recipient; batv check: no valid tag); 2 wrong arguments, faulty configuration or unreadable file; \
+quarantined, discarded or held; test: a case failed; lookup: unknown recipient; batv check: no valid tag); 2 wrong arguments, faulty configuration or unreadable file; \
 3 a service is unreachable.";
 
 /// The configuration that is read when `--config` is not given.
@@ -83,6 +84,8 @@ enum Command {
     Directory(directory::Arguments),
     /// List or release networks blocked for directory harvesting.
     Dha(dha::Arguments),
+    /// List, show, release or delete messages that policies keep, and change the keys to which they are sealed.
+    Quarantine(quarantine::Arguments),
     /// Teach the classifier messages as spam or ham, or have it forget them.
     Learn(learn::Arguments),
     /// Show, export, import or reset what the classifier has learned.
@@ -121,6 +124,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(command) => config::run(command, path),
         Command::Directory(command) => directory::run(command, path),
         Command::Dha(command) => dha::run(command, path),
+        Command::Quarantine(command) => quarantine::run(command, path),
         Command::Learn(command) => learn::run(command, path),
         Command::Model(command) => model::run(command, path),
         Command::Dkim(command) => dkim::run(command, path),

@@ -95,6 +95,8 @@ pub(crate) async fn run(config: Config, path: Option<PathBuf>, record_dir: Optio
     };
     let shadow = shadow::Shadow::start(&kept, &engine, &shared, &counts).await;
     engine.watch_lists();
+    engine.wake_notices().await;
+    engine.watch_stores();
     shared.watch_model();
     shared.watch_load();
     let daemon = Arc::new(Daemon {
@@ -268,6 +270,7 @@ async fn reload(daemon: &Daemon, path: Option<&Path>, shared: &Shared, milter: &
     match Engine::build(config, shared.clone()).await {
         Ok(engine) => {
             engine.watch_lists();
+            engine.watch_stores();
             daemon.shadow.store(shadow::Shadow::start(&kept, &engine, shared, &daemon.metrics).await);
             daemon.engine.store(engine);
             daemon.metrics.configured(&kept, path, now());

@@ -20,6 +20,7 @@ mod metrics;
 mod outbound;
 mod pairs;
 mod policy;
+mod quarantine;
 mod recipients;
 mod recording;
 mod relay;

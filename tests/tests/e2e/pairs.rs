@@ -12,7 +12,7 @@ use crate::site::{STRANGER, Site, message};
 /// What the client hears (`250`, or `held` for a message that is taken and waits), who of the two gets it, and its marks: of
 /// the policy that tags (`tag`), and of a refusal that could not be sent (`flag`).
 #[rustfmt::skip]
-const PAIRS: [(&str, &str, &str); 21] = [
+const PAIRS: [(&str, &str, &str); 28] = [
     ("deliver", "deliver", "250 12"),
     ("deliver", "tag",     "250 12 tag"),
     ("deliver", "hold",    "held"),
@@ -28,6 +28,13 @@ const PAIRS: [(&str, &str, &str); 21] = [
     ("hold",    "discard", "held"),
     ("hold",    "reject",  "held"),
     ("hold",    "defer",   "451"),
+    ("deliver", "quarantine", "250 1"),
+    ("tag",     "quarantine", "250 1 tag"),
+    ("hold",    "quarantine", "held"),
+    ("quarantine", "quarantine", "250"),
+    ("quarantine", "discard", "250"),
+    ("quarantine", "reject",  "250"),
+    ("quarantine", "defer",   "451"),
     ("discard", "discard", "250"),
     ("discard", "reject",  "550"),
     ("discard", "defer",   "451"),
@@ -38,7 +45,8 @@ const PAIRS: [(&str, &str, &str); 21] = [
 
 /// A policy for each disposition, for two recipients called after it.
 pub(crate) fn policies() -> String {
-    let words = ["deliver", "hold", "discard", "reject", "defer"].map(|word| (word, format!("\"{word}\"")));
+    let words =
+        ["deliver", "hold", "quarantine", "discard", "reject", "defer"].map(|word| (word, format!("\"{word}\"")));
     let tag = ("tag", "{ tag = { header = { X-Tag = \"yes\" } } }".to_owned());
     let policy = |(word, then): (&str, String)| {
         format!("[[policy]]\nname = \"{word}\"\nto = [\"{word}1@rig.test\", \"{word}2@rig.test\"]\nthen = {then}\n")

@@ -29,12 +29,12 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         let tree = &e.message.tree;
         call.number(0).is_some_and(|most| (tree.full().len() - tree.head.min(tree.full().len())) as f64 <= most)
     }),
-    ("plaintext_body_length", |e, call| signature(e).is_some_and(|(body, _)| call.from_up_to(body, 0))),
-    ("plaintext_sig_length", |e, call| signature(e).is_some_and(|(_, signature)| call.from_up_to(signature, 0))),
+    ("plaintext_body_length", |e, call| signature(e).is_some_and(|(body, _)| call.reaches_up_to(body, 0))),
+    ("plaintext_sig_length", |e, call| signature(e).is_some_and(|(_, signature)| call.reaches_up_to(signature, 0))),
     ("plaintext_body_sig_ratio", |e, call| {
         signature(e).is_some_and(|(body, signature)| {
             let ratio = if signature > 0.0 { body / signature } else { 1e6 };
-            call.from_up_to(ratio, 0)
+            call.reaches_up_to(ratio, 0)
         })
     }),
 ];

@@ -58,13 +58,13 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         let addresses = recipients(e);
         addresses.len() >= 7 && addresses.is_sorted()
     }),
-    ("similar_recipients", |e, call| call.from_below(likeness(e), 0)),
+    ("similar_recipients", |e, call| call.reaches_below(likeness(e), 0)),
     ("check_for_missing_to_header", |e, _| {
         e.message.text("To").is_empty() && e.message.text("Apparently-To").is_empty()
     }),
     ("check_for_shifted_date", |e, call| {
         let hours = *e.date.get_or_init(|| date_shift(e)) as f64 / 3_600.0;
-        call.from_below(hours, 0)
+        call.reaches_below(hours, 0)
     }),
     ("subject_is_all_caps", |e, _| is_all_capitals(e)),
     ("check_for_to_in_subject", |e, call| {
@@ -88,7 +88,7 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     }),
     ("check_header_count_range", |e, call| {
         let different: BTreeSet<Vec<u8>> = e.message.fields().all(call.text(0)).map(|field| field.decoded()).collect();
-        call.from_up_to(different.len() as f64, 1)
+        call.reaches_up_to(different.len() as f64, 1)
     }),
     ("check_unresolved_template", |e, _| {
         let exempt = [
@@ -205,7 +205,7 @@ fn hotmail(evaluation: &Evaluation<'_>) -> Option<Hotmail> {
             && (received.contains(".hotmail.com ")
                 || received.contains(".hotmail.com)")
                 || received.contains(".hotmail.msn.com"))))
-        || (ip && received.contains("hotmail.com ([") || ip && received.contains(".hotmail.com with HTTP;"))
+        || (ip && (received.contains("hotmail.com ([") || received.contains(".hotmail.com with HTTP;")))
         || (organisation
             && (received.contains(".outbound.protection.outlook.com (") || received.contains(".prod.outlook.com (")));
     if handed_over {

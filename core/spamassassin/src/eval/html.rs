@@ -45,8 +45,8 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("check_uri_truncated", |e, _| e.message.uri_truncated),
 ];
 
-fn any(evaluation: &Evaluation<'_>, mut holds: impl FnMut(&Page) -> bool) -> bool {
-    evaluation.message.texts.pages.iter().any(|page| holds(page))
+fn any(evaluation: &Evaluation<'_>, holds: impl FnMut(&Page) -> bool) -> bool {
+    evaluation.message.texts.pages.iter().any(holds)
 }
 
 fn texts<'p>(page: &'p Page, kind: &str) -> &'p [String] {

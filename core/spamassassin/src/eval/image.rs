@@ -3,12 +3,12 @@
 use super::{Evaluation, Function};
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
-    ("image_count", |e, call| call.number(1).is_some() && call.from_up_to(e.images().count(call.text(0)), 1)),
-    ("pixel_coverage", |e, call| call.number(1).is_some() && call.from_up_to(e.images().area(call.text(0)), 1)),
+    ("image_count", |e, call| call.number(1).is_some() && call.reaches_up_to(e.images().count(call.text(0)), 1)),
+    ("pixel_coverage", |e, call| call.number(1).is_some() && call.reaches_up_to(e.images().area(call.text(0)), 1)),
     ("image_to_text_ratio", |e, call| {
         let (text, area) =
             (e.message.texts.body.iter().map(Vec::len).sum::<usize>() as f64, e.images().area(call.text(0)));
-        text > 0.0 && area > 0.0 && call.from_below(text / area, 1)
+        text > 0.0 && area > 0.0 && call.reaches_below(text / area, 1)
     }),
     ("image_named", |e, call| e.images().0.iter().any(|image| image.name.as_deref() == Some(call.text(0)))),
     ("image_size_exact", |e, call| {

@@ -9,7 +9,7 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("check_for_mime_html_only", |e, _| {
         is_html(e) || (e.mime().fact("mime_body_html_count") > 0.0 && e.mime().fact("mime_body_text_count") == 0.0)
     }),
-    ("check_mime_multipart_ratio", |e, call| call.from_below(e.mime().fact("mime_multipart_ratio"), 0)),
+    ("check_mime_multipart_ratio", |e, call| call.reaches_below(e.mime().fact("mime_multipart_ratio"), 0)),
     ("check_for_ascii_text_illegal", |e, _| e.mime().fact("mime_ascii_text_illegal") > 0.0),
     ("check_abundant_unicode_ratio", |e, call| {
         call.number(0).is_some_and(|ratio| e.mime().fact("mime_text_unicode_ratio") >= ratio)
@@ -47,7 +47,7 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
             encoding.eq_ignore_ascii_case(b"base64") && part.content_type.kind != "application/ics"
         });
         let longest = lines.flat_map(|part| tree.raw(part).split_inclusive(|b| *b == b'\n').map(<[u8]>::len)).max();
-        call.from_up_to(longest.unwrap_or(0) as f64, 0)
+        call.reaches_up_to(longest.unwrap_or(0) as f64, 0)
     }),
     ("check_for_faraway_charset", |_, _| false),
 ];

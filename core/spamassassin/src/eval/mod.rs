@@ -135,12 +135,12 @@ impl Call {
     }
 
     /// Whether a value reaches the first bound and stays below the second.
-    fn from_below(&self, value: f64, index: usize) -> bool {
+    fn reaches_below(&self, value: f64, index: usize) -> bool {
         self.number(index).is_none_or(|low| value >= low) && self.number(index + 1).is_none_or(|high| value < high)
     }
 
     /// Whether a value reaches the first bound and stays within the second.
-    fn from_up_to(&self, value: f64, index: usize) -> bool {
+    fn reaches_up_to(&self, value: f64, index: usize) -> bool {
         self.number(index).is_none_or(|low| value >= low) && self.number(index + 1).is_none_or(|high| value <= high)
     }
 

@@ -42,8 +42,8 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         is_from && passed == (call.text(1) == "true")
     }),
     ("check_for_no_rdns_dotcom_helo", |e, _| {
-        let outer = untrusted(e).iter().filter(|relay| relay.address().is_none_or(|ip| !is_private(ip)));
-        outer.last().is_some_and(|relay| relay.no_reverse_dns && is_great_provider(&relay.helo))
+        let mut outer = untrusted(e).iter().filter(|relay| relay.address().is_none_or(|ip| !is_private(ip)));
+        outer.next_back().is_some_and(|relay| relay.no_reverse_dns && is_great_provider(&relay.helo))
     }),
     ("check_for_forged_received_trail", |e, _| broken_links(untrusted(e)) > 1),
     ("check_for_forged_received_ip_helo", |e, _| {

@@ -16,7 +16,7 @@ fn hits(call: &str, message: &str) -> bool {
     ));
     fs::create_dir_all(&dir).expect("a folder");
     fs::write(dir.join("10.cf"), format!("{settings}header X eval:{call}\n")).expect("a rule file");
-    let (set, faults) = RuleSet::load(&[dir.clone()], "en");
+    let (set, faults) = RuleSet::load(std::slice::from_ref(&dir), "en");
     fs::remove_dir_all(&dir).expect("the folder goes");
     assert!(faults.is_empty(), "{faults:?}");
     !set.judge(message.as_bytes(), &Facts::default()).is_empty()

@@ -35,7 +35,7 @@ impl Settings {
         let mut kept = labels.len();
         while kept > 1 {
             let tail = labels[labels.len() - kept..].join(".");
-            let known = kept <= 3 && kept >= 2 && self.suffixes[kept - 1].contains(&tail);
+            let known = (2..=3).contains(&kept) && self.suffixes[kept - 1].contains(&tail);
             if known {
                 break;
             }

@@ -562,7 +562,7 @@ fn css(value: &str, style: &mut Style, parent: Option<&Style>) {
             "background" => {
                 // The last layer may end in a colour.
                 let layer = value.rsplit_once("),").map_or(value, |(_, layer)| layer);
-                if let Some(color) = words_outside_brackets(layer).find_map(|word| color::color(word)) {
+                if let Some(color) = words_outside_brackets(layer).find_map(color::color) {
                     style.background = Some(color);
                 }
             }

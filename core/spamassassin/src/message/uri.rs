@@ -223,9 +223,9 @@ fn finished(written: &[u8], kind: Kind, settings: &Settings) -> Option<Found> {
         schemeless = true;
         uri = if starts_with(link, "ftp.") {
             format!("ftp://{link}")
-        } else if starts_with(link, "www") && kind == Kind::Scheme {
-            format!("http://{link}")
-        } else if link.find('/').is_some_and(|slash| link[slash + 1..].find('@').is_some_and(|sign| sign > 0)) {
+        } else if (starts_with(link, "www") && kind == Kind::Scheme)
+            || link.find('/').is_some_and(|slash| link[slash + 1..].find('@').is_some_and(|sign| sign > 0))
+        {
             format!("http://{link}")
         } else if let Some(sign) = link.find('@') {
             if !link[sign + 1..].char_indices().any(|(at, c)| c == '.' && at > 0) || link.contains("&nbsp;") {

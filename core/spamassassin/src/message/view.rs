@@ -264,12 +264,11 @@ impl<'m> Message<'m> {
         let host = if modifiers.addr {
             value.rsplit_once('@').map(|(_, host)| host.split_whitespace().next().unwrap_or_default().to_owned())?
         } else {
-            let words = value.split(|c: char| {
+            let mut words = value.split(|c: char| {
                 c.is_whitespace() || matches!(c, '@' | '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | '=')
             });
             words
-                .filter(|word| word.contains('.') && domains::is_host(word) && self.settings.is_domain(word))
-                .next_back()?
+                .rfind(|word| word.contains('.') && domains::is_host(word) && self.settings.is_domain(word))?
                 .to_owned()
         };
         let host = if modifiers.domain { self.settings.domain_of(&host) } else { host };

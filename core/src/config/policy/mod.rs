@@ -1,7 +1,7 @@
 //! `[[policy]]`, `[[settings]]`, `[[list]]`, `[policy_defaults]` and `[trial]`.
 
 mod inner;
-mod then;
+pub(super) mod then;
 mod when;
 mod who;
 
@@ -11,8 +11,9 @@ use super::{
     score::{check_order, finding_pattern},
 };
 use crate::{
+    notices,
     policy::{
-        AddressSet, Blocked, Conditions, DifferingEdits, Marks, MixedRefusal, Policy, ScopedSettings, Settings, Then,
+        AddressSet, Blocked, Conditions, DifferingEdits, MixedRefusal, Notify, Policy, ScopedSettings, Settings, Then,
     },
     score::{FindingPattern, Thresholds},
     session::Direction,
@@ -22,19 +23,22 @@ use toml::Spanned;
 use who::{Lists, list, recipients, senders};
 
 /// What the tables here need of others.
-pub(super) struct Site {
+pub(super) struct Site<'a> {
     /// The thresholds of `[score]`.
     pub(super) thresholds: Thresholds,
     /// Whether `[networks]` names a database of countries.
     pub(super) knows_countries: bool,
+    /// `[notices]`.
+    pub(super) notices: &'a notices::Settings,
 }
 
 /// Reads all that decides about verdicts.
-pub(super) fn read(root: &mut Table<'_>, site: &Site, faults: &mut Faults<'_>) -> Settings {
+pub(super) fn read(root: &mut Table<'_>, site: &Site<'_>, faults: &mut Faults<'_>) -> Settings {
     let lists = who::lists(root, faults);
     let mut settings = Settings { trial: who::trial(root, &lists, faults), ..Settings::default() };
     let mut defaults = root.section("policy_defaults", faults);
-    settings.mixed_refusal = defaults.choice("mixed_refusal", &["tag", "hold"], MixedRefusal::default(), faults);
+    settings.mixed_refusal =
+        defaults.choice("mixed_refusal", &["tag", "hold", "quarantine"], MixedRefusal::default(), faults);
     let words = ["headers-only", "defer-recipient"];
     settings.differing_edits = defaults.choice("differing_edits", &words, DifferingEdits::default(), faults);
     if let Some(table) = defaults.table("tag", faults) {
@@ -47,7 +51,8 @@ pub(super) fn read(root: &mut Table<'_>, site: &Site, faults: &mut Faults<'_>) -
     let mut names: Vec<(String, usize)> = Vec::new();
     let reader = when::Reader { lists: &lists, knows_countries: site.knows_countries };
     for table in root.tables("policy", faults) {
-        settings.policies.extend(policy(table, &reader, &settings.marks, &mut names, faults));
+        let site = then::Site { marks: &settings.marks, notices: site.notices };
+        settings.policies.extend(policy(table, &reader, &site, &mut names, faults));
     }
     Settings { lists, ..settings }
 }
@@ -55,7 +60,7 @@ pub(super) fn read(root: &mut Table<'_>, site: &Site, faults: &mut Faults<'_>) -
 fn policy(
     mut table: Table<'_>,
     reader: &when::Reader<'_>,
-    marks: &Marks,
+    site: &then::Site<'_>,
     names: &mut Vec<(String, usize)>,
     faults: &mut Faults<'_>,
 ) -> Option<Policy> {
@@ -67,13 +72,15 @@ fn policy(
     let to = list(&mut table, "to", faults);
     let to = recipients(&table.path_of("to"), &to, reader.lists, faults);
     let when = table.table("when", faults).map_or_else(Conditions::default, |when| reader.read(when, faults));
-    let then = then::read(&mut table, marks, faults);
+    let (then, notify) =
+        then::read(&mut table, site, faults).map_or((None, Notify::default()), |(then, n)| (Some(then), n));
     let then = match table.take("continue") {
         None => then,
         Some((span, toml::de::DeValue::Boolean(go_on))) => match (go_on, then) {
             (true, Some((Then::Tag(marks), strip))) => Some((Then::TagAndContinue(marks), strip)),
             (true, Some(_)) => {
-                faults.at(span, "continue = true goes with tag, copy and strip only; every other action decides");
+                faults
+                    .at(span, "continue = true goes with tag, copy, strip and notify only; every other action decides");
                 None
             }
             (_, then) => then,
@@ -85,7 +92,7 @@ fn policy(
     };
     table.finish(faults);
     let (then, strip) = then?;
-    Some(Policy { name: name?, line: Some(line), direction, from, to, when, then, strip })
+    Some(Policy { name: name?, line: Some(line), direction, from, to, when, then, strip, notify })
 }
 
 /// Longest policy name. Unit: characters. Source: our own limit; names stand in log lines and hold reasons.

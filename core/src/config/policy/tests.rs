@@ -1,12 +1,16 @@
 use super::*;
-use crate::{config::diagnostic::SourceText, policy::Otherwise};
+use crate::{
+    config::diagnostic::SourceText,
+    policy::{Marks, Otherwise},
+};
 use toml::de::DeTable;
 
 fn load(text: &str) -> (Settings, Vec<String>) {
     let source = SourceText { name: "mailward.toml".into(), text: text.into() };
     let mut faults = Faults::new(&source);
     let mut root = Table::root(DeTable::parse(&source.text).expect("TOML"));
-    let site = Site { thresholds: Thresholds::default(), knows_countries: true };
+    let notices = notices();
+    let site = Site { thresholds: Thresholds::default(), knows_countries: true, notices: &notices };
     let settings = read(&mut root, &site, &mut faults);
     // It has a reader of its own.
     root.take("outbound");
@@ -194,7 +198,8 @@ fn slips_in_lists_of_senders_are_reported() {
 fn countries_need_a_database() {
     let text = "[[policy]]\nname = \"x\"\nthen = \"hold\"\nwhen = { not = { country = \"RU\" } }\n";
     let faults = |knows_countries| {
-        let site = Site { thresholds: Thresholds::default(), knows_countries };
+        let notices = notices();
+        let site = Site { thresholds: Thresholds::default(), knows_countries, notices: &notices };
         crate::config::testing::read_text(text, |root, faults| read(root, &site, faults)).1
     };
     assert_eq!(faults(true), [""; 0]);
@@ -217,8 +222,20 @@ const BAD: &[(&str, &str)] = &[
     ("name = \"x\"", "1:1: this policy does nothing"),
     ("name = \"x\"\nthen = \"rejekt\"", "3:8: then is \"rejekt\", must be one of"),
     ("name = \"x\"\nthen = \"rejekt\"", "did you mean \"reject\"?"),
-    ("name = \"x\"\nthen = \"quarantine\"", "3:8: then = \"quarantine\" is not available yet"),
-    ("name = \"x\"\nthen = { quarantine = \"30d\" }", "3:23: quarantine is not available yet"),
+    ("name = \"x\"\nthen = \"quarantin\"", "did you mean \"quarantine\"?"),
+    ("name = \"x\"\nthen = { quarantine = \"31d\" }", "3:23: policy.then.quarantine is kept for whole days, \"1d\" to"),
+    ("name = \"x\"\nthen = { quarantine = \"12h\" }", "3:23: policy.then.quarantine is kept for whole days, \"1d\" to"),
+    ("name = \"x\"\nthen = { quarantine = \"0s\" }", "3:23: policy.then.quarantine is kept for whole days, \"1d\" to"),
+    ("name = \"x\"\nthen = { quarantine = 30 }", "3:23: policy.then.quarantine is 30, must be a string"),
+    ("name = \"x\"\nthen = { quarantine = \"7d\", reject = \"no\" }", "3:8: then names several actions"),
+    (
+        "name = \"x\"\nthen = { quarantine = \"7d\" }\ncontinue = true",
+        "4:12: continue = true goes with tag, copy, strip",
+    ),
+    ("name = \"x\"\nthen = \"notify\"", "3:8: then = \"notify\" names nobody; write then = { notify ="),
+    ("name = \"x\"\nthen = { notify = \"sendr\" }", "did you mean \"sender\"?"),
+    ("name = \"x\"\nthen = { notify = \"*@a.test\" }", "3:19: policy.then.notify: \"*@a.test\" must be \"sender\","),
+    ("name = \"x\"\nthen = { notify = [] }", "3:19: policy.then.notify must name 1 to 20 of"),
     ("name = \"x\"\nthen = \"redirect\"", "3:8: then = \"redirect\" names no address; write then = { redirect ="),
     ("name = \"x\"\nthen = \"strip\"", "3:8: then = \"strip\" says not which files"),
     ("name = \"x\"\nthen = { redirect = \"desk\" }", "3:21: policy.then.redirect: \"desk\" is no address"),
@@ -502,4 +519,46 @@ fn the_manual_shows_the_default_marks() {
     assert_eq!(settings.marks, Marks::default());
     assert_eq!(settings.mixed_refusal, MixedRefusal::default());
     assert_eq!(settings.differing_edits, DifferingEdits::default());
+}
+
+/// `[notices]` of the site of these tests.
+fn notices() -> notices::Settings {
+    let address = |text: &str| crate::session::Address::parse(text.as_bytes()).expect("an address");
+    notices::Settings {
+        from: Some(address("filter@example.com")),
+        administrators: vec![address("postmaster@example.com")],
+        ..notices::Settings::default()
+    }
+}
+
+#[test]
+fn quarantine_and_notices_are_read() {
+    let text = "[policy_defaults]\nmixed_refusal = \"quarantine\"\n\
+        [[policy]]\nname = \"a\"\nthen = \"quarantine\"\n\
+        [[policy]]\nname = \"b\"\nthen = { quarantine = \"7d\", notify = [\"administrator\", \"Desk@x.test\"] }\n\
+        [[policy]]\nname = \"c\"\nthen = { notify = \"sender\" }\ncontinue = true\n\
+        [[policy]]\nname = \"d\"\nthen = { reject = \"no\", notify = \"sender\" }\n";
+    let (settings, faults) = load(text);
+    assert_eq!(faults, [""; 0]);
+    assert_eq!(settings.mixed_refusal, MixedRefusal::Quarantine);
+    let [a, b, c, d] = &settings.policies[..] else { panic!("{settings:?}") };
+    assert_eq!((&a.then, &b.then), (&Then::Quarantine(30), &Then::Quarantine(7)));
+    assert!(a.notify.is_empty() && b.notify.administrator && !b.notify.sender);
+    assert_eq!(b.notify.addresses[0].raw, "Desk@x.test");
+    assert_eq!(c.then, Then::TagAndContinue(Marks::none()));
+    assert!(c.notify.sender && d.notify.sender && matches!(d.then, Then::Reject(_)));
+}
+
+#[test]
+fn notices_need_a_sender_and_administrators() {
+    let text = "[[policy]]\nname = \"a\"\nthen = { notify = \"administrator\" }\n";
+    let faults = |more: &str| crate::config::parse("x.toml", &format!("{text}{more}")).map_or_else(|f| f, |_| vec![]);
+    let said: Vec<String> = faults("").iter().map(ToString::to_string).collect();
+    assert!(
+        said[0].starts_with("x.toml:3:19: policy.then.notify needs a sender of notices; write [notices] from"),
+        "{said:?}"
+    );
+    assert!(said[1].contains("there is none; write [notices] administrators = "), "{said:?}");
+    let notices = "[notices]\nfrom = \"a@x.test\"\nadministrators = \"b@x.test\"\n";
+    assert_eq!(faults(notices).len(), 0, "{:?}", faults(notices));
 }

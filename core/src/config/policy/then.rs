@@ -3,9 +3,10 @@
 use crate::{
     config::{
         diagnostic::{Faults, did_you_mean},
-        reader::Table,
+        reader::{Table, parse_duration},
     },
-    policy::{MarkError, Marks, Otherwise, Strip, Then},
+    notices,
+    policy::{MarkError, Marks, Notify, Otherwise, QUARANTINE_DAYS, Strip, Then},
     session::Address,
     verdict::Reply,
 };
@@ -13,7 +14,7 @@ use std::ops::Range;
 use toml::{Spanned, de::DeValue};
 
 /// The words that stand alone.
-const WORDS: &[&str] = &["deliver", "tag", "hold", "discard", "reject", "defer"];
+const WORDS: &[&str] = &["deliver", "tag", "hold", "quarantine", "discard", "reject", "defer"];
 
 /// Most addresses of one copy or redirect. Unit: addresses. Source: our own limit; more are a mailing list.
 const ADDRESSES: usize = 20;
@@ -27,24 +28,33 @@ const DEFERRED: &str = "Message deferred by the policy of this site, please try 
 /// What a policy does, and the files that it takes off.
 pub(super) type Action = (Then, Option<Strip>);
 
-/// Reads `then = "word"` or `then = { tag|copy|strip|redirect|reject|defer = … }`. `default` are the marks of the site.
-pub(super) fn read(policy: &mut Table<'_>, default: &Marks, faults: &mut Faults<'_>) -> Option<Action> {
+/// What `then` needs of the rest of the file.
+pub(super) struct Site<'a> {
+    /// The marks of `[policy_defaults]`.
+    pub(super) marks: &'a Marks,
+    /// `[notices]`.
+    pub(super) notices: &'a notices::Settings,
+}
+
+/// Reads `then = "word"` or `then = { tag|copy|strip|redirect|quarantine|reject|defer|notify = … }`.
+pub(super) fn read(policy: &mut Table<'_>, site: &Site<'_>, faults: &mut Faults<'_>) -> Option<(Action, Notify)> {
     let Some((span, value)) = policy.take("then") else {
         faults.at(policy.span.clone(), format!("this policy does nothing; write then = one of {}", quoted()));
         return None;
     };
     let DeValue::String(word) = value else {
-        return with_details(policy.table_of("then", span.clone(), value, faults)?, &span, faults);
+        return with_details(policy.table_of("then", span.clone(), value, faults)?, site, &span, faults);
     };
     let then = match word.as_ref() {
         "deliver" => Then::Deliver,
-        "tag" => Then::Tag(default.clone()),
+        "tag" => Then::Tag(site.marks.clone()),
         "hold" => Then::Hold,
         "discard" => Then::Discard,
         "reject" => Then::Reject(Reply::fixed(550, (5, 7, 1), REFUSED)),
         "defer" => Then::Defer(Reply::fixed(451, (4, 7, 1), DEFERRED)),
-        "quarantine" => {
-            faults.at(span, not_available(&format!("then = \"{word}\"")));
+        "quarantine" => Then::Quarantine(QUARANTINE_DAYS),
+        "notify" => {
+            faults.at(span, "then = \"notify\" names nobody; write then = { notify = \"administrator\" }");
             return None;
         }
         "redirect" | "copy" => {
@@ -63,14 +73,16 @@ pub(super) fn read(policy: &mut Table<'_>, default: &Marks, faults: &mut Faults<
             return None;
         }
     };
-    Some((then, None))
+    Some(((then, None), Notify::default()))
 }
 
-fn not_available(what: &str) -> String {
-    format!("{what} is not available yet; \"hold\" keeps it in the MTA's queue")
-}
-
-fn with_details(mut table: Table<'_>, span: &Range<usize>, faults: &mut Faults<'_>) -> Option<Action> {
+fn with_details(
+    mut table: Table<'_>,
+    site: &Site<'_>,
+    span: &Range<usize>,
+    faults: &mut Faults<'_>,
+) -> Option<(Action, Notify)> {
+    let notify = notify(&mut table, site.notices, faults);
     let takes = table.has("tag") || table.has("copy") || table.has("strip");
     let mut marks = table.table("tag", faults).map_or_else(Marks::none, |tag| self::marks(tag, faults));
     marks.copies = addresses(&mut table, "copy", faults).unwrap_or_default();
@@ -90,20 +102,74 @@ fn with_details(mut table: Table<'_>, span: &Range<usize>, faults: &mut Faults<'
     if let Some(text) = table.string("defer", faults) {
         found.push(reply(451, (4, 7, 1), &text, faults).map(|reply| (Then::Defer(reply), None)));
     }
-    if let Some((span, _)) = table.take("quarantine") {
-        faults.at(span, not_available("quarantine"));
-        found.push(None);
+    if table.has("quarantine") {
+        found.push(quarantine(&mut table, faults).map(|days| (Then::Quarantine(days), None)));
     }
     table.finish(faults);
     if found.len() > 1 {
-        faults.at(span.clone(), "then names several actions; a policy does one, but tag, copy and strip go together");
+        let advice = "a policy does one, but tag, copy and strip go together, and notify with any";
+        faults.at(span.clone(), format!("then names several actions; {advice}"));
         return None;
+    }
+    if found.is_empty() && notify.is_some() {
+        found.push(Some((Then::Tag(Marks::none()), None)));
     }
     let one = found.pop();
     if one.is_none() {
         faults.at(span.clone(), "then names no action; write for instance then = { reject = \"text for the sender\" }");
     }
-    one.flatten()
+    Some((one.flatten()?, notify.unwrap_or_default()))
+}
+
+/// `quarantine = "30d"`.
+fn quarantine(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<u32> {
+    let text = table.string("quarantine", faults)?;
+    let time = parse_duration(text.get_ref()).unwrap_or_default();
+    let (days, rest) = (time.as_secs() / 86_400, time.as_secs() % 86_400);
+    match u32::try_from(days) {
+        Ok(days @ 1..=QUARANTINE_DAYS) if rest == 0 => Some(days),
+        _ => {
+            let path = table.path_of("quarantine");
+            faults.at(text.span(), format!("{path} is kept for whole days, \"1d\" to \"{QUARANTINE_DAYS}d\""));
+            None
+        }
+    }
+}
+
+/// `notify = "administrator"`, `"sender"`, an address, or a list of these.
+fn notify(table: &mut Table<'_>, notices: &notices::Settings, faults: &mut Faults<'_>) -> Option<Notify> {
+    let at = table.place("notify")?;
+    let items = table.strings("notify", faults)?;
+    let path = table.path_of("notify");
+    if notices.from.is_none() {
+        faults.at(at.clone(), format!("{path} needs a sender of notices; write [notices] from = \"x@example.com\""));
+    }
+    if items.is_empty() || items.len() > ADDRESSES {
+        faults.at(at, format!("{path} must name 1 to {ADDRESSES} of \"sender\", \"administrator\" and addresses"));
+    }
+    let mut notify = Notify::default();
+    for item in &items {
+        match item.get_ref().as_str() {
+            "sender" => notify.sender = true,
+            "administrator" if notices.administrators.is_empty() => {
+                let cure = "write [notices] administrators = [\"postmaster@example.com\"]";
+                faults.at(item.span(), format!("{path} names the administrator, but there is none; {cure}"));
+            }
+            "administrator" => notify.administrator = true,
+            text => match full_address(text) {
+                Some(address) if notify.addresses.iter().all(|known| known.key() != address.key()) => {
+                    notify.addresses.push(address);
+                }
+                Some(_) => {}
+                None => {
+                    let advice = did_you_mean(text, ["sender", "administrator"]);
+                    let wanted = "\"sender\", \"administrator\" or an address as in \"x@example.com\"";
+                    faults.at(item.span(), format!("{path}: \"{text}\" must be {wanted}{advice}"));
+                }
+            },
+        }
+    }
+    Some(notify)
 }
 
 /// Whom a copy goes to, or mail instead.
@@ -117,17 +183,21 @@ fn addresses(table: &mut Table<'_>, key: &'static str, faults: &mut Faults<'_>) 
     let mut found: Vec<Address> = Vec::new();
     for item in &items {
         let text = item.get_ref();
-        let plain = text.is_ascii() && !text.contains('*') && !text.starts_with('@');
-        match Address::parse(text.as_bytes()) {
-            Ok(address) if plain && !address.domain.is_empty() => {
-                if found.iter().all(|known| known.key() != address.key()) {
-                    found.push(address);
-                }
+        match full_address(text) {
+            Some(address) if found.iter().all(|known| known.key() != address.key()) => found.push(address),
+            Some(_) => {}
+            None => {
+                faults.at(item.span(), format!("{path}: \"{text}\" is no address; write it as in \"x@example.com\""));
             }
-            _ => faults.at(item.span(), format!("{path}: \"{text}\" is no address; write it as in \"x@example.com\"")),
         }
     }
     Some(found)
+}
+
+/// An address with its domain, and no pattern.
+pub(in crate::config) fn full_address(text: &str) -> Option<Address> {
+    let is_plain = text.is_ascii() && !text.contains('*') && !text.starts_with('@');
+    Address::parse(text.as_bytes()).ok().filter(|address| is_plain && !address.domain.is_empty())
 }
 
 /// `{ attachment = { … }, note = "text", otherwise = "reject" }`.

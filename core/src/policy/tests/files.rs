@@ -50,6 +50,7 @@ fn where_files_cannot_be_taken_off_the_policy_says_what_happens() {
             authentication: &case.authentication,
             early: None,
             early_of_outbound: false,
+            complete: true,
             host: case.host,
         };
         let decision = decide_unstripped(&settings, Thresholds::default(), &facts, "it is signed");

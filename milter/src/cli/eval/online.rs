@@ -23,8 +23,10 @@ const POINTS: [usize; 12] = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000,
 #[derive(Debug, Serialize)]
 pub(super) struct Stream {
     pub(super) group: String,
-    /// `time`, or `file` where a message has no time.
+    /// `time`; `hash` where no message has a time, as files stand one class after the other.
     pub(super) order: &'static str,
+    /// Messages without a time, where others have one: they are left out.
+    pub(super) timeless: usize,
     pub(super) curves: Vec<Curve>,
 }
 
@@ -69,10 +71,10 @@ pub(super) fn play(
     let bar = bar("online", mail.len());
     let mut streams = Vec::new();
     for (group, mut numbers) in groups {
-        let has_times = numbers.iter().all(|&n| facts[n].time.is_some());
-        if has_times {
-            numbers.sort_by_key(|&n| (facts[n].time, n));
-        }
+        let all = numbers.len();
+        let has_times = numbers.iter().any(|&n| facts[n].time.is_some());
+        numbers.retain(|&n| facts[n].time.is_some() || !has_times);
+        numbers.sort_by_key(|&n| (facts[n].time, &facts[n].hash, n));
         model.change(|model| *model = Model::empty(0, 0));
         let (ours, theirs) = thread::scope(|scope| {
             let theirs = bogofilter.map(|folder| scope.spawn(|| theirs(folder, mail, campaigns, &numbers)));
@@ -96,8 +98,8 @@ pub(super) fn play(
         if let Some(theirs) = theirs {
             curves.push(Curve::of("bogofilter", &theirs?, seed));
         }
-        let order = if has_times { "time" } else { "file" };
-        streams.push(Stream { group: group.to_owned(), order, curves });
+        let order = if has_times { "time" } else { "hash" };
+        streams.push(Stream { group: group.to_owned(), order, timeless: all - numbers.len(), curves });
     }
     bar.finish_and_clear();
     Ok(streams)

@@ -105,6 +105,10 @@ fn replace(expect: &mut Table, difference: &Difference, outcome: &Outcome) {
             let all: Array = explanation.iter().flat_map(|explanation| &explanation.signed).collect();
             expect.insert("signed", toml_edit::value(all));
         }
+        ("notices", _) => {
+            let all: Array = explanation.iter().flat_map(|explanation| &explanation.notices).collect();
+            expect.insert("notices", toml_edit::value(all));
+        }
         ("not_applied", _) => {
             let all: Array = explanation.iter().flat_map(|explanation| &explanation.not_applied).collect();
             expect.insert("not_applied", toml_edit::value(all));

@@ -121,13 +121,14 @@ pub(super) struct Expect {
     /// Texts that the message as its recipients get it holds, header and body.
     pub(super) contains: Vec<String>,
     pub(super) not_applied: Option<Vec<Pattern>>,
+    pub(super) notices: Option<Vec<Pattern>>,
 }
 
 impl Expect {
     /// Whether nothing is asked.
     pub(super) fn is_empty(&self) -> bool {
         let Expect { verdict, stage, reply, replies, recipients, because, .. } = self;
-        let Expect { findings, no_findings, points, headers, edits, signed, contains, not_applied, .. } = self;
+        let Expect { findings, no_findings, points, headers, edits, signed, contains, not_applied, notices, .. } = self;
         verdict.is_none()
             && stage.is_none()
             && reply.is_none()
@@ -142,6 +143,7 @@ impl Expect {
             && signed.is_none()
             && contains.is_empty()
             && not_applied.is_none()
+            && notices.is_none()
     }
 }
 

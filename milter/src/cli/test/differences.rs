@@ -104,6 +104,10 @@ pub(super) fn between(expect: &Expect, outcome: &Outcome) -> Vec<Difference> {
         let got = explanation.map(|explanation| explanation.not_applied.clone()).unwrap_or_default();
         found.list("not_applied", wanted, &got);
     }
+    if let Some(wanted) = &expect.notices {
+        let got = explanation.map(|explanation| explanation.notices.clone()).unwrap_or_default();
+        found.list("notices", wanted, &got);
+    }
     found.0
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use toml::{Spanned, de::DeValue};
 
 /// The words of verdicts and dispositions.
-const DISPOSITIONS: [&str; 7] = ["deliver", "tag", "redirect", "hold", "discard", "reject", "defer"];
+const DISPOSITIONS: [&str; 8] = ["deliver", "tag", "redirect", "hold", "quarantine", "discard", "reject", "defer"];
 /// The words of stages.
 const STAGES: [&str; 5] = ["connect", "helo", "mail", "rcpt", "message"];
 
@@ -38,6 +38,7 @@ pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Expect {
         signed: patterns(&mut table, "signed", faults),
         contains: contained(&mut table, faults),
         not_applied: patterns(&mut table, "not_applied", faults),
+        notices: patterns(&mut table, "notices", faults),
     };
     table.finish(faults);
     expect

@@ -193,6 +193,7 @@ mod tests {
             edits: Vec::new(),
             signed: Vec::new(),
             not_applied: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
