@@ -26,6 +26,8 @@ TEST_PACKAGES += g++ valgrind pkg-config
 TEST_PACKAGES += python3-dkim python3-nacl
 # Another filter that learns, for `mailward eval` to measure beside.
 TEST_PACKAGES += bogofilter-bdb
+# Its stock rules, and what it says of messages itself.
+TEST_PACKAGES += spamassassin
 SENDMAIL_FOLDER := /usr/local/lib/mailward-tests/sendmail
 # The libraries of Exim, which is unpacked too.
 TEST_PACKAGES += libgnutls-dane0 libidn12 libmariadb3 libpam0g libpcre2-8-0 libperl5.36 libpq5 libspf2-2
@@ -36,7 +38,7 @@ BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 # What benchmarks need, always chosen together, so that dependencies are built once.
 MEASURED := -p mailward -p mailward-core -p mailward-ffi -p mailward-tests
 
-.PHONY: help run build release library test lint setup-build setup-test corpus doors base-model accuracy bench flood soak unpack-clamd clean install install-library deb package-test
+.PHONY: help run build release library test lint setup-build setup-test corpus doors spamassassin base-model accuracy bench flood soak unpack-clamd clean install install-library deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -144,6 +146,13 @@ accuracy: release ## What the filter reaches on labelled mail: MAILWARD_CORPUS=D
 	@[ -e "$(MAILWARD_CORPUS)/index.tsv" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/evaluation.md"; exit 2; }
 	target/release/mailward eval --index "$(MAILWARD_CORPUS)/index.tsv" $(if $(findstring bench,$(shell head -n 1 "$(MAILWARD_CORPUS)/index.tsv")),--group bench) \
 		$(or $(EVAL),--folds 5) --cost --html target/accuracy.html
+
+spamassassin: setup-build setup-test ## Hits of SpamAssassin's installed rules beside its own, over MAILWARD_CORPUS=DIR.
+	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make spamassassin MAILWARD_CORPUS=DIR, see docs/spamassassin.md"; exit 2; }
+	$(CARGO) build --release --locked $(IGNORE) -p mailward-spamassassin --example spamassassin_hits
+	find "$(abspath $(MAILWARD_CORPUS))" -type f | sort | \
+		perl tests/spamassassin/hits.pl /usr/share/spamassassin /etc/spamassassin >target/spamassassin.tsv
+	target/release/examples/spamassassin_hits target/spamassassin.tsv /usr/share/spamassassin /etc/spamassassin
 
 bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, exim, shadow, stages, connect, policies, interface or open.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)

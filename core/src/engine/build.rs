@@ -32,6 +32,7 @@ use crate::{
     spam::{
         self,
         classifier::{LiveModel, Model},
+        spamassassin,
     },
     store::{Counters, HistoryRow, Ledger, Op, Quarantine, SiteKey, Store, StoreError, quarantine::PrivateKeys},
     verdict::Reference,
@@ -69,6 +70,8 @@ pub struct Engine {
     pub(super) judges: Judges,
     pub(super) spam: spam::Settings,
     pub(super) phishing: Phishing,
+    /// Rule files of SpamAssassin, if the site uses them.
+    pub(super) spamassassin: Option<spamassassin::Rules>,
     pub(super) score: score::Settings,
     pub(super) policy: policy::Settings,
     pub(super) asks: policy::Asks,
@@ -352,8 +355,9 @@ impl Engine {
         let rights = Rights::load(config.outbound.rights.clone()).map_err(&mut keep).ok();
         let signers = Signers::load(config.dkim_keys).map_err(&mut keep).ok();
         let sealer = config.arc.map(Sealer::load).transpose().map_err(&mut keep).ok();
-        let (scanner, reputation, batv, resolver, (directory, faults)) = thread::scope(|scope| {
+        let (scanner, reputation, batv, resolver, (directory, faults), rules) = thread::scope(|scope| {
             let scanner = scope.spawn(|| Scanner::load(&config.malware));
+            let rules = scope.spawn(|| spamassassin::Rules::load(&config.spam.spamassassin));
             let reputation = Reputation::load(config.reputation).map_err(&mut keep).ok();
             let batv = Batv::load(config.batv).map_err(&mut keep).ok();
             let resolver = shared.resolver(&config.dns).map_err(|why| keep(vec![format!("[dns]: {why}")])).ok();
@@ -363,7 +367,8 @@ impl Engine {
                 None => Directory::open(config.directory, shared.counters.clone(), shared.store.clone()),
             };
             let scanner = scanner.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(&mut keep).ok();
-            (scanner, reputation, batv, resolver, directory)
+            let rules = rules.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(&mut keep).ok();
+            (scanner, reputation, batv, resolver, directory, rules)
         });
         for fault in faults {
             tracing::warn!(%fault, "a line of a directory file is left out");
@@ -376,12 +381,14 @@ impl Engine {
             Some(rights),
             Some(signers),
             Some(sealer),
+            Some(rules),
             true,
-        ) = (reputation, batv, scanner, resolver, rights, signers, sealer, problems.is_empty())
+        ) = (reputation, batv, scanner, resolver, rights, signers, sealer, rules, problems.is_empty())
         else {
             return Err(problems);
         };
-        for warning in scanner.warnings() {
+        let warnings = scanner.warnings().iter().chain(rules.iter().flat_map(|rules| rules.faults()));
+        for warning in warnings {
             tracing::warn!("{warning}");
         }
         if let Some(quarantine) = shared.quarantine().filter(|_| config.policy.quarantines()) {
@@ -419,6 +426,7 @@ impl Engine {
             judges: Judges::new(scanner, 2 * processors),
             phishing,
             spam: config.spam,
+            spamassassin: rules,
             score: config.score,
             asks: config.policy.asks(),
             policy: config.policy,
@@ -459,6 +467,11 @@ impl Engine {
                 let _ = tokio::task::spawn_blocking(move || lists.iter().for_each(|list| refresh_list(list))).await;
             }
         });
+    }
+
+    /// The rules of SpamAssassin's kind, if the site uses some.
+    pub fn spamassassin(&self) -> Option<&spamassassin::Rules> {
+        self.spamassassin.as_ref()
     }
 
     /// What it shares with the engines before and after it.

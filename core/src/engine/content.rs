@@ -220,6 +220,7 @@ pub(super) async fn judge(
             Direction::Inbound => reputation::content::questions(&engine.reputation.settings().content, &seen),
             Direction::Outbound => Vec::new(),
         };
+        findings.extend(engine.spamassassin.iter().flat_map(|rules| rules.judge(&at_end)));
         let content = Content {
             learned,
             questions,

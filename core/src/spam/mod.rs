@@ -16,6 +16,7 @@ mod mime;
 mod money;
 mod phrases;
 mod rules;
+pub mod spamassassin;
 mod subject;
 mod tables;
 mod wording;
@@ -93,6 +94,8 @@ impl Seen {
 pub struct Settings {
     /// The statistical classifier.
     pub classifier: classifier::Settings,
+    /// SpamAssassin rule files.
+    pub spamassassin: spamassassin::Settings,
     /// Points by rule id that replace the weight of the table.
     pub overrides: BTreeMap<String, Points>,
     /// Rules that do not run.

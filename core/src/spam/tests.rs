@@ -132,6 +132,7 @@ fn a_site_changes_weights_and_leaves_rules_out() {
         now: NOW,
     };
     let settings = Settings {
+        spamassassin: super::spamassassin::Settings::default(),
         classifier: Default::default(),
         overrides: [("link.shortened".to_owned(), Points::hundredths(700))].into(),
         disabled: ["header.date-missing".to_owned()].into(),

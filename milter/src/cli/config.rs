@@ -59,7 +59,12 @@ fn check(path: Option<PathBuf>) -> ExitCode {
         return print_faults(&faults);
     }
     match runtime.block_on(Engine::build(config, Shared::in_memory(None))) {
-        Ok(_) => {
+        Ok(engine) => {
+            if let Some(rules) = engine.spamassassin() {
+                let (defined, understood) = rules.counts();
+                rules.faults().iter().for_each(|fault| println!("warning: {fault}"));
+                println!("SpamAssassin rules: {understood} of {defined} are understood");
+            }
             println!("{}: good", path.display());
             ExitCode::SUCCESS
         }

@@ -1,9 +1,10 @@
-//! `mailward rules`: the rules over content and phishing, with the points that the configuration gives them.
+//! `mailward rules`: the rules over content and phishing and those of rule files, with the points that the configuration gives them.
 
-use super::load;
+use super::{exit, fail, load};
 use mailward_core::{
     config::Config,
-    phishing, spam,
+    phishing,
+    spam::{self, spamassassin},
     verdict::{Attack, Points},
 };
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -44,6 +45,15 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
         text += &line(&row, &list);
         text.push('\n');
     }
+    if !list.markdown {
+        match spamassassin::Rules::load(&config.spam.spamassassin) {
+            Ok(rules) => rules.iter().flat_map(|rules| rules.list()).for_each(|rule| {
+                text += &of_files(rule, list.json);
+                text.push('\n');
+            }),
+            Err(problems) => return fail(exit::USAGE, problems.join("\n")),
+        }
+    }
     // A reader that has seen enough closes the pipe.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
@@ -80,6 +90,15 @@ fn rows(config: &Config) -> Vec<Row> {
     let mut rows: Vec<Row> = content.chain(phishing).collect();
     rows.sort_by_key(|row| row.id);
     rows
+}
+
+/// A rule of SpamAssassin's kind: id, points, description and place.
+fn of_files((id, points, about, place): (String, Points, String, String), json: bool) -> String {
+    if json {
+        return serde_json::json!({ "id": id, "points": points, "enabled": true, "about": about, "source": place })
+            .to_string();
+    }
+    format!("{id:32} {:>7}  {about}", points.to_string())
 }
 
 fn line(row: &Row, list: &List) -> String {

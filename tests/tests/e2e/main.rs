@@ -32,4 +32,5 @@ mod sendmail;
 mod service;
 mod shadow;
 mod site;
+mod spamassassin;
 mod unpacking;

@@ -52,7 +52,7 @@ pub(super) fn ages(config: &Config) -> Vec<Check> {
     let reputation = &config.reputation;
     let lists = reputation.allow_files.iter().chain(&reputation.deny_files).chain(&config.directory.files);
     let lists = lists.map(|path| (path, LISTS));
-    let rules = config.malware.yara.iter().map(|path| (path, RULES));
+    let rules = config.malware.yara.iter().chain(&config.spam.spamassassin.rules).map(|path| (path, RULES));
     let mut checks: Vec<Check> = lists.chain(rules).filter_map(|(path, most)| age(AREA, path, most)).collect();
     if checks.is_empty() {
         checks.push(Check::skipped(AREA, "no files with lists or rules are configured"));
