@@ -36,7 +36,7 @@ BUILD_PACKAGES := gcc libc6-dev make ca-certificates
 # What benchmarks need, always chosen together, so that dependencies are built once.
 MEASURED := -p mailward -p mailward-core -p mailward-ffi -p mailward-tests
 
-.PHONY: help run build release library test lint setup-build setup-test corpus doors accuracy bench flood soak clean install install-library deb package-test
+.PHONY: help run build release library test lint setup-build setup-test corpus doors base-model accuracy bench flood soak unpack-clamd clean install install-library deb package-test
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -135,6 +135,11 @@ doors: setup-build setup-test build ## The same explanations from Postfix, Exim,
 	MAILWARD_BIN=$(CURDIR)/target/debug/mailward MAILWARD_CORPUS="$(abspath $(MAILWARD_CORPUS))" MAILWARD_MESSAGES=$(or $(MESSAGES),2000) \
 		$(CARGO) test --locked $(IGNORE) -p mailward-tests --test e2e doors:: -- --nocapture
 
+base-model: ## Train the base model anew: MAILWARD_CORPUS="DIR..." with DIR/{ham,spam}, neutralised; docs/model-card.md.
+	@[ -n "$(MAILWARD_CORPUS)" ] || { echo "usage: make base-model MAILWARD_CORPUS=\"DIR...\", see docs/model-card.md"; exit 2; }
+	$(CARGO) run --release --locked $(IGNORE) -p mailward-core --example base_model -- \
+	    core/src/spam/classifier/base.bin $(MAILWARD_CORPUS)
+
 accuracy: release ## What the filter reaches on labelled mail: MAILWARD_CORPUS=DIR with an index.tsv, see docs/evaluation.md; EVAL="more arguments".
 	@[ -e "$(MAILWARD_CORPUS)/index.tsv" ] || { echo "usage: make accuracy MAILWARD_CORPUS=DIR, see docs/evaluation.md"; exit 2; }
 	target/release/mailward eval --index "$(MAILWARD_CORPUS)/index.tsv" $(if $(findstring bench,$(shell head -n 1 "$(MAILWARD_CORPUS)/index.tsv")),--group bench) \
@@ -145,11 +150,16 @@ bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=D
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward MAILWARD_CORPUS="$(MAILWARD_CORPUS)" \
 		$(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench stages --bench interface --bench speed -- $(PART)
 
-soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fails, then 10 minutes of random calls of the C library; needs root.
+unpack-clamd: setup-build setup-test build ## What is found in each format of archives and documents, beside clamd with the same signature; needs root.
+	MAILWARD_BIN=$(CURDIR)/target/debug/mailward \
+		$(CARGO) test --workspace --locked $(IGNORE) --test e2e -- unpacking::all_that_clamd_finds --nocapture
+
+soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fails, random calls of the C library, damaged archives; needs root.
 	@[ "$$(id -u)" = 0 ] || { echo "make soak starts real Postfix servers, whose master must be root: run it as root"; exit 2; }
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench soak
 	MAILWARD_RANDOM_SECONDS=200 $(CARGO) test --locked $(IGNORE) -p mailward-ffi --test c_library random_calls
+	MAILWARD_MUTATION_SECONDS=600 $(CARGO) test --release --locked $(IGNORE) -p mailward-unpack --test unpack mutations
 
 flood: setup-build ## Waiting time of ordinary mail while 200 addresses push ten times what the machine can do.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)

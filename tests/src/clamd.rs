@@ -1,4 +1,4 @@
-//! ClamAV's daemon with a database of two signatures of our own.
+//! ClamAV's daemon with a database of three signatures of our own.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,6 +18,11 @@ pub const EICAR_NAME: &str = "Eicar-Rig-MD5.UNOFFICIAL";
 pub const BODY_NAME: &str = "Rig.Test.Body.UNOFFICIAL";
 /// Text that the second signature finds anywhere.
 pub const BODY: &str = "RIG-BODY-SIGNATURE-7421";
+
+/// What clamd calls any file that contains [`MARKER`].
+pub const MARKER_NAME: &str = "Rig.Test.Marker.UNOFFICIAL";
+/// Text that the third signature finds anywhere: it stands in the samples of the unpackers.
+pub const MARKER: &str = "MAILWARD-MARKER";
 
 /// The test file of the anti-virus makers (eicar.org), put together here so that no scanner objects to this source.
 pub fn eicar() -> Vec<u8> {
@@ -42,7 +47,9 @@ impl Clamd {
         make_dir(&folder.join("tmp"), 0o755);
         write(&folder.join("db/rig.hdb"), "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Rig-MD5\n");
         let hex: String = BODY.bytes().map(|byte| format!("{byte:02x}")).collect();
-        write(&folder.join("db/rig.ndb"), format!("Rig.Test.Body:0:*:{hex}\n"));
+        let marker: String = MARKER.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let rows = format!("Rig.Test.Body:0:*:{hex}\nRig.Test.Marker:0:*:{marker}\n");
+        write(&folder.join("db/rig.ndb"), rows);
         write(&folder.join("clamd.conf"), configuration(&folder, port));
         let process = launch(&folder);
         let mut clamd = Clamd { process, folder, port, _scratch: scratch.clone() };

@@ -40,6 +40,7 @@ const MOST_AFTER: u64 = 100_000;
 fn classifier(settings: &mut classifier::Settings, table: &mut Table<'_>, faults: &mut Faults<'_>) {
     settings.enabled = table.boolean("classifier", settings.enabled, faults);
     let bounds = &mut settings.bounds;
+    bounds.base = table.boolean("classifier_base", bounds.base, faults);
     bounds.after = table.integer("classifier_after", 1..=MOST_AFTER, bounds.after, faults);
     for (key, bound, positive) in
         [("classifier_max", &mut bounds.spam, true), ("classifier_min", &mut bounds.ham, false)]
@@ -81,10 +82,10 @@ mod tests {
 
     #[test]
     fn bounds_of_the_classifier_are_read_and_a_wrong_sign_is_a_fault() {
-        let text = "[spam]\nclassifier = false\nclassifier_max = 3.5\nclassifier_min = 0\nclassifier_after = 200\n";
+        let text = "[spam]\nclassifier = false\nclassifier_base = false\nclassifier_max = 3.5\nclassifier_min = 0\nclassifier_after = 200\n";
         let (settings, faults) = read_text(text, read);
         assert_eq!(faults, [""; 0]);
-        assert!(!settings.classifier.enabled);
+        assert!(!settings.classifier.enabled && !settings.classifier.bounds.base);
         let bounds = settings.classifier.bounds;
         assert_eq!((bounds.spam, bounds.ham, bounds.after), (Points::hundredths(350), Points::ZERO, 200));
         let text = "[spam]\nclassifier_max = -1\nclassifier_min = 2\nclassifier_after = 0\n";

@@ -205,7 +205,7 @@ impl Shared {
     }
 
     /// Judges with the classifier's model of a state directory, read now and whenever [`Shared::refresh_model`] finds
-    /// another. Without a model that can be read the classifier says nothing.
+    /// another. Without a model that can be read the base model judges alone.
     #[must_use]
     pub fn with_model_of(self, dir: &Path) -> Self {
         let shared = Shared { model: LiveModel::of(dir), ..self };
@@ -325,9 +325,9 @@ impl Shared {
 }
 
 impl Engine {
-    /// The model by which the classifier judges; `None` if it is off or there is none.
+    /// The model by which the classifier judges; `None` if it is off.
     pub(super) fn classifier_in_force(&self) -> Option<Arc<Model>> {
-        self.spam.classifier.enabled.then(|| self.shared.model.current())?
+        self.spam.classifier.enabled.then(|| self.shared.model.in_force())
     }
 
     /// Loads lists, rules and directories, and compiles them.

@@ -202,9 +202,12 @@ pub(super) async fn judge(
             now,
         };
         let our_id = engine.authenticator.authserv_id(connection.mta_name.as_deref());
+        let findings = spam::judge(&engine.spam, &at_end);
         let learned = match (direction, engine.classifier_in_force()) {
-            (Direction::Inbound, Some(model)) if model.is_ready(&engine.spam.classifier.bounds) => {
-                model.judge(&classifier::Features::of(&message), &engine.spam.classifier.bounds)
+            (Direction::Inbound, Some(model)) => {
+                let bounds = &engine.spam.classifier.bounds;
+                let judges = model.is_ready(bounds) || bounds.base;
+                judges.then(|| model.judge(&classifier::Features::of(&message, &findings), bounds)).flatten()
             }
             _ => None,
         };
@@ -216,7 +219,7 @@ pub(super) async fn judge(
         let content = Content {
             learned,
             questions,
-            findings: spam::judge(&engine.spam, &at_end),
+            findings,
             forged: forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value))),
             facts: message::facts(&message, engine.asks.message),
             scan,

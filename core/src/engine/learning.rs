@@ -5,12 +5,13 @@
 //! forgotten when the next learner begins. So a crash loses a batch of learning, but never learns anything twice.
 
 use crate::{
-    message::{self, Bounds},
-    session::push_with_crlf,
+    message::{self, Bounds, Message},
+    session::{Address, Connection, Direction, Recipient, ReversePath, push_with_crlf},
     spam::classifier::{
-        Class, Features, Model,
+        Class, Features, Model, Samples,
         file::{self, FileError},
     },
+    spam::{self, AtEnd},
     store::{Learned, Store, StoreError, random},
 };
 use std::{
@@ -62,14 +63,24 @@ pub enum Learnt {
     Empty,
 }
 
-/// What was learned of which message since the last save; `None`: it was forgotten. By this a message is learned once.
+/// What was learned: the samples that the weights follow from, and what became of which message since the last save.
 #[derive(Debug, Default)]
-pub struct Lessons(HashMap<[u8; 16], Option<bool>>);
+pub struct Lessons {
+    samples: Samples,
+    /// `None`: it was forgotten. By this a message is learned once.
+    notes: HashMap<[u8; 16], Option<bool>>,
+}
 
 impl Lessons {
-    /// Learns a message into a model that only memory has; says what became of it.
+    /// Learns a message for a model that only memory has; says what became of it. It counts from the next
+    /// [`Lessons::teach`] on.
     pub fn learn(&mut self, model: &mut Model, features: &Features, class: Class) -> Learnt {
         self.one(model, features, features.digest(), None, class, false)
+    }
+
+    /// Finds the weights that follow from all that was learned.
+    pub fn teach(&self, model: &mut Model) {
+        model.retrain(&self.samples);
     }
 
     /// `stored`: as what the message was learned before these lessons.
@@ -86,26 +97,33 @@ impl Lessons {
             return Learnt::Empty;
         }
         // What this run did stands above what the store knew before.
-        let before = self.0.get(&digest).copied().unwrap_or(stored);
+        let before = self.notes.get(&digest).copied().unwrap_or(stored);
         let spam = class == Class::Spam;
         if forget {
             if before != Some(spam) {
                 return Learnt::Unknown;
             }
-            model.unlearn(features, class);
-            self.0.insert(digest, None);
+            self.samples.remove(&digest);
+            count(model, class, -1);
+            self.notes.insert(digest, None);
             return Learnt::Forgotten;
         }
         if before == Some(spam) {
             return Learnt::Known;
         }
         if before.is_some() {
-            model.unlearn(features, class.other());
+            count(model, class.other(), -1);
         }
-        model.learn(features, class);
-        self.0.insert(digest, Some(spam));
+        self.samples.add(features, class);
+        count(model, class, 1);
+        self.notes.insert(digest, Some(spam));
         if before.is_some() { Learnt::Corrected } else { Learnt::Learned }
     }
+}
+
+fn count(model: &mut Model, class: Class, change: i64) {
+    let learned = &mut model.about.learned[class as usize];
+    *learned = learned.saturating_add_signed(change);
 }
 
 /// Learns messages into the model of a state directory, in memory until [`Learner::save`].
@@ -114,7 +132,7 @@ pub struct Learner<'s> {
     path: PathBuf,
     store: &'s Store,
     model: Model,
-    /// What changed since the last save.
+    /// What was learned, and what changed since the last save.
     lessons: Lessons,
     _lock: File,
 }
@@ -128,12 +146,12 @@ impl<'s> Learner<'s> {
     pub async fn open(dir: &Path, store: &'s Store, now: i64) -> Result<Self, LearningError> {
         let lock = lock(dir)?;
         let path = dir.join(file::FILE);
-        let model = match path.exists() {
-            true => file::read(&path)?,
-            false => Model::empty(number(), now),
+        let (model, samples) = match path.exists() {
+            true => file::read_all(&path)?,
+            false => (Model::empty(number(), now), Samples::default()),
         };
         store.forget_learned_after(model.about.generation).await?;
-        Ok(Learner { path, store, model, lessons: Lessons::default(), _lock: lock })
+        Ok(Learner { path, store, model, lessons: Lessons { samples, notes: HashMap::new() }, _lock: lock })
     }
 
     /// The model as it is now, with what was not saved yet.
@@ -143,7 +161,7 @@ impl<'s> Learner<'s> {
 
     /// Changes since the last save.
     pub fn unsaved(&self) -> usize {
-        self.lessons.0.len()
+        self.lessons.notes.len()
     }
 
     /// Learns messages, or forgets them; says what became of each.
@@ -167,22 +185,24 @@ impl<'s> Learner<'s> {
             .collect())
     }
 
-    /// Puts the model in the place of the one in the state directory. Running daemons read it within seconds.
+    /// Finds the weights anew and puts the model in the place of the one in the state directory. Running daemons read it
+    /// within seconds.
     ///
     /// # Errors
     ///
     /// If store or model cannot be written: then nothing since the last save was learned.
     pub async fn save(&mut self, now: i64) -> Result<(), LearningError> {
-        if self.lessons.0.is_empty() {
+        if self.lessons.notes.is_empty() {
             return Ok(());
         }
         let generation = self.model.about.generation + 1;
-        let rows = self.lessons.0.iter().map(|(digest, spam)| Learned { digest: *digest, spam: *spam, time: now });
+        let rows = self.lessons.notes.iter().map(|(digest, spam)| Learned { digest: *digest, spam: *spam, time: now });
         self.store.note_learned(rows.collect(), generation).await?;
         self.model.about.generation = generation;
         self.model.about.saved = now;
-        file::write(&self.path, &self.model)?;
-        self.lessons.0.clear();
+        self.lessons.teach(&mut self.model);
+        file::write(&self.path, &self.model, &self.lessons.samples)?;
+        self.lessons.notes.clear();
         Ok(())
     }
 }
@@ -191,7 +211,26 @@ impl<'s> Learner<'s> {
 pub fn features(raw: &[u8]) -> Features {
     let mut wire = Vec::with_capacity(raw.len() + raw.len() / 32);
     push_with_crlf(&mut wire, raw);
-    Features::of(&message::parse(&wire, &Bounds::default()))
+    let message = message::parse(&wire, &Bounds::default());
+    Features::of(&message, &findings(&message))
+}
+
+/// What the content rules say of a message of which only the text is left: it was sent by its author to those whom it
+/// names, and arrived when it was written.
+fn findings(message: &Message<'_>) -> Vec<crate::verdict::Finding> {
+    let address = |mailbox: &message::Mailbox| Address::parse(mailbox.address.as_bytes()).ok();
+    let sender = message.from.first().and_then(address).map_or(ReversePath::Null, ReversePath::Mailbox);
+    let recipients = message.to.iter().chain(&message.cc).filter_map(address);
+    let recipients: Vec<Recipient> = recipients.map(|address| Recipient { address, groups: Vec::new() }).collect();
+    let at_end = AtEnd {
+        connection: &Connection::default(),
+        sender: &sender,
+        recipients: &recipients,
+        direction: Direction::Inbound,
+        message,
+        now: message.date.unwrap_or_default(),
+    };
+    spam::judge(&spam::Settings::default(), &at_end)
 }
 
 /// Puts another model in the place of the one there is, or with `None` removes it. What was learned before may be
@@ -200,12 +239,12 @@ pub fn features(raw: &[u8]) -> Features {
 /// # Errors
 ///
 /// If another learner is at work, or a file cannot be written.
-pub async fn replace_model(dir: &Path, store: &Store, model: Option<Model>) -> Result<(), LearningError> {
+pub async fn replace_model(dir: &Path, store: &Store, model: Option<(Model, Samples)>) -> Result<(), LearningError> {
     let _lock = lock(dir)?;
     let path = dir.join(file::FILE);
     store.forget_learned_after(0).await?;
     match model {
-        Some(model) => file::write(&path, &model)?,
+        Some((model, samples)) => file::write(&path, &model, &samples)?,
         None => match fs::remove_file(&path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 return Err(FileError::System { path, source }.into());

@@ -1,7 +1,8 @@
 //! What is known about an attached file.
 
-use super::{FileKind, Part, archive, file_kind};
+use super::{FileKind, Part, archive};
 use aws_lc_rs::digest;
+use mailward_unpack::name as file_name;
 use std::fmt::Write;
 
 /// An attached file.
@@ -45,19 +46,19 @@ impl Attachment {
         let contents = archive::contents(&part.content, part.kind, max_members);
         let names = || std::iter::once(name.as_str()).chain(contents.members.iter().map(String::as_str));
         // Members of documents are parts of the format, not files that a user opens.
-        let inner_program = contents.kind != FileKind::Ooxml && names().any(file_kind::is_program_name);
+        let inner_program = contents.kind != FileKind::Ooxml && names().any(file_name::is_program_name);
         Attachment {
             part: index,
             content_type: part.content_type.clone(),
             kind: contents.kind,
             size: part.content.len(),
             sha256: sha256(&part.content),
-            executable: contents.kind.is_program() || inner_program || file_kind::is_program_name(&name),
-            macros: contents.macros || MACRO_EXTENSIONS.contains(&file_kind::extension(&name).as_str()),
+            executable: contents.kind.is_program() || inner_program || file_name::is_program_name(&name),
+            macros: contents.macros || MACRO_EXTENSIONS.contains(&file_name::extension(&name).as_str()),
             encrypted: contents.encrypted,
-            double_extension: names().any(file_kind::has_double_extension),
-            bidi_override: names().any(file_kind::has_bidi_override),
-            mismatch: file_kind::contradicts(&name, contents.kind),
+            double_extension: names().any(file_name::has_double_extension),
+            bidi_override: names().any(file_name::has_bidi_override),
+            mismatch: file_name::contradicts(&name, contents.kind),
             members: contents.members,
             name,
         }

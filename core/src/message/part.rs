@@ -1,6 +1,6 @@
 //! The leaves of the MIME tree.
 
-use super::{FileKind, file_kind};
+use super::FileKind;
 use std::borrow::Cow;
 
 /// A MIME part that holds content (containers have their children instead).
@@ -32,7 +32,7 @@ impl Part<'_> {
     /// Whether a mail program offers this part as a file: also a text with a name, or a file that is declared as text.
     pub fn is_attachment(&self) -> bool {
         let has_name = self.name.as_ref().is_some_and(|name| !name.is_empty());
-        !self.is_body || has_name || file_kind::is_beyond_text(&self.content, self.kind)
+        !self.is_body || has_name || mailward_unpack::is_beyond_text(&self.content, self.kind)
     }
 
     /// Name for logs, as in `part 1.2`. The file name is not in it: that is words of the message.

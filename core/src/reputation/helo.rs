@@ -9,9 +9,13 @@ use std::net::IpAddr;
 
 impl Reputation {
     /// Judges the client's word in HELO. `our_names` are names of this site besides that of the receiving MTA. Internal
-    /// clients, relays and those who have logged in are not judged: mail programs give any name.
+    /// clients, relays and those who have logged in are not judged: mail programs give any name. Nor is a client of whom
+    /// nothing is known, as where a message is judged that lies in a file.
     pub fn judge_helo(&self, connection: &Connection, standing: &Standing, our_names: &[String]) -> Vec<Finding> {
         if matches!(standing, Standing::Internal | Standing::Relay) || connection.login.is_some() {
+            return Vec::new();
+        }
+        if (&connection.helo, connection.client_ip) == (&None, None) {
             return Vec::new();
         }
         let points = &self.settings.helo;
@@ -108,6 +112,14 @@ mod tests {
         {
             assert!(findings(helo).is_empty(), "{helo}");
         }
+    }
+
+    #[test]
+    fn a_client_of_whom_nothing_is_known_is_not_judged() {
+        let room = Reputation::load(Settings::default()).expect("loaded");
+        assert!(room.judge_helo(&Connection::default(), &Standing::Unlisted, &[]).is_empty());
+        let known = Connection { client_ip: Some("192.0.2.7".parse().expect("an address")), ..Connection::default() };
+        assert_eq!(room.judge_helo(&known, &Standing::Unlisted, &[]).len(), 1);
     }
 
     #[test]

@@ -170,7 +170,7 @@ fn print(arguments: &Arguments, config: &Config, learner: &Learner<'_>, totals: 
     }
     println!("the model has learned {ham} ham and {spam} spam");
     if ham.min(spam) < after {
-        println!("the classifier judges from {after} of each on ([spam] classifier_after)");
+        println!("what was learned counts from {after} of each on ([spam] classifier_after)");
     }
 }
 

@@ -4,7 +4,7 @@ use super::{exit, fail, open_store, prepare};
 use mailward_core::{
     config::Config,
     engine::replace_model,
-    spam::classifier::{Model, file},
+    spam::classifier::{Model, Samples, file},
 };
 use std::{
     path::{Path, PathBuf},
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: Arguments, path: Option<PathBuf>) -> ExitCode {
     let done = match arguments.command {
         Command::Show { json } => show(&config, json),
         Command::Export { file } => export(&config, &file),
-        Command::Import { file } => match read(&file) {
+        Command::Import { file } => match read_all(&file) {
             Ok(model) => runtime.block_on(replace(&config, Some(model))).map(|()| "imported".to_owned()),
             Err(code) => Err(code),
         },
@@ -73,6 +73,11 @@ fn read(path: &Path) -> Result<Model, ExitCode> {
     file::read(path).map_err(|error| fail(exit::USAGE, error))
 }
 
+/// With what it has learned, so that it can learn on.
+fn read_all(path: &Path) -> Result<(Model, Samples), ExitCode> {
+    file::read_all(path).map_err(|error| fail(exit::USAGE, error))
+}
+
 /// The model of the state directory.
 fn current(config: &Config) -> Result<(PathBuf, Model), ExitCode> {
     let path = config.state.dir.join(file::FILE);
@@ -90,6 +95,7 @@ fn show(config: &Config, json: bool) -> Result<String, ExitCode> {
     let bytes = std::fs::metadata(&path).map_or(0, |data| data.len());
     let after = config.spam.classifier.bounds.after;
     let judges = config.spam.classifier.enabled && ham.min(spam) >= after;
+    let until_then = if config.spam.classifier.bounds.base { "; until then the base model does" } else { "" };
     if json {
         return Ok(serde_json::json!({
             "schema": 1, "file": path.display().to_string(), "bytes": bytes, "id": format!("{:016x}", about.id),
@@ -102,7 +108,9 @@ fn show(config: &Config, json: bool) -> Result<String, ExitCode> {
     let state = match (config.spam.classifier.enabled, judges) {
         (false, _) => "no: [spam] classifier is false".to_owned(),
         (true, true) => "yes".to_owned(),
-        (true, false) => format!("not yet: it needs {after} ham and {after} spam ([spam] classifier_after)"),
+        (true, false) => {
+            format!("not yet: it needs {after} ham and {after} spam ([spam] classifier_after){until_then}")
+        }
     };
     Ok(format!(
         "file      {}, {:.1} MiB\nmodel     {:016x}, generation {}\nlearned   {ham} ham, {spam} spam\n\
@@ -118,12 +126,13 @@ fn show(config: &Config, json: bool) -> Result<String, ExitCode> {
 }
 
 fn export(config: &Config, to: &Path) -> Result<String, ExitCode> {
-    let (_, model) = current(config)?;
-    file::write(to, &model).map_err(|error| fail(exit::USAGE, format!("cannot export: {error}")))?;
+    let (path, _) = current(config)?;
+    let (model, samples) = read_all(&path)?;
+    file::write(to, &model, &samples).map_err(|error| fail(exit::USAGE, format!("cannot export: {error}")))?;
     Ok(format!("exported to {}", to.display()))
 }
 
-async fn replace(config: &Config, model: Option<Model>) -> Result<(), ExitCode> {
+async fn replace(config: &Config, model: Option<(Model, Samples)>) -> Result<(), ExitCode> {
     let store = open_store(config)?;
     replace_model(&config.state.dir, &store, model).await.map_err(|error| fail(exit::TROUBLE, error))
 }

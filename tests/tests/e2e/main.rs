@@ -31,3 +31,4 @@ mod sendmail;
 mod service;
 mod shadow;
 mod site;
+mod unpacking;

@@ -8,8 +8,11 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, LazyLock, PoisonError, RwLock},
 };
+
+/// What judges where nothing was learned: the base model alone.
+static UNTAUGHT: LazyLock<Arc<Model>> = LazyLock::new(|| Arc::new(Model::empty(0, 0)));
 
 /// The model that judges now. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +63,11 @@ impl LiveModel {
     /// The model; `None` if there is none, or none that can be read.
     pub fn current(&self) -> Option<Arc<Model>> {
         self.0.as_ref()?.state.read().unwrap_or_else(PoisonError::into_inner).model.clone()
+    }
+
+    /// What judges now: the site's model, or where there is none, one that was taught nothing.
+    pub fn in_force(&self) -> Arc<Model> {
+        self.current().unwrap_or_else(|| Arc::clone(&UNTAUGHT))
     }
 
     /// Reads the file if it is another than before; says whether it was. A file that is gone leaves no model, a damaged

@@ -1,20 +1,28 @@
-//! The statistical classifier: an online linear model over hashed features of the message.
+//! The statistical classifier: a linear model over hashed features of the message.
 //!
-//! `features` makes the features of a parsed message, `words` those of its text and `shape` those of its structure;
-//! `model` counts them, `judge` turns counts into points, `file` keeps them, `live` shares them within a process.
+//! `features` makes the features of a parsed message: `words` those of its text, `shape` those of its structure, `heading`
+//! and `markup` those of the programs that wrote it, `agreement` those of what it says of its sender. `samples` keeps what
+//! was learned and finds the weights of the `model`, `base` is what Mailward knows before, `judge` turns weights into points,
+//! `file` keeps them, `live` shares them within a process.
 
+mod agreement;
+pub mod base;
 mod features;
 pub mod file;
+mod heading;
 mod judge;
 mod live;
+mod markup;
 mod model;
+mod samples;
 mod shape;
 mod words;
 
 pub use features::{FEATURES, Features, Kind};
-pub use judge::{Bounds, Look, Outcome};
+pub use judge::{Bounds, Outcome};
 pub use live::LiveModel;
 pub use model::{About, Model};
+pub use samples::Samples;
 
 use crate::verdict::{Finding, Points};
 use serde::{Deserialize, Serialize};
@@ -33,7 +41,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let bounds = Bounds { spam: Points::hundredths(400), ham: Points::hundredths(-200), after: 50 };
+        let bounds = Bounds { spam: Points::hundredths(800), ham: Points::hundredths(-200), after: 50, base: true };
         Settings { enabled: true, bounds }
     }
 }
@@ -44,7 +52,11 @@ pub fn finding(outcome: &Outcome) -> Option<Finding> {
         return None;
     }
     let probability = f64::from(outcome.probability) / 100.0;
-    let finding = Finding::new(FINDING, outcome.points, "what this site has learned from its own mail")
+    let source = match outcome.base_alone {
+        true => "the shipped base model: this site has not taught the classifier enough yet",
+        false => "what this site has learned from its own mail",
+    };
+    let finding = Finding::new(FINDING, outcome.points, source)
         .fact(format!("{probability:.1} % spam, {} % of its words are familiar", outcome.familiarity));
     Some(
         outcome.strongest.iter().fold(finding, |finding, (words, weight)| {

@@ -2,7 +2,7 @@ use super::*;
 use crate::{message, store::counters::scratch};
 
 fn features(raw: &str) -> Features {
-    Features::of(&message::parse(raw.as_bytes(), &message::Bounds::default()))
+    Features::of(&message::parse(raw.as_bytes(), &message::Bounds::default()), &[])
 }
 
 fn mail(subject: &str, text: &str) -> Features {
@@ -31,15 +31,27 @@ fn pile(words: &[&str; 5], count: usize) -> Vec<Features> {
     (0..count).map(|n| mail(words[n % 5], &text(n))).collect()
 }
 
-fn taught(count: usize) -> Model {
+fn samples(ham: usize, spam: usize) -> Samples {
+    let mut samples = Samples::default();
+    pile(&HAM, ham).iter().for_each(|ham| samples.add(ham, Class::Ham));
+    pile(&SPAM, spam).iter().for_each(|spam| samples.add(spam, Class::Spam));
+    samples
+}
+
+fn model_of(samples: &Samples) -> Model {
     let mut model = Model::empty(7, 0);
-    pile(&HAM, count).iter().for_each(|ham| model.learn(ham, Class::Ham));
-    pile(&SPAM, count).iter().for_each(|spam| model.learn(spam, Class::Spam));
+    model.about.learned = samples.count().map(|count| count as u64);
+    model.retrain(samples);
     model
 }
 
+fn taught(count: usize) -> Model {
+    model_of(&samples(count, count))
+}
+
+/// Without the base model, which knows nothing of such mail.
 fn bounds() -> Bounds {
-    Settings::default().bounds
+    Bounds { base: false, ..Settings::default().bounds }
 }
 
 #[test]
@@ -48,7 +60,7 @@ fn slots_are_the_same_on_every_platform_and_run() {
         "Win a prize",
         "\u{4f60}\u{597d}\u{4e16}\u{754c} don\u{2019}t miss \u{41f}\u{440}\u{438}\u{432}\u{435}\u{442}",
     );
-    let golden = "fc826c6e4d913cf95806881876ff72ee";
+    let golden = "64f2c4591260f213a77e9347e1269fd9";
     assert_eq!(found.digest().map(|byte| format!("{byte:02x}")).concat(), golden);
     let again = mail(
         "Win a prize",
@@ -70,8 +82,7 @@ fn words_are_cut_in_scripts_with_and_without_blanks() {
     ));
     for expected in [
         "\"dont\"",
-        "\"dont pay\"",
-        "\"$ 000\"",
+        "\"000\"",
         "\"\u{65e5}\u{672c}\"",
         "\"\u{672c}\u{8a9e}\"",
         "\"\u{43f}\u{440}\u{438}\u{432}\u{435}\u{442}\"",
@@ -111,50 +122,69 @@ fn familiar_spam_earns_points_familiar_ham_loses_them_and_the_words_are_told() {
 }
 
 #[test]
-fn mail_unlike_all_that_was_learned_stays_near_zero() {
-    let model = taught(60);
-    for text in [
-        "Zwei Boxk\u{e4}mpfer jagen Eva quer durch Sylt portez ce vieux whisky au juge blond qui fume",
-        "\u{65e5}\u{672c}\u{8a9e}\u{306e}\u{624b}\u{7d19}\u{3067}\u{3059}",
-        "",
+fn before_it_has_learned_enough_of_both_the_base_model_judges_or_nothing_does() {
+    let message = mail("prize", "we would like to tell you about the jackpot");
+    for (ham, spam) in [(49, 49), (49, 50), (50, 49)] {
+        let model = model_of(&samples(ham, spam));
+        assert_eq!(model.judge(&message, &bounds()), None, "{ham} ham, {spam} spam");
+        let outcome = model.judge(&message, &Settings::default().bounds).expect("the base model judges");
+        assert!(outcome.base_alone && outcome.points >= Points::ZERO, "{outcome:?}");
+    }
+    assert!(taught(50).judge(&message, &bounds()).is_some_and(|outcome| !outcome.base_alone));
+}
+
+#[test]
+fn the_base_model_alone_knows_letters_that_promise_money_and_is_silent_on_what_people_write() {
+    let model = Model::empty(0, 0);
+    let of = |subject: &str, text: &str| model.judge(&mail(subject, text), &Settings::default().bounds);
+    let scam = "Dear friend, I am the wife of the late minister of finance. I want to transfer the sum of $15,500,000 million \
+        dollars to your bank account for investment. Please contact me with your full name, telephone number and bank account. \
+        This transaction is confidential. God bless you. You will receive 30 % of the fund as compensation. Reply urgently.";
+    let points = of("URGENT BUSINESS PROPOSAL FROM MRS", scam).expect("it judges").points;
+    assert!(points > Points::ZERO, "{points}");
+    for (subject, text) in [
+        ("Lunch on Tuesday", "Hi Bob, shall we meet at noon? The minutes of the last meeting are in the folder. Ann"),
+        (
+            "Re: [PATCH] fix a race in the scheduler",
+            "On Monday Ann wrote:\n> this breaks the build\nFixed in v2, thanks.",
+        ),
+        ("", ""),
     ] {
-        let outcome = model.judge(&mail("Gr\u{fc}\u{df}e", text), &bounds()).expect("it judges");
-        assert_eq!(outcome.points, Points::ZERO, "{text}: {outcome:?}");
+        let outcome = of(subject, text).expect("it judges");
+        assert_eq!(outcome.points, Points::ZERO, "{subject}: {outcome:?}");
     }
 }
 
 #[test]
-fn before_it_has_learned_enough_of_both_it_says_nothing() {
-    let mut model = taught(49);
-    let message = mail("prize", "we would like to tell you about the jackpot");
-    assert_eq!(model.judge(&message, &bounds()), None);
-    model.learn(&pile(&SPAM, 50)[49], Class::Spam);
-    assert_eq!(model.judge(&message, &bounds()), None, "ham is still missing");
-    model.learn(&pile(&HAM, 50)[49], Class::Ham);
-    assert!(model.judge(&message, &bounds()).is_some());
+fn what_is_forgotten_leaves_no_trace_and_order_does_not_matter() {
+    let mut samples = samples(60, 60);
+    let before = model_of(&samples);
+    let message = mail("a new thing", "words that nobody has seen before, with a prize");
+    samples.add(&message, Class::Spam);
+    assert_ne!(model_of(&samples), before);
+    samples.remove(&message.digest());
+    assert_eq!(model_of(&samples), before);
+    let mut reversed = Samples::default();
+    pile(&SPAM, 60).iter().rev().for_each(|spam| reversed.add(spam, Class::Spam));
+    pile(&HAM, 60).iter().rev().for_each(|ham| reversed.add(ham, Class::Ham));
+    assert_eq!(model_of(&reversed), before);
 }
 
 #[test]
-fn what_is_unlearned_leaves_no_trace_and_order_does_not_matter() {
-    let before = taught(60);
-    let mut model = before.clone();
-    let message = mail("a new thing", "words that nobody has seen before, with a prize");
-    model.learn(&message, Class::Spam);
-    assert_ne!(model, before);
-    model.unlearn(&message, Class::Spam);
-    assert_eq!(model, before);
-    let mut reversed = Model::empty(7, 0);
-    pile(&SPAM, 60).iter().rev().for_each(|spam| reversed.learn(spam, Class::Spam));
-    pile(&HAM, 60).iter().rev().for_each(|ham| reversed.learn(ham, Class::Ham));
-    assert_eq!(reversed, before);
+fn learning_a_message_as_the_other_class_corrects_it() {
+    let mut corrected = samples(60, 60);
+    let message = mail("prize", "we would like to tell you about the prize");
+    corrected.add(&message, Class::Ham);
+    corrected.add(&message, Class::Spam);
+    assert_eq!(corrected.count(), [60, 61]);
+    let mut straight = samples(60, 60);
+    straight.add(&message, Class::Spam);
+    assert_eq!(model_of(&corrected), model_of(&straight));
 }
 
 #[test]
 fn ninety_percent_ham_do_not_teach_that_everything_is_ham() {
-    let mut model = Model::empty(7, 0);
-    pile(&HAM, 540).iter().for_each(|ham| model.learn(ham, Class::Ham));
-    pile(&SPAM, 60).iter().for_each(|spam| model.learn(spam, Class::Spam));
-    let outcome = model.judge(
+    let outcome = model_of(&samples(540, 60)).judge(
         &mail("prize", "we would like to tell you about the jackpot and the prize winner with casino"),
         &bounds(),
     );
@@ -162,25 +192,54 @@ fn ninety_percent_ham_do_not_teach_that_everything_is_ham() {
 }
 
 #[test]
-fn points_stay_within_their_bounds_and_one_message_moves_little() {
-    let (mut model, bounds) = (taught(60), bounds());
+fn points_stay_within_their_bounds_and_one_message_does_not_turn_a_verdict() {
     let message = mail("prize", "we would like to tell you about the jackpot and the prize winner with casino");
-    let mut state = 1_u64;
-    for round in 0..400 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let class = if state >> 63 == 0 { Class::Ham } else { Class::Spam };
-        let weights = |model: &Model| -> Vec<f64> {
-            message.found.iter().map(|feature| model.weight(feature.slot(), model.odds())).collect()
+    let mut samples = samples(60, 60);
+    let before = model_of(&samples).judge(&message, &bounds()).expect("it judges");
+    assert!(before.points > Points::ZERO && before.points <= bounds().spam, "{before:?}");
+    samples.add(&mail("prize", "we would like to tell you about the jackpot and the casino prize"), Class::Ham);
+    let after = model_of(&samples).judge(&message, &bounds()).expect("it judges");
+    assert!(after.points > Points::ZERO, "{after:?}");
+    let narrow = Bounds { spam: Points::hundredths(50), ..bounds() };
+    assert_eq!(model_of(&samples).judge(&message, &narrow).map(|outcome| outcome.points), Some(Points::hundredths(50)));
+}
+
+#[test]
+fn html_is_judged_with_care_until_enough_wanted_html_was_learned() {
+    let html = |words: &[&str; 5], count: usize| -> Vec<Features> {
+        let raw = |n: usize| {
+            let text = format!("{} {} number{n}x", words[n % 5], words[n / 5 % 5]);
+            format!(
+                "From: x@example.net\r\nContent-Type: text/html\r\n\r\n<p>we would like to tell you about the {text}</p>\r\n"
+            )
         };
-        let before = weights(&model);
-        let own = format!("{} {}", SPAM[round % 5], "prize winner casino ".repeat((state >> 60) as usize));
-        model.learn(&mail(HAM[round % 5], &own), class);
-        let moved = before.iter().zip(weights(&model)).map(|(before, after)| (before - after).abs());
-        assert!(moved.fold(0.0, f64::max) < 1.2, "one message must not turn a weight");
-        let outcome = model.judge(&message, &bounds).expect("it judges");
-        assert!(outcome.points <= bounds.spam && outcome.points >= bounds.ham, "{outcome:?}");
-        assert!(outcome.strongest.iter().all(|(_, weight)| weight.abs() <= 600));
+        (0..count).map(|n| features(&raw(n))).collect()
+    };
+    let points = |ham: usize| {
+        let mut samples = samples(60, 0);
+        html(&HAM, ham).iter().for_each(|ham| samples.add(ham, Class::Ham));
+        html(&SPAM, 150).iter().for_each(|spam| samples.add(spam, Class::Spam));
+        let spam = &html(&SPAM, 1)[0];
+        model_of(&samples).judge(spam, &bounds()).expect("it judges").points
+    };
+    assert_eq!(points(99), Points::ZERO);
+    assert!(points(100) > Points::ZERO);
+}
+
+#[test]
+fn of_too_many_samples_the_oldest_of_the_class_go() {
+    let ham = pile(&HAM, 60);
+    let mut samples = Samples::default();
+    ham.iter().for_each(|ham| samples.add(ham, Class::Ham));
+    let most = samples::MOST;
+    for number in 0..(most as u64) * 2 {
+        let sample = samples::Sample { class: Class::Spam, slots: [number as u32 & 0xffff].into() };
+        samples.put(u128::from(number).to_le_bytes(), sample);
     }
+    let [kept, spam] = samples.count();
+    assert!(kept == 60 && spam >= most && spam <= most + most / 8, "{kept} {spam}");
+    assert!(!samples.by_digest.contains_key(&0_u128.to_le_bytes()), "the oldest is gone");
+    assert!(samples.by_digest.contains_key(&(most as u128 * 2 - 1).to_le_bytes()), "the newest is there");
 }
 
 #[test]
@@ -207,29 +266,20 @@ fn features_of_hostile_mail_are_bounded() {
 }
 
 #[test]
-fn old_knowledge_fades() {
-    let mut model = taught(60);
-    let message = mail("prize", "we would like to tell you about the jackpot and the prize winner with casino");
-    let before = model.look(&message).score;
-    let other = pile(&HAM, 125);
-    for round in 0..60_000 {
-        model.learn(&other[round % other.len()], if round % 2 == 0 { Class::Ham } else { Class::Spam });
-    }
-    assert!(model.look(&message).score < before);
-    assert!(model.about.weighed[1] < model.about.learned[1]);
-}
-
-#[test]
 fn a_model_is_read_as_it_was_written_and_hostile_files_are_refused() {
     let dir = scratch("model");
     let path = dir.join(file::FILE);
-    let model = taught(60);
-    file::write(&path, &model).expect("written");
+    let samples = samples(60, 60);
+    let model = model_of(&samples);
+    file::write(&path, &model, &samples).expect("written");
     assert_eq!(file::read(&path).expect("read"), model);
+    let (again, learned) = file::read_all(&path).expect("read");
+    assert_eq!((&again, model_of(&learned)), (&model, model.clone()));
     let good = std::fs::read(&path).expect("bytes");
     let mut cases: Vec<(&str, Vec<u8>)> = vec![("too short", Vec::new()), ("too short", good[..50].to_vec())];
-    cases.push(("may have been cut", good[..good.len() - 1].to_vec()));
-    cases.push(("may have been cut", [&good[..], b"x"].concat()));
+    cases.push(("may have been cut", good[..1 << 20].to_vec()));
+    cases.push(("cut or its checksum", good[..good.len() - 1].to_vec()));
+    cases.push(("cut or its checksum", [&good[..], b"x"].concat()));
     let changed = |at: usize| {
         let mut bytes = good.clone();
         bytes[at] ^= 1;
@@ -238,12 +288,13 @@ fn a_model_is_read_as_it_was_written_and_hostile_files_are_refused() {
     cases.push(("no model", changed(0)));
     cases.push(("another version", changed(8)));
     cases.push(("another version", changed(12)));
+    cases.push(("another version", [b"MWMODEL1", &good[8..]].concat()));
     cases.push(("checksum", changed(20)));
-    cases.push(("checksum", changed(good.len() / 2)));
+    cases.push(("checksum", changed(1 << 20)));
     cases.push(("checksum", changed(good.len() - 1)));
     for (why, bytes) in cases {
         std::fs::write(&path, bytes).expect("written");
-        let error = file::read(&path).expect_err(why).to_string();
+        let error = file::read_all(&path).expect_err(why).to_string();
         assert!(error.contains(why) && error.contains("mailward model reset"), "{error}");
     }
     let left: Vec<_> = std::fs::read_dir(&dir).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
@@ -257,10 +308,10 @@ fn another_file_is_read_a_damaged_one_leaves_the_model_in_force_and_a_gone_one_n
     let path = dir.join(file::FILE);
     let live = LiveModel::of(&dir);
     assert!(!live.refresh().expect("no file is no fault") && live.current().is_none());
-    file::write(&path, &taught(50)).expect("written");
+    file::write(&path, &taught(50), &samples(50, 50)).expect("written");
     assert!(live.refresh().expect("read"));
     assert!(!live.refresh().expect("unchanged"));
-    file::write(&path, &taught(60)).expect("written");
+    file::write(&path, &taught(60), &samples(60, 60)).expect("written");
     assert!(live.refresh().expect("read"));
     assert_eq!(live.current().map(|model| model.about.learned), Some([60, 60]));
     std::fs::write(&path, "garbage").expect("written");

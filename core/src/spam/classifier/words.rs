@@ -1,4 +1,4 @@
-//! Text to words, pairs of words and letters in order, in any script.
+//! Text to words and letters in order, in any script.
 
 use super::features::{Builder, Kind};
 
@@ -26,9 +26,9 @@ pub(super) fn text(text: &str, builder: &mut Builder) {
     grams(start, builder);
 }
 
-/// The words of a name, without pairs.
+/// The words of a name.
 pub(super) fn name(name: &str, kind: Kind, builder: &mut Builder) {
-    let mut cutter = Cutter { builder, also: None, only: Some(kind), previous: None, start: 0, digits: 0, letters: 0 };
+    let mut cutter = Cutter { builder, also: None, only: Some(kind), start: 0, digits: 0, letters: 0 };
     cutter.run(name);
 }
 
@@ -44,7 +44,7 @@ fn without_tags(mut subject: &str) -> &str {
 }
 
 fn cut(text: &str, builder: &mut Builder, also: Option<Kind>) {
-    Cutter { builder, also, only: None, previous: None, start: 0, digits: 0, letters: 0 }.run(text);
+    Cutter { builder, also, only: None, start: 0, digits: 0, letters: 0 }.run(text);
 }
 
 /// Cuts a text into words, lower case, digits as zeros.
@@ -54,8 +54,6 @@ struct Cutter<'b> {
     also: Option<Kind>,
     /// A kind that words get instead of their own.
     only: Option<Kind>,
-    /// Where the word before begins.
-    previous: Option<usize>,
     /// Where the word under way begins.
     start: usize,
     digits: usize,
@@ -115,7 +113,6 @@ impl Cutter<'_> {
         }
         if end - self.start > WORD_BYTES || (letters > 0 && digits >= DIGITS) {
             self.builder.text.truncate(self.start);
-            self.previous = None;
             return;
         }
         let word = self.start..end;
@@ -123,10 +120,6 @@ impl Cutter<'_> {
         if let Some(kind) = self.also {
             self.builder.add(kind, self.start..end);
         }
-        if let Some(previous) = self.previous.filter(|_| self.only.is_none()) {
-            self.builder.add(Kind::Pair, previous..end);
-        }
-        self.previous = Some(self.start);
         self.builder.text.push(' ');
         self.start = self.builder.text.len();
     }
@@ -138,7 +131,6 @@ impl Cutter<'_> {
         if let Some(kind) = self.also {
             self.builder.add(kind, word);
         }
-        self.previous = None;
         self.builder.text.push(' ');
         self.start = self.builder.text.len();
     }

@@ -73,10 +73,11 @@ pub(super) fn measure(
             message: &message,
             now: sent.time,
         };
-        let features = Features::of(&message);
+        let findings = spam::judge(&config.spam, &at_end);
+        let features = Features::of(&message, &findings);
         times[0].push(shortest(|| drop(black_box(message::parse(&wire, &bounds)))));
         times[1].push(shortest(|| drop(black_box(spam::judge(&config.spam, &at_end)))));
-        times[2].push(shortest(|| drop(black_box(Features::of(&message)))));
+        times[2].push(shortest(|| drop(black_box(Features::of(&message, &findings)))));
         times[3].push(shortest(|| drop(black_box(model.judge(&features, &config.spam.classifier.bounds)))));
         // The engine works on threads of its own.
         times[4].push(least(|| {

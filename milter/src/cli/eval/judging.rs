@@ -150,6 +150,7 @@ pub(super) fn learned(mail: &[Labelled], train: &[usize], features: &HashMap<usi
             lessons.learn(&mut model, features, mail[*number].class);
         }
     }
+    lessons.teach(&mut model);
     model
 }
 

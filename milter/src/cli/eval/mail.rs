@@ -1,7 +1,7 @@
 //! Labelled mail: which messages there are, what they are, and what is known of each.
 
 use crate::cli::input::{self, Kind, Place};
-use mailward_core::spam::classifier::Class;
+use mailward_core::{session::ReversePath, spam::classifier::Class};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -40,8 +40,8 @@ pub(super) struct Found {
     pub(super) unreadable: Vec<String>,
     /// Rows of indexes whose class is neither ham nor spam, by class.
     pub(super) left_out: BTreeMap<String, u64>,
-    /// Rows whose client is no address: anonymised mail has such.
-    pub(super) unknown_clients: u64,
+    /// Fields client_ip and mail_from that are no addresses: anonymised mail has such.
+    pub(super) no_addresses: u64,
 }
 
 impl Found {
@@ -131,7 +131,8 @@ impl Found {
             let at = |place: Option<usize>| place.and_then(|place| row.get(place)).filter(|text| !text.is_empty());
             match labelled(root, &places.map(at), at(group)) {
                 Ok(Some(message)) => {
-                    self.unknown_clients += u64::from(message.client_ip.is_none() && at(places[6]).is_some());
+                    self.no_addresses += u64::from(message.client_ip.is_none() && at(places[6]).is_some());
+                    self.no_addresses += u64::from(message.mail_from.is_none() && at(places[8]).is_some());
                     self.messages.push(message);
                 }
                 Ok(None) => *self.left_out.entry(at(places[1]).unwrap_or_default().to_owned()).or_default() += 1,
@@ -176,7 +177,7 @@ fn labelled(root: &Path, fields: &[Option<&str>; 9], group: Option<&str>) -> Res
         time: time.transpose()?,
         client_ip: client_ip.and_then(|text| text.parse().ok()),
         helo: helo.map(str::to_owned),
-        mail_from: mail_from.map(str::to_owned),
+        mail_from: mail_from.filter(|path| ReversePath::parse(path.as_bytes()).is_ok()).map(str::to_owned),
     }))
 }
 
@@ -213,10 +214,11 @@ mod tests {
 
     #[test]
     fn every_line_that_is_not_understood_is_named() {
-        let path = index("b.csv", "path,class,time,client_ip\na,ham,yesterday,\n,spam,,\nc,spam,,x\nd,,,\n");
+        let path =
+            index("b.csv", "path,class,time,client_ip,mail_from\na,ham,yesterday,,\n,spam,,,\nc,spam,,x,a b@\nd,,,,\n");
         let mut found = Found::default();
         let error = found.add_index(&path, None, None).expect_err("three faults");
-        assert_eq!(found.unknown_clients, 1);
+        assert_eq!(found.no_addresses, 2);
         for part in [
             ":2: \"yesterday\" is no time: write Unix seconds, or 2026-01-05T12:00:00Z",
             ":3: \"path\" is empty",
@@ -225,7 +227,10 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         let error = Found::default().add_index(&path, None, Some("bench")).expect_err("no such column");
-        assert!(error.ends_with("b.csv:1: there is no column \"bench\" among path, class, time, client_ip"), "{error}");
+        assert!(
+            error.ends_with("b.csv:1: there is no column \"bench\" among path, class, time, client_ip, mail_from"),
+            "{error}"
+        );
         std::fs::remove_file(path).expect("removed");
     }
 }

@@ -164,8 +164,9 @@ fn evaluate(arguments: &Arguments, config: Config) -> Result<ExitCode, ExitCode>
         now: crate::daemon::now(),
     };
     arguments.outputs().map_err(usage)?;
-    let found = arguments.find().map_err(usage)?;
+    let mut found = arguments.find().map_err(usage)?;
     let protocol = arguments.protocol(&found).map_err(usage)?;
+    found.messages.retain(|message| protocol.judges(message) || protocol.trains(message) && !arguments.online);
     let (mail, facts, unreadable) = site.facts(found, &mut report);
     if mail.is_empty() {
         return Err(usage("there is no message to judge: name some by --ham, --spam, --set or --index".to_owned()));
@@ -267,12 +268,10 @@ impl Arguments {
     fn protocol(&self, found: &Found) -> Result<Protocol, String> {
         let known = found.names();
         let names = |option: &str, names: &[String]| -> Result<Option<BTreeSet<String>>, String> {
-            for name in names.iter().filter(|name| !known.contains(name.as_str())) {
+            if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
                 let known: Vec<&str> = known.iter().copied().collect();
-                return Err(format!(
-                    "--{option} {name}: there is no such set or group; there are {}",
-                    known.join(", ")
-                ));
+                let known = known.join(", ");
+                return Err(format!("--{option} {name}: there is no such set or group; there are {known}"));
             }
             Ok((!names.is_empty()).then(|| names.iter().cloned().collect()))
         };
@@ -319,8 +318,9 @@ impl Site<'_> {
                 .notes
                 .push(format!("{count} messages of class \"{class}\" are left out: they are neither ham nor spam"));
         }
-        if found.unknown_clients > 0 {
-            report.notes.push(format!("{} clients are no addresses, and count as unknown", found.unknown_clients));
+        if found.no_addresses > 0 {
+            let count = found.no_addresses;
+            report.notes.push(format!("{count} fields client_ip and mail_from are no addresses, and count as unknown"));
         }
         let bar = bar("reading", found.messages.len());
         let of = |_: &mut (), labelled: &Labelled| {

@@ -51,12 +51,9 @@ pub(super) struct Round {
 impl Protocol {
     /// The rounds; together they judge each message that is to be judged at most once.
     pub(super) fn rounds(&self, mail: &[Labelled], facts: &[Facts]) -> Vec<Round> {
-        let named = |names: &Option<BTreeSet<String>>, message: &Labelled| {
-            names.as_ref().is_none_or(|names| names.contains(&message.set) || names.contains(&message.group))
-        };
         let all = || 0..mail.len();
-        let trains: BTreeSet<usize> = all().filter(|&n| named(&self.train, &mail[n])).collect();
-        let judged: BTreeSet<usize> = all().filter(|&n| named(&self.judge, &mail[n])).collect();
+        let trains: BTreeSet<usize> = all().filter(|&n| self.trains(&mail[n])).collect();
+        let judged: BTreeSet<usize> = all().filter(|&n| self.judges(&mail[n])).collect();
         let mut rounds = if self.leave_one_set_out {
             left_out(mail, facts, &trains, &judged)
         } else if let Split::Folds(folds) = self.split {
@@ -72,6 +69,16 @@ impl Protocol {
         }
         rounds.retain(|round| !round.judge.is_empty());
         rounds
+    }
+
+    /// Whether a message may be learned.
+    pub(super) fn trains(&self, message: &Labelled) -> bool {
+        is_named(self.train.as_ref(), message)
+    }
+
+    /// Whether a message may be judged.
+    pub(super) fn judges(&self, message: &Labelled) -> bool {
+        is_named(self.judge.as_ref(), message)
     }
 
     /// By what a message is told from others when mail is divided.
@@ -117,6 +124,11 @@ impl Protocol {
             }
         }
     }
+}
+
+/// Whether the set or the group of a message is among these.
+fn is_named(names: Option<&BTreeSet<String>>, message: &Labelled) -> bool {
+    names.is_none_or(|names| names.contains(&message.set) || names.contains(&message.group))
 }
 
 /// Campaigns have names of any form.

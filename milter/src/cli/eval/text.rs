@@ -25,6 +25,9 @@ pub(super) fn report(report: &Report) -> String {
     report.groups.iter().for_each(|one| group(&mut out, one));
     for stream in &report.online {
         let _ = writeln!(out, "\n{}, in the order of {}", stream.group, stream.order);
+        if stream.timeless > 0 {
+            let _ = writeln!(out, "  {} messages without a time are left out", stream.timeless);
+        }
         let filters: Vec<(&str, &Measures)> =
             stream.curves.iter().map(|curve| (curve.filter, &curve.measures)).collect();
         measures(&mut out, &filters);

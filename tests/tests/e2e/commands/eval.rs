@@ -27,7 +27,9 @@ const CAPITALS: &str = "[score.points]\n\"subject.capitals\" = 6\n";
 /// Four ham and four spam: of the ham one has 6 points, of the spam two, and one is refused.
 fn by_hand() -> Scratch {
     let scratch = Scratch::new();
-    ["mail", "mail/ham", "mail/spam"].map(|folder| scratch.dir(folder));
+    for folder in ["mail", "mail/ham", "mail/spam"] {
+        scratch.dir(folder);
+    }
     let (plain, loud) = (message("a word", "Hello you"), message("A VERY LOUD LINE OF WORDS", "Hello you"));
     for (n, text) in [&plain, &plain, &loud, &plain].into_iter().enumerate() {
         scratch.file(&format!("mail/ham/{n}.eml"), text.replace("you", &format!("ham {n}")));
@@ -228,9 +230,10 @@ fn folds_judge_each_message_once_and_never_tear_a_campaign() {
 #[test]
 fn online_each_message_is_judged_before_it_is_learned_beside_bogofilter() {
     let scratch = piles(&["mine"]);
+    scratch.file("mine/ham/0.eml", "From: a@sender.test\nSubject: no time\n\nHello\n");
     let report = eval(&scratch, &["--set", "mine=mine", "--online", "--peer", "bogofilter", "--cost"]);
     let stream = &report["online"][0];
-    assert_eq!((&stream["group"], &stream["order"]), (&"mine".into(), &"time".into()));
+    assert_eq!((&stream["group"], &stream["order"], &stream["timeless"]), (&"mine".into(), &"time".into(), &1.into()));
     let names: Vec<&Value> =
         stream["curves"].as_array().expect("curves").iter().map(|curve| &curve["filter"]).collect();
     assert_eq!(names, ["mailward", "bogofilter"]);
@@ -238,7 +241,7 @@ fn online_each_message_is_judged_before_it_is_learned_beside_bogofilter() {
     assert_eq!(points.as_array().map(Vec::len), Some(1));
     // With the first of each class nothing is known, so not all can be right.
     let area = points[0]["so_far"].as_f64().expect("both classes");
-    assert!(points[0]["messages"] == 80 && 0.0 < area && area < 50.0, "{points}");
+    assert!(points[0]["messages"] == 79 && 0.0 < area && area < 50.0, "{points}");
     let stages: Vec<&Value> = report["cost"].as_array().expect("stages").iter().map(|stage| &stage["stage"]).collect();
     assert_eq!(stages, ["parse", "content rules", "features", "classifier", "whole engine"]);
     assert!(report["cost"][4]["median"].as_f64() > report["cost"][0]["median"].as_f64(), "{report}");

@@ -34,7 +34,7 @@ pub(super) fn roc(out: &mut String, filters: &[Filter]) {
         level(out, HEIGHT * (1.0 - f64::from(percent) / 100.0), &format!("{percent} %"));
     }
     for (n, filter) in filters.iter().enumerate() {
-        // A threshold holds until the next one: the line goes up first, then right.
+        // A threshold holds until the next one: the line goes right first, then up.
         let mut points = Vec::new();
         let mut before = 0.0;
         for [ham, spam] in &filter.roc {

@@ -1,4 +1,4 @@
-//! What a file is by its first bytes, and what its name promises.
+//! What a file is by its first bytes.
 
 /// What a file is by its content, not by its name or declared type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,14 +52,28 @@ pub enum FileKind {
     Xz,
     /// Zstandard.
     Zstd,
+    /// LZMA without a container.
+    Lzma,
+    /// lzip.
+    Lzip,
     /// tar archive.
     Tar,
     /// Windows cabinet.
     Cab,
     /// ACE archive.
     Ace,
+    /// ARJ archive.
+    Arj,
+    /// LHA archive.
+    Lha,
+    /// Windows imaging format.
+    Wim,
     /// CD or DVD image (ISO 9660 or UDF).
     Iso,
+    /// Image of a disk with a boot sector: FAT, NTFS or partitions.
+    Disk,
+    /// What Outlook packs attachments in (`winmail.dat`).
+    Tnef,
     /// Virtual disk (VHD, VHDX).
     Vhd,
     /// A picture.
@@ -87,7 +101,12 @@ const MAGIC: &[(usize, &[u8], FileKind)] = &[
     (0, b"BZh", FileKind::Bzip2),
     (0, b"\xfd7zXZ\x00", FileKind::Xz),
     (0, b"\x28\xb5\x2f\xfd", FileKind::Zstd),
+    (0, b"LZIP\x01", FileKind::Lzip),
     (0, b"MSCF", FileKind::Cab),
+    (0, b"MSWIM\x00\x00\x00", FileKind::Wim),
+    (0, b"\x60\xea", FileKind::Arj),
+    (2, b"-lh", FileKind::Lha),
+    (0, b"\x78\x9f\x3e\x22", FileKind::Tnef),
     (7, b"**ACE**", FileKind::Ace),
     (257, b"ustar", FileKind::Tar),
     (0x8001, b"CD001", FileKind::Iso),
@@ -122,6 +141,12 @@ impl FileKind {
             if content.get(*offset..).is_some_and(|rest| rest.starts_with(magic)) {
                 return *kind;
             }
+        }
+        if is_lzma(content) {
+            return FileKind::Lzma;
+        }
+        if is_boot_sector(content) {
+            return FileKind::Disk;
         }
         let head = &content[..content.len().min(PDF_PREFIX)];
         if find(head, b"%PDF-").is_some() {
@@ -187,10 +212,17 @@ impl FileKind {
             FileKind::Bzip2 => "bzip2",
             FileKind::Xz => "xz",
             FileKind::Zstd => "zstd",
+            FileKind::Lzma => "lzma",
+            FileKind::Lzip => "lzip",
             FileKind::Tar => "tar",
             FileKind::Cab => "cab",
             FileKind::Ace => "ace",
+            FileKind::Arj => "arj",
+            FileKind::Lha => "lha",
+            FileKind::Wim => "wim",
             FileKind::Iso => "iso",
+            FileKind::Disk => "disk",
+            FileKind::Tnef => "tnef",
             FileKind::Vhd => "vhd",
             FileKind::Image => "image",
             FileKind::Media => "media",
@@ -206,119 +238,27 @@ impl FileKind {
     }
 }
 
+/// The header of a `.lzma` file: the usual properties, a dictionary of a round size, and a size that is unknown or small.
+fn is_lzma(content: &[u8]) -> bool {
+    let Some(header) = content.get(..13) else { return false };
+    let size = &header[5..];
+    header.starts_with(b"\x5d\x00\x00") && (size == [0xff; 8] || size[5..] == [0; 3])
+}
+
+/// A sector that a PC starts from: jump, and mark at its end.
+fn is_boot_sector(content: &[u8]) -> bool {
+    let jumps = matches!(content.first(), Some(0xeb | 0xe9 | 0x33 | 0xfa));
+    jumps && content.get(510..512) == Some(b"\x55\xaa")
+}
+
 fn is_printable(head: &[u8]) -> bool {
     head.iter().all(|b| *b >= 0x20 && *b != 0x7f || matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
 }
 
 /// Whether content of this kind is no text: words may begin as a program does, but they hold no control characters.
-pub(super) fn is_beyond_text(content: &[u8], kind: FileKind) -> bool {
+pub fn is_beyond_text(content: &[u8], kind: FileKind) -> bool {
     !matches!(kind, FileKind::Data | FileKind::Text | FileKind::Html | FileKind::Xml | FileKind::Svg)
         && !is_printable(&content[..content.len().min(TEXT_PREFIX)])
-}
-
-/// Extensions that Windows, macOS or a common runtime executes when the file is opened. Source: the lists of blocked
-/// attachments that Outlook and Gmail document, without those that are ordinary mail (such as `.crt`).
-const PROGRAM_EXTENSIONS: &[&str] = &[
-    "app",
-    "appinstaller",
-    "application",
-    "appref-ms",
-    "appx",
-    "bat",
-    "chm",
-    "cmd",
-    "com",
-    "cpl",
-    "dll",
-    "exe",
-    "gadget",
-    "hta",
-    "inf",
-    "ins",
-    "iqy",
-    "isp",
-    "jar",
-    "jnlp",
-    "js",
-    "jse",
-    "lnk",
-    "msc",
-    "msi",
-    "msix",
-    "msp",
-    "mst",
-    "pif",
-    "ps1",
-    "psm1",
-    "reg",
-    "scf",
-    "scr",
-    "sct",
-    "settingcontent-ms",
-    "shb",
-    "slk",
-    "vb",
-    "vbe",
-    "vbs",
-    "wll",
-    "ws",
-    "wsc",
-    "wsf",
-    "wsh",
-    "xll",
-];
-
-/// Extensions of documents and pictures: what a disguised program pretends to be.
-const DOCUMENT_EXTENSIONS: &[&str] = &[
-    "bmp", "csv", "doc", "docx", "gif", "jpeg", "jpg", "mp3", "mp4", "odt", "pdf", "png", "ppt", "pptx", "rtf", "tif",
-    "tiff", "txt", "xls", "xlsx", "zip",
-];
-
-/// The extension of a file name, lower case, as Windows sees it: trailing dots and blanks do not count.
-pub(super) fn extension(name: &str) -> String {
-    let name = name.trim_end_matches(['.', ' ', '\u{a0}']);
-    let base = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    base.rsplit_once('.').map(|(_, extension)| extension.trim().to_lowercase()).unwrap_or_default()
-}
-
-/// Whether a file of this name runs when it is opened.
-pub(super) fn is_program_name(name: &str) -> bool {
-    PROGRAM_EXTENSIONS.binary_search(&extension(name).as_str()).is_ok()
-}
-
-/// Whether the name shows the extension of a document before that of a program: `invoice.pdf.exe`.
-pub(super) fn has_double_extension(name: &str) -> bool {
-    let name = name.trim_end_matches(['.', ' ', '\u{a0}']);
-    let Some((stem, _)) = name.rsplit_once('.') else { return false };
-    is_program_name(name) && DOCUMENT_EXTENSIONS.binary_search(&extension(stem).as_str()).is_ok()
-}
-
-/// Whether the name holds a character that turns the direction of text, so that `exe.fdp` shows for `pdf.exe`.
-pub(super) fn has_bidi_override(name: &str) -> bool {
-    name.contains(['\u{202a}', '\u{202b}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}'])
-}
-
-/// Whether the content contradicts what the name promises in a way that no ordinary program does.
-pub(super) fn contradicts(name: &str, kind: FileKind) -> bool {
-    let extension = extension(name);
-    if kind.is_program() {
-        return DOCUMENT_EXTENSIONS.binary_search(&extension.as_str()).is_ok();
-    }
-    let hides = matches!(
-        kind,
-        FileKind::Html
-            | FileKind::Rar
-            | FileKind::SevenZip
-            | FileKind::Ace
-            | FileKind::Iso
-            | FileKind::Vhd
-            | FileKind::Rtf
-    );
-    match extension.as_str() {
-        "pdf" | "jpg" | "jpeg" | "png" | "gif" | "mp3" | "mp4" => hides || kind == FileKind::Zip,
-        "docx" | "xlsx" | "pptx" => hides,
-        _ => false,
-    }
 }
 
 fn find(head: &[u8], mark: &[u8]) -> Option<usize> {
@@ -328,12 +268,6 @@ fn find(head: &[u8], mark: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tables_are_sorted_for_binary_search() {
-        assert!(PROGRAM_EXTENSIONS.is_sorted());
-        assert!(DOCUMENT_EXTENSIONS.is_sorted());
-    }
 
     #[test]
     fn content_is_known_by_its_first_bytes_not_by_its_name() {
@@ -353,18 +287,5 @@ mod tests {
         let mut iso = vec![0; 0x8800];
         iso[0x8001..0x8006].copy_from_slice(b"CD001");
         assert_eq!(FileKind::of(&iso), FileKind::Iso);
-    }
-
-    #[test]
-    fn names_that_disguise_a_program_are_seen() {
-        assert!(has_double_extension("Invoice.PDF.exe"));
-        assert!(has_double_extension("invoice.pdf .scr. "));
-        assert!(!has_double_extension("archive.tar.gz"));
-        assert!(!has_double_extension("jquery.min.js"), "a program, but without disguise");
-        assert!(is_program_name("a.JS "));
-        assert!(has_bidi_override("photo\u{202e}gpj.exe"));
-        assert!(contradicts("scan.pdf", FileKind::Exe));
-        assert!(contradicts("scan.pdf", FileKind::Html));
-        assert!(!contradicts("report.xls", FileKind::Html), "many reports are HTML in .xls");
     }
 }

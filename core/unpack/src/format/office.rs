@@ -1,0 +1,129 @@
+//! Parts of Office Open XML (ECMA-376) and OpenDocument files that fetch or run something.
+
+use super::macros;
+use crate::{Sign, bytes::text, walk::Walk};
+use memchr::memmem;
+
+/// Whether an archive with a member of this name is a document.
+pub(super) fn marks_document(name: &[u8]) -> bool {
+    matches!(name, b"[Content_Types].xml" | b"mimetype")
+}
+
+/// Kinds of relationships whose target is loaded when the document is opened; links that a user clicks are not among them.
+const LOADED: &[&str] = &["attachedTemplate", "oleObject", "frame", "subDocument", "package"];
+/// Services of DDE that are programs to run, lower case.
+const PROGRAMS: &[&str] =
+    &["cmd", "powershell", "mshta", "wscript", "cscript", "rundll32", "regsvr32", "certutil", "msexcel", "excel"];
+
+/// Looks at a part of a document.
+pub(super) fn part(walk: &mut Walk<'_>, name: &str, content: &[u8]) {
+    let name = name.to_lowercase();
+    if name.ends_with(".rels") {
+        relationships(walk, content);
+    } else if name.starts_with("xl/macrosheets/") && name.ends_with(".xml") {
+        walk.sign(Sign::Xlm, "");
+    } else if name == "xl/workbook.xml" {
+        let has_auto_open = contains_ignoring_case(content, b"_xlnm.auto_open");
+        if has_auto_open {
+            walk.sign(Sign::MacroAutostart, "auto_open");
+        }
+    } else if name.starts_with("xl/externallinks/") {
+        for tag in tags(content, b"<ddeLink") {
+            let service = attribute(tag, "ddeService").unwrap_or_default().to_lowercase();
+            if PROGRAMS.iter().any(|program| service.trim_end_matches(".exe").ends_with(program)) {
+                walk.sign(Sign::Dde, &service);
+            }
+        }
+    } else if name.starts_with("word/") && name.ends_with(".xml") {
+        fields(walk, content);
+    } else if name.starts_with("basic/") && name.ends_with(".xml") && contains_ignoring_case(content, b"<script:module")
+    {
+        macros::judge(walk, content);
+    } else if name.starts_with("scripts/") && !content.is_empty() {
+        walk.sign(Sign::Macro, "");
+    } else if name == "content.xml" || name == "settings.xml" {
+        let starts = tags(content, b"<script:event-listener").any(|tag| {
+            let event = attribute(tag, "script:event-name").unwrap_or_default();
+            ["dom:load", "office:load", "load-finished", "dom:unload"].contains(&event.as_str())
+        });
+        if starts {
+            walk.sign(Sign::MacroAutostart, "load");
+        }
+    }
+}
+
+fn relationships(walk: &mut Walk<'_>, content: &[u8]) {
+    for tag in tags(content, b"<Relationship ") {
+        let is_external = attribute(tag, "TargetMode").is_some_and(|mode| mode.eq_ignore_ascii_case("external"));
+        let kind = attribute(tag, "Type").unwrap_or_default();
+        let kind = kind.rsplit('/').next().unwrap_or_default();
+        let target = attribute(tag, "Target").unwrap_or_default();
+        let lower = target.to_lowercase();
+        let is_remote = ["http:", "https:", "ftp:", "mhtml:", "ms-", "\\\\", "file://", "x-usc:"]
+            .iter()
+            .any(|start| lower.starts_with(start));
+        if is_external && is_remote && LOADED.contains(&kind) {
+            walk.sign(Sign::Remote, &target);
+        }
+    }
+}
+
+/// Instructions of fields; Word puts them together from any number of runs (ECMA-376 part 1, 17.16).
+fn fields(walk: &mut Walk<'_>, content: &[u8]) {
+    let mut instructions = String::new();
+    for tag in tags(content, b"<w:fldSimple") {
+        instructions.push_str(&attribute(tag, "w:instr").unwrap_or_default());
+        instructions.push('\n');
+    }
+    for at in memmem::find_iter(content, b"<w:instrText") {
+        let rest = &content[at..];
+        let Some(start) = memchr::memchr2(b'>', b'<', &rest[1..]).map(|at| at + 1).filter(|at| rest[*at] == b'>')
+        else {
+            continue;
+        };
+        let length = memchr::memchr(b'<', &rest[start..]).unwrap_or(0);
+        instructions.push_str(&text(&rest[start + 1..start + length.max(1)]));
+    }
+    let upper = instructions.to_uppercase();
+    let starts = upper.contains("DDEAUTO") || upper.split_whitespace().any(|word| word == "DDE");
+    if starts {
+        walk.sign(Sign::Dde, instructions.trim());
+    }
+}
+
+/// Tags that begin so, up to their end.
+fn tags<'c>(content: &'c [u8], start: &'c [u8]) -> impl Iterator<Item = &'c [u8]> {
+    memmem::find_iter(content, start).map(move |at| {
+        let rest = &content[at..];
+        // Tags do not overlap: a `<` within is no part of an attribute (XML 1.0 §3.1).
+        let length = memchr::memchr2(b'>', b'<', &rest[1..]).map_or(rest.len(), |at| at + 1);
+        &rest[..length.min(TAG_BYTES)]
+    })
+}
+
+/// Longest tag that is looked at. Unit: bytes. Source: our own limit.
+const TAG_BYTES: usize = 8 << 10;
+
+/// The value of an attribute, entities undone as far as addresses need it.
+fn attribute(tag: &[u8], name: &str) -> Option<String> {
+    let tag = text(tag);
+    let mut rest = tag.as_str();
+    while let Some(at) = rest.find(name) {
+        let before = rest[..at].chars().next_back();
+        let behind = rest[at + name.len()..].trim_start();
+        if before.is_some_and(char::is_whitespace) && behind.starts_with('=') {
+            let value = behind[1..].trim_start();
+            let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+            let value = &value[1..];
+            return Some(
+                value[..value.find(quote).unwrap_or(value.len())].replace("&amp;", "&").replace("&#x2F;", "/"),
+            );
+        }
+        rest = &rest[at + name.len()..];
+    }
+    None
+}
+
+fn contains_ignoring_case(content: &[u8], lower: &[u8]) -> bool {
+    memmem::find(&content.to_ascii_lowercase(), lower).is_some()
+}

@@ -1,0 +1,123 @@
+//! Objects in rich text (the RTF specification 1.9.1, "Objects").
+
+use super::{ole, package};
+use crate::{
+    Sign,
+    bytes::{before_nul, slice, text, u32_le, up_to},
+    walk::Walk,
+};
+use memchr::memmem;
+
+pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
+    let mut from = 0;
+    while let Some(found) = content.get(from..).and_then(|rest| memmem::find(rest, b"objdata")) {
+        let start = from + found + b"objdata".len();
+        let (data, end) = hexadecimal(content, start);
+        from = end;
+        if !walk.may_take(data.len()) {
+            return;
+        }
+        object(walk, &data);
+    }
+    for (word, sign) in [(&b"\\template"[..], Sign::Remote), (b"DDEAUTO", Sign::Dde)] {
+        if let Some(at) = memmem::find(content, word) {
+            let target = up_to(content, at + word.len(), 300);
+            let target = text(&target[..memchr::memchr2(b'}', b'{', target).unwrap_or(target.len())]);
+            let is_remote = ["http", "ftp:", "\\\\\\\\", "file:"].iter().any(|start| target.contains(start));
+            if sign == Sign::Dde || is_remote {
+                walk.sign(sign, target.trim());
+            }
+        }
+    }
+}
+
+/// An object as OLE 1.0 writes it (MS-OLEDS 2.2.5); others are looked into as they are.
+fn object(walk: &mut Walk<'_>, data: &[u8]) {
+    walk.is_archive();
+    match embedded(data) {
+        Some((class, native)) => {
+            let is_package = class.eq_ignore_ascii_case("Package");
+            if !(is_package && package::packager(walk, native).is_some()) {
+                walk.member(&class, native);
+            }
+        }
+        None => {
+            let start = memmem::find_iter(data, b"\xd0\xcf\x11\xe0").find(|at| ole::begins(&data[*at..]));
+            walk.member("object", &data[start.unwrap_or(0)..]);
+        }
+    }
+}
+
+/// Class and content of an embedded object.
+fn embedded(data: &[u8]) -> Option<(String, &[u8])> {
+    const EMBEDDED: u32 = 2;
+    if u32_le(data, 4)? != EMBEDDED {
+        return None;
+    }
+    let mut at = 8;
+    let mut names = Vec::new();
+    for _ in 0..3 {
+        let length = u32_le(data, at)? as usize;
+        names.push(text(before_nul(slice(data, at + 4, length)?)));
+        at += 4 + length;
+    }
+    let size = u32_le(data, at)? as usize;
+    let class = names.swap_remove(0);
+    Some((class, up_to(data, at + 4, size)))
+}
+
+/// The bytes that hexadecimal digits behind `\objdata` stand for, and where the group ends. Readers pass over blanks, control
+/// words and groups between them, with which malware tears the digits apart.
+fn hexadecimal(content: &[u8], start: usize) -> (Vec<u8>, usize) {
+    let (mut out, mut high) = (Vec::new(), None);
+    let (mut at, mut depth) = (start, 0_usize);
+    while let Some(byte) = content.get(at) {
+        at += 1;
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 0 => break,
+            b'}' => depth -= 1,
+            b'\\' => at = behind_control(content, at, &mut out),
+            _ if depth > 0 => {}
+            _ => {
+                let Some(digit) = char::from(*byte).to_digit(16) else { continue };
+                high = match high {
+                    None => Some(digit),
+                    Some(high) => {
+                        out.push((high << 4 | digit) as u8);
+                        None
+                    }
+                };
+            }
+        }
+    }
+    (out, at)
+}
+
+/// Where the text goes on behind a control word or symbol; `\bin` is followed by bytes as they are.
+fn behind_control(content: &[u8], mut at: usize, out: &mut Vec<u8>) -> usize {
+    let start = at;
+    let is = |at: usize, test: fn(&u8) -> bool| content.get(at).is_some_and(test);
+    while is(at, u8::is_ascii_alphabetic) {
+        at += 1;
+    }
+    if at == start {
+        // `\'` has two digits behind it.
+        return at + if is(at, |byte| *byte == b'\'') { 3 } else { 1 };
+    }
+    let word = &content[start..at];
+    let number = at;
+    while is(at, |byte| byte.is_ascii_digit() || *byte == b'-') {
+        at += 1;
+    }
+    let length = std::str::from_utf8(&content[number..at]).ok().and_then(|number| number.parse::<usize>().ok());
+    at += usize::from(is(at, |byte| *byte == b' '));
+    match length.filter(|_| word == b"bin") {
+        Some(length) => {
+            let bytes = up_to(content, at, length);
+            out.extend(bytes);
+            at + bytes.len()
+        }
+        None => at,
+    }
+}

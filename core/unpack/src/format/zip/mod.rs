@@ -1,0 +1,123 @@
+//! ZIP archives (PKWARE's APPNOTE), and the documents that are such archives.
+//!
+//! Unpackers disagree about archives that contradict themselves: some read the directory at the end, some the headers
+//! before each member. Both are read here, and what either shows is found.
+
+mod directory;
+mod lock;
+
+use super::{compression, office};
+use crate::{Bound, Sign, bytes::text, walk::Walk};
+use directory::Entry;
+use std::io::{ErrorKind, Read};
+
+/// Whether there is a member; the marks of an archive alone stand in programs that read archives, too.
+pub(super) fn has_members(content: &[u8]) -> bool {
+    !directory::listed(content, 1).is_empty() || !directory::strays(content, &[], 1).0.is_empty()
+}
+
+/// Opens an archive; `content` may begin with something else.
+pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
+    let listed = directory::listed(content, walk.left_files());
+    let (strays, gaps) = directory::strays(content, &listed, walk.left_files());
+    if listed.is_empty() && strays.is_empty() {
+        if !directory::is_empty_archive(content) {
+            walk.cut(Bound::Damage);
+        }
+        return;
+    }
+    if !listed.is_empty() && (!strays.is_empty() || gaps.overlap) {
+        walk.sign(
+            Sign::Inconsistent,
+            if gaps.overlap { "members overlap" } else { "members that the directory hides" },
+        );
+    }
+    if listed.is_empty() {
+        walk.sign(Sign::Inconsistent, "no directory");
+    }
+    let is_document = listed.iter().chain(&strays).any(|entry| office::marks_document(entry.name));
+    let mut lock = lock::Lock::default();
+    for entry in listed.iter().chain(&strays) {
+        if walk.is_full() {
+            return;
+        }
+        if is_document {
+            walk.is_document();
+        }
+        member(walk, entry, &mut lock, is_document);
+    }
+    lock.tell(walk);
+}
+
+fn member(walk: &mut Walk<'_>, entry: &Entry<'_>, lock: &mut lock::Lock, is_document: bool) {
+    let name = text(entry.name);
+    let is_folder = name.ends_with('/') && entry.data.is_empty();
+    if is_folder {
+        return;
+    }
+    if let Some(other) = entry.named_before.filter(|other| *other != entry.name) {
+        walk.sign(Sign::Inconsistent, &format!("{name} is {} before its content", text(other)));
+        let other = text(other);
+        // What the other unpackers would take it for.
+        if crate::name::is_program_name(&other) {
+            walk.locked(&other);
+        }
+    }
+    if entry.is_locked() {
+        match lock.open(walk, entry) {
+            Some(content) => walk.member(&name, &content),
+            None => walk.locked(&name),
+        }
+        return;
+    }
+    if entry.method == directory::STORED {
+        return found(walk, &name, entry.data, is_document);
+    }
+    let content = match unpacker(entry.method, entry.data, entry, walk.dictionary_bytes()) {
+        Ok(unpacker) => walk.read(entry.data.len(), unpacker),
+        Err(error) => return walk.cut(cut_by(&error)),
+    };
+    found(walk, &name, &content, is_document);
+}
+
+fn found(walk: &mut Walk<'_>, name: &str, content: &[u8], is_document: bool) {
+    if is_document {
+        office::part(walk, name, content);
+    }
+    walk.member(name, content);
+}
+
+fn cut_by(error: &std::io::Error) -> Bound {
+    match error.kind() {
+        ErrorKind::Unsupported => Bound::Method,
+        ErrorKind::OutOfMemory => Bound::Dictionary,
+        _ => Bound::Damage,
+    }
+}
+
+/// What undoes a compression method (APPNOTE 4.4.5).
+fn unpacker<'p>(
+    method: u16,
+    packed: &'p [u8],
+    entry: &Entry<'_>,
+    dictionary_bytes: usize,
+) -> std::io::Result<Box<dyn Read + 'p>> {
+    Ok(match method {
+        0 => Box::new(packed),
+        8 => Box::new(compression::deflate(packed)),
+        9 => Box::new(compression::deflate64(packed)),
+        12 => Box::new(compression::bzip2(packed)),
+        14 => {
+            // APPNOTE 5.8.8: version, length of the properties, properties.
+            let length = crate::bytes::u16_le(packed, 2).ok_or(ErrorKind::InvalidData)?;
+            let properties = crate::bytes::slice(packed, 4, usize::from(length)).ok_or(ErrorKind::InvalidData)?;
+            let stream = packed.get(4 + properties.len()..).unwrap_or_default();
+            let has_end_mark = entry.flags & 2 != 0;
+            let size = (!has_end_mark).then_some(entry.size);
+            Box::new(compression::bare_lzma(stream, properties, size, dictionary_bytes)?)
+        }
+        20 | 93 => Box::new(compression::zstd(packed, dictionary_bytes)),
+        95 => Box::new(compression::xz(packed, dictionary_bytes)),
+        _ => return Err(ErrorKind::Unsupported.into()),
+    })
+}

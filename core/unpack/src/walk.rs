@@ -1,0 +1,298 @@
+//! The way through files in files, and what is left of the bounds.
+
+use crate::{Bound, Bounds, Candidate, File, FileKind, Found, Sign, bounds::RATIO_FREE, format};
+use std::{
+    io::{ErrorKind, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Longest name kept. Unit: bytes. Source: file systems allow 255.
+const NAME_BYTES: usize = 255;
+/// Longest detail of a sign. Unit: bytes. Source: our own limit.
+const DETAIL_BYTES: usize = 200;
+/// Most signs and cuts told of one message. Source: our own limit.
+const SIGNS: usize = 1_000;
+/// Most passwords tried on one message. Source: our own limit; one takes up to a millisecond.
+const TRIES: usize = 500;
+
+/// As many tries as one of the costly kind counts. Source: our own limit; twelve of them take a second.
+const COSTLY: usize = 40;
+
+/// How much unpackers may read and write on the way, against [`Bounds::bytes`]. Source: our own limit; archives in archives take two or
+/// three.
+const WORK: usize = 4;
+
+/// What is left of the bounds, over all files of a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left {
+    files: usize,
+    bytes: usize,
+    /// Bytes that unpackers may still read and write: a packed stream may be long and hold nothing, or be unpacked for no file.
+    work: usize,
+    signs: usize,
+    tries: usize,
+}
+
+impl Left {
+    pub(crate) fn new(bounds: &Bounds) -> Self {
+        Left {
+            files: bounds.files,
+            bytes: bounds.bytes,
+            work: bounds.bytes.saturating_mul(WORK),
+            signs: SIGNS,
+            tries: TRIES,
+        }
+    }
+}
+
+/// The way through files in files.
+pub(crate) struct Walk<'w> {
+    pub(crate) left: Left,
+    pub(crate) passwords: &'w [Candidate],
+    bounds: &'w Bounds,
+    each: &'w mut dyn FnMut(Found<'_>),
+    path: String,
+    within: String,
+    depth: usize,
+    /// Whether the members of the file under way are parts of its format.
+    in_document: bool,
+    cuts: usize,
+}
+
+impl<'w> Walk<'w> {
+    pub(crate) fn new(
+        left: Left,
+        passwords: &'w [Candidate],
+        bounds: &'w Bounds,
+        each: &'w mut dyn FnMut(Found<'_>),
+    ) -> Self {
+        let (path, within) = (String::new(), String::new());
+        Walk { left, passwords, bounds, each, path, within, depth: 0, in_document: false, cuts: 0 }
+    }
+
+    /// Takes a file that is found: the caller hears of it, then it is looked into.
+    pub(crate) fn member(&mut self, name: &str, content: &[u8]) {
+        self.take(name, content, false);
+    }
+
+    /// A file whose name alone can be told.
+    pub(crate) fn locked(&mut self, name: &str) {
+        self.take(name, &[], true);
+    }
+
+    fn take(&mut self, name: &str, content: &[u8], locked: bool) {
+        if self.left.files == 0 {
+            return self.cut(Bound::Files);
+        }
+        if content.len() > self.left.bytes {
+            return self.cut(Bound::Bytes);
+        }
+        self.left.files -= 1;
+        self.left.bytes -= content.len();
+        let (path, within, in_document) = (self.path.len(), self.within.len(), self.in_document);
+        let name = clean(name, self.bounds.files - self.left.files);
+        if self.depth > 0 {
+            self.path.push('/');
+        }
+        self.path.push_str(&name);
+        let kind = FileKind::of(content);
+        (self.each)(Found::File(File {
+            path: &self.path,
+            name: &name,
+            within: &self.within,
+            depth: self.depth,
+            kind,
+            content,
+            locked,
+            part_of_document: in_document,
+        }));
+        if !locked {
+            self.look_into(kind, content);
+        }
+        self.path.truncate(path);
+        self.within.truncate(within);
+        self.in_document = in_document;
+    }
+
+    fn look_into(&mut self, kind: FileKind, content: &[u8]) {
+        if self.depth + 1 >= self.bounds.depth {
+            if format::may_hold_files(kind) {
+                self.cut(Bound::Depth);
+            }
+            return;
+        }
+        if self.depth > 0 {
+            self.within.push('/');
+        }
+        self.within.push_str(kind.word());
+        self.depth += 1;
+        self.in_document = false;
+        let cuts = std::mem::take(&mut self.cuts);
+        let (depth, path) = (self.depth, self.path.len());
+        if catch_unwind(AssertUnwindSafe(|| format::open(self, kind, content))).is_err() {
+            self.depth = depth;
+            self.path.truncate(path);
+            self.cut(Bound::Parser);
+        }
+        self.cuts = cuts;
+        self.depth -= 1;
+    }
+
+    /// The members of the file under way are parts of its format.
+    pub(crate) fn is_document(&mut self) {
+        self.in_document = true;
+    }
+
+    /// The members that follow are files that a user takes out.
+    pub(crate) fn is_archive(&mut self) {
+        self.in_document = false;
+    }
+
+    /// Something about the file under way.
+    pub(crate) fn sign(&mut self, sign: Sign, detail: &str) {
+        if self.left.signs > 0 {
+            self.left.signs -= 1;
+            let detail = cut_at(detail, DETAIL_BYTES);
+            (self.each)(Found::Sign { path: &self.path, sign, detail });
+        }
+    }
+
+    /// The file under way is not looked into wholly. One word of each for a file is enough.
+    pub(crate) fn cut(&mut self, bound: Bound) {
+        let bit = 1 << bound as usize;
+        if self.cuts & bit == 0 && self.left.signs > 0 {
+            self.cuts |= bit;
+            self.left.signs -= 1;
+            (self.each)(Found::Cut { path: &self.path, bound });
+        }
+    }
+
+    /// Whether no further file would be taken.
+    pub(crate) fn is_full(&mut self) -> bool {
+        if self.left.files == 0 {
+            self.cut(Bound::Files);
+        }
+        self.left.files == 0
+    }
+
+    /// How many files may still be taken.
+    pub(crate) fn left_files(&self) -> usize {
+        self.left.files
+    }
+
+    /// Whether another password may be tried.
+    pub(crate) fn may_try(&mut self) -> bool {
+        let may = self.left.tries > 0;
+        self.left.tries = self.left.tries.saturating_sub(1);
+        may
+    }
+
+    /// The same for a password that costs some ten milliseconds.
+    pub(crate) fn may_try_costly(&mut self) -> bool {
+        let may = self.left.tries > 0;
+        self.left.tries = self.left.tries.saturating_sub(COSTLY);
+        may
+    }
+
+    /// Largest dictionary that an unpacker may have. Unit: bytes.
+    pub(crate) fn dictionary_bytes(&self) -> usize {
+        self.bounds.file_bytes
+    }
+
+    /// Whether a file of this size may still be taken; asked before its bytes are put together.
+    pub(crate) fn may_take(&mut self, bytes: usize) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        if bytes > self.left.bytes {
+            self.cut(Bound::Bytes);
+        }
+        bytes <= self.left.bytes
+    }
+
+    /// Whether so many bytes may still be read or written on the way to files.
+    pub(crate) fn may_work(&mut self, bytes: usize) -> bool {
+        let may = bytes <= self.left.work;
+        if !may {
+            self.cut(Bound::Bytes);
+        }
+        self.left.work = self.left.work.saturating_sub(bytes);
+        may
+    }
+
+    /// How large a file may be that comes of so many bytes, and what bounds it.
+    pub(crate) fn room(&self, packed: usize) -> (usize, Bound) {
+        let ratio = packed.saturating_mul(self.bounds.ratio).max(RATIO_FREE);
+        let rooms =
+            [(ratio, Bound::Ratio), (self.bounds.file_bytes, Bound::FileBytes), (self.left.bytes, Bound::Bytes)];
+        rooms.into_iter().min_by_key(|(bytes, _)| *bytes).unwrap_or((0, Bound::Bytes))
+    }
+
+    /// What comes out of an unpacker that is fed `packed` bytes, as far as the bounds go and the bytes are whole.
+    pub(crate) fn read(&mut self, packed: usize, unpacker: impl Read) -> Vec<u8> {
+        let (out, bound) = self.read_quietly(packed, unpacker);
+        if let Some(bound) = bound {
+            self.cut(bound);
+        }
+        out
+    }
+
+    /// The same; what bounded it is handed back.
+    pub(crate) fn read_quietly(&mut self, packed: usize, unpacker: impl Read) -> (Vec<u8>, Option<Bound>) {
+        if packed > self.left.work {
+            return (Vec::new(), Some(Bound::Bytes));
+        }
+        let (room, bound) = self.room(packed);
+        let mut out = Vec::new();
+        let end = unpacker.take(room as u64 + 1).read_to_end(&mut out);
+        self.left.work = self.left.work.saturating_sub(packed.saturating_add(out.len()));
+        if out.len() > room {
+            out.truncate(room);
+            return (out, Some(bound));
+        }
+        match end {
+            Ok(_) => (out, None),
+            Err(error) if error.kind() == ErrorKind::Unsupported => (out, Some(Bound::Method)),
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => (out, Some(Bound::Dictionary)),
+            Err(_) => (out, Some(Bound::Damage)),
+        }
+    }
+
+    /// Name of the file under way without the last extension: what a compressor of one file was given.
+    pub(crate) fn stem(&self) -> String {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let stem = match name.rsplit_once('.') {
+            Some((stem, "tgz" | "tbz" | "tbz2" | "txz" | "tzst")) => format!("{stem}.tar"),
+            Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
+            _ => name.to_owned(),
+        };
+        if stem.is_empty() { "content".to_owned() } else { stem }
+    }
+}
+
+/// A name without control characters and of bounded length; one without any gets a number.
+fn clean(name: &str, number: usize) -> String {
+    let name = name.trim_start_matches(['/', '\\']);
+    let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    match cut_tail(&name, NAME_BYTES) {
+        "" => format!("file-{number}"),
+        name => name.to_owned(),
+    }
+}
+
+/// The end of a text, where the extension stands.
+fn cut_tail(text: &str, bytes: usize) -> &str {
+    let mut from = text.len().saturating_sub(bytes);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}
+
+fn cut_at(text: &str, bytes: usize) -> &str {
+    let mut to = text.len().min(bytes);
+    while !text.is_char_boundary(to) {
+        to -= 1;
+    }
+    &text[..to]
+}

@@ -1,0 +1,231 @@
+//! Tricks are told, and their harmless twins are not.
+
+use crate::{made::*, report, report_of};
+use mailward_unpack::{Bound, Bounds, FileKind, Language, Sign, candidates, language, name};
+
+#[test]
+fn an_archive_without_directory_is_read_by_its_headers() {
+    let members =
+        [member("a.txt", MARKER), Member { streamed: true, ..member("b.exe", MARKER) }, member("c.txt", MARKER)];
+    let report = report("a.zip", &zip_without_directory(&members));
+    assert_eq!(report.marked, ["a.zip/a.txt", "a.zip/b.exe", "a.zip/c.txt"], "{report:?}");
+    assert!(report.has(Sign::Inconsistent));
+}
+
+#[test]
+fn a_member_that_the_directory_hides_is_found() {
+    let hidden = Member { listed: false, ..member("b.exe", MARKER) };
+    let report = report("a.zip", &zip_of(&[member("a.txt", b"words"), hidden, member("c.txt", b"words")]));
+    assert_eq!(report.marked, ["a.zip/b.exe"], "{report:?}");
+    assert!(report.has(Sign::Inconsistent));
+}
+
+#[test]
+fn a_member_with_two_names_is_told() {
+    let two = Member { local_name: Some("b.exe".into()), ..member("b.txt", MARKER) };
+    let report = report("a.zip", &zip_of(&[two]));
+    assert!(report.has(Sign::Inconsistent) && report.paths.contains(&"a.zip/b.exe".to_owned()), "{report:?}");
+}
+
+#[test]
+fn an_ordinary_archive_is_no_trick() {
+    // A stored archive in an archive: headers that the directory of the outer one does not list.
+    let inner = zip_of(&[member("a.txt", MARKER), member("b.txt", b"words")]);
+    let stored = Member { deflate: false, ..member("inner.zip", &inner) };
+    let report = report("outer.zip", &zip_of(&[stored, member("c.txt", b"words")]));
+    assert!(report.signs.is_empty() && report.cuts.is_empty(), "{report:?}");
+    assert_eq!(report.marked, ["outer.zip/inner.zip", "outer.zip/inner.zip/a.txt"][1..]);
+}
+
+#[test]
+fn an_archive_behind_another_file_is_found() {
+    let archive = zip("a.txt", MARKER);
+    for (outer, head) in [
+        ("a.png", &b"\x89PNG\r\n\x1a\n picture"[..]),
+        ("a.pdf", b"%PDF-1.4\n1 0 obj\n"),
+        ("a.txt", b"words and words\n"),
+    ] {
+        let report = report(outer, &[head, &archive].concat());
+        assert_eq!(report.marked.last(), Some(&format!("{outer}/a.txt")), "{report:?}");
+        assert!(report.has(Sign::Polyglot), "{report:?}");
+    }
+    let program = report("a.exe", b"MZ program that reads archives: PK\x03\x04 PK\x01\x02 PK\x05\x06 and more words");
+    assert!(program.signs.is_empty() && program.cuts.is_empty(), "{program:?}");
+    let report = report("a.jpg", &[&b"\xff\xd8\xff picture"[..], &rar5("a.txt", MARKER)].concat());
+    assert!(report.has(Sign::Polyglot) && report.marked.contains(&"a.jpg/a.txt".to_owned()), "{report:?}");
+}
+
+#[test]
+fn what_no_password_opens_is_told_with_its_names() {
+    let (name, content) = crate::samples::fixtures().find(|(name, _)| *name == "aes256.zip").expect("a fixture");
+    let report = report_of(name, content, &candidates("no word for it"), &Bounds::default());
+    assert!(report.has(Sign::Encrypted), "{report:?}");
+    assert_eq!(report.locked, ["aes256.zip/inner.txt"]);
+}
+
+#[test]
+fn macros_are_judged_by_what_they_do() {
+    const STARTS: &str = "Sub AutoOpen()\r\n";
+    const RUNS: &str = "x = Shell(\"calc\", 1)\r\n";
+    const HARMLESS: &str = "Sub Total()\r\nMsgBox \"In a nutshell (see below): AutoOpen is a name\"\r\nEnd Sub\r\n";
+    let signs = |source: &str| {
+        let project = project(source);
+        let old = report("a.doc", &project);
+        let new = report("a.docm", &ooxml(&[("word/vbaProject.bin", &project)]));
+        let of = |report: &crate::Report| report.signs.iter().map(|(_, sign)| *sign).collect::<Vec<_>>();
+        assert_eq!(of(&old), of(&new));
+        assert!(old.paths.contains(&"a.doc/Module1.bas".to_owned()), "{old:?}");
+        of(&old)
+    };
+    assert_eq!(signs(HARMLESS), [Sign::Macro]);
+    assert_eq!(signs(&format!("{STARTS}MsgBox 1\r\nEnd Sub")), [Sign::Macro, Sign::MacroAutostart]);
+    assert_eq!(signs(&format!("Sub Total()\r\n{RUNS}End Sub")), [Sign::Macro, Sign::MacroDangerous]);
+    let all = [Sign::Macro, Sign::MacroAutostart, Sign::MacroDangerous, Sign::MacroDropper];
+    assert_eq!(signs(&format!("{STARTS}{RUNS}End Sub")), all);
+}
+
+#[test]
+fn macros_of_open_document_files_are_judged() {
+    let of = |module: &str, content: &str| {
+        let module = format!("<?xml version=\"1.0\"?><script:module>{module}</script:module>");
+        let members = [
+            member("mimetype", b"application/vnd.oasis.opendocument.text"),
+            member("Basic/Standard/Module1.xml", module.as_bytes()),
+            member("content.xml", content.as_bytes()),
+        ];
+        report("a.odt", &zip_of(&members)).signs.into_iter().map(|(_, sign)| sign).collect::<Vec<_>>()
+    };
+    let starts = "<script:event-listener script:event-name=\"dom:load\" xlink:href=\"vnd.sun.star.script:x\"/>";
+    assert_eq!(of("Sub Main\nEnd Sub", "<office:text/>"), [Sign::Macro]);
+    assert_eq!(
+        of("Sub Main\nShell(\"x\")\nEnd Sub", starts),
+        [Sign::Macro, Sign::MacroDangerous, Sign::MacroAutostart]
+    );
+}
+
+#[test]
+fn the_source_of_macros_is_unpacked() {
+    let source = "Sub A()\r\n' MAILWARD-MARKER harmless and as long as it must be\r\nEnd Sub\r\n";
+    let report = report("a.xls", &project(source));
+    assert_eq!(report.marked, ["a.xls/Module1.bas"], "{report:?}");
+}
+
+#[test]
+fn macros_of_excel_4_are_told() {
+    let sheet = |kind: u8| {
+        let mut stream = b"\x09\x08\x02\x00\x00\x06".to_vec();
+        stream.extend([0x85, 0, 10, 0, 0, 0, 0, 0, 0, kind, 2, 0, b'S', b'1']);
+        compound(&[("Workbook", &stream)])
+    };
+    assert!(report("a.xls", &sheet(1)).has(Sign::Xlm));
+    assert!(!report("a.xls", &sheet(0)).has(Sign::Xlm));
+    assert!(report("a.xlsm", &ooxml(&[("xl/macrosheets/sheet1.xml", b"<xm:macrosheet/>")])).has(Sign::Xlm));
+    assert!(!report("a.xlsx", &ooxml(&[("xl/worksheets/sheet1.xml", b"<worksheet/>")])).has(Sign::Xlm));
+}
+
+#[test]
+fn templates_from_elsewhere_are_told_and_links_are_not() {
+    let rels = |kind: &str, target: &str| {
+        let text = format!(
+            "<Relationships><Relationship Id=\"r\" Type=\"http://schemas/{kind}\" Target=\"{target}\" TargetMode=\"External\"/></Relationships>"
+        );
+        report("a.docx", &ooxml(&[("word/_rels/settings.xml.rels", text.as_bytes())]))
+    };
+    assert!(rels("attachedTemplate", "https://x.test/t.dotm").has(Sign::Remote));
+    assert!(rels("oleObject", "mhtml:https://x.test/t.html!x").has(Sign::Remote));
+    assert!(!rels("hyperlink", "https://x.test/").has(Sign::Remote));
+    assert!(!rels("attachedTemplate", "Normal.dotm").has(Sign::Remote));
+    assert!(report("a.rtf", b"{\\rtf1{\\*\\template http://x.test/a}}").has(Sign::Remote));
+    assert!(!report("a.rtf", b"{\\rtf1{\\*\\template C:\\\\Normal.dot}}").has(Sign::Remote));
+}
+
+#[test]
+fn fields_that_start_programs_are_told() {
+    let word = |text: &str| report("a.docx", &ooxml(&[("word/document.xml", text.as_bytes())]));
+    assert!(
+        word("<w:instrText>DDE</w:instrText><w:instrText xml:space=\"p\">AUTO c:\\cmd</w:instrText>").has(Sign::Dde)
+    );
+    assert!(word("<w:fldSimple w:instr=\" DDEAUTO cmd \"/>").has(Sign::Dde));
+    assert!(!word("<w:instrText>PAGE</w:instrText><w:t>DDEAUTO is old</w:t>").has(Sign::Dde));
+    let excel = |service: &str| {
+        let text = format!("<externalLink><ddeLink ddeService=\"{service}\" ddeTopic=\"x\"/></externalLink>");
+        report("a.xlsx", &ooxml(&[("xl/externalLinks/externalLink1.xml", text.as_bytes())]))
+    };
+    assert!(excel("cmd").has(Sign::Dde));
+    assert!(!excel("Prices").has(Sign::Dde));
+}
+
+#[test]
+fn torn_digits_of_an_object_are_put_together() {
+    for tear in ["\r\n", "{\\ignored 41}", "\\x ", "\\'41"] {
+        let file = rtf("Package", &packager("a.txt", MARKER), |at| if at % 7 == 3 { tear } else { "" });
+        let report = report("a.doc", &file);
+        assert_eq!(report.marked, ["a.doc/a.txt"], "{tear}: {report:?}");
+    }
+}
+
+#[test]
+fn actions_of_a_pdf_are_told() {
+    let of = |object: &str| report("a.pdf", &pdf(&[object.as_bytes().to_vec()]));
+    assert!(of("<< /OpenAction << /S /JavaScript /JS (app.alert\\(1\\)) >> >>").has(Sign::PdfScript));
+    assert!(of("<< /OpenAction << /S /Java#53cript /J#53 (app.alert) >> >>").has(Sign::PdfScript));
+    assert!(of("<< /S /Launch /Win << /F (cmd.exe) >> >>").has(Sign::PdfLaunch));
+    let link = of("<< /Type /Annot /A << /S /URI /URI (https://x.test/Launch) >> >>");
+    assert!(link.signs.is_empty(), "{link:?}");
+    let script = of("<< /S /JavaScript /JS (// MAILWARD-MARKER harmless) >>");
+    assert_eq!(script.marked, ["a.pdf", "a.pdf/script-0.js"], "{script:?}");
+    let packed = pdf(&[b"<< /S /JavaScript /JS 2 0 R >>".to_vec(), pdf_stream("/Filter /FlateDecode", &zlib(MARKER))]);
+    assert_eq!(report("a.pdf", &packed).marked, ["a.pdf/script-2.js"]);
+}
+
+#[test]
+fn what_a_shortcut_runs_is_told() {
+    let report_with = report("a.lnk", &shortcut("..\\cmd.exe", "/c start x"));
+    assert!(report_with.has(Sign::ShortcutCommand) && report_with.paths == ["a.lnk/command"], "{report_with:?}");
+    assert!(!report("a.lnk", &shortcut("..\\notes.txt", "")).has(Sign::ShortcutCommand));
+}
+
+#[test]
+fn files_that_a_page_builds_are_told_and_pictures_are_not() {
+    let page = |script: &str| report("a.html", format!("<html><script>{script}</script></html>").as_bytes());
+    let archive = base64(&zip("a.txt", &[b'x'; 99]));
+    assert!(page(&format!("var b = atob('{archive}');")).has(Sign::Smuggled));
+    let picture = report("a.html", b"<html><img src=\"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAE=\">");
+    assert!(!picture.has(Sign::Smuggled) && picture.paths == ["a.html/embedded.image"], "{picture:?}");
+    assert!(report("a.svg", b"<svg><script>alert(1)</script></svg>").has(Sign::PictureScript));
+    assert!(!report("a.svg", b"<svg><path d=\"M0 0\"/></svg>").has(Sign::PictureScript));
+}
+
+#[test]
+fn what_breaks_off_is_read_as_far_as_it_goes() {
+    let content = [MARKER, &vec![b'x'; 100_000]].concat();
+    let whole: Vec<(&str, Vec<u8>)> =
+        vec![("a.txt.gz", gzip(&content)), ("a.tar", tar("a.txt", &content)), ("a.zip", zip("a.txt", &content))];
+    for (name, file) in whole {
+        let report = report(name, &file[..file.len() * 2 / 3]);
+        assert!(!report.marked.iter().all(|path| path == name), "{name}: {report:?}");
+        assert!(report.cuts.contains(&Bound::Damage) || report.has(Sign::Inconsistent), "{name}: {report:?}");
+    }
+}
+
+#[test]
+fn an_unknown_method_is_told() {
+    let report = report("ppmd.7z", include_bytes!("../fixtures/ppmd.7z"));
+    assert_eq!((report.cuts, report.locked), (vec![Bound::Method], vec!["ppmd.7z/inner.txt".to_owned()]));
+}
+
+#[test]
+fn names_cannot_break_out_of_their_path() {
+    let report = report("a.zip", &zip("/../../x\r\n\u{202e}y.txt", MARKER));
+    assert_eq!(report.marked, ["a.zip/../../x\u{fffd}\u{fffd}\u{202e}y.txt"]);
+    assert!(name::has_bidi_override(&report.marked[0]));
+    let long = "n".repeat(5_000) + ".exe";
+    let report = crate::report("a.zip", &zip(&long, MARKER));
+    assert!(report.marked[0].len() < 300 && report.marked[0].ends_with(".exe"));
+}
+
+#[test]
+fn scripts_in_archives_are_known_by_their_content() {
+    let script = b"@echo off\r\nstart x\r\n";
+    assert_eq!((FileKind::of(script), language(script)), (FileKind::Text, Some(Language::Batch)));
+}
