@@ -56,6 +56,9 @@ impl Session {
 impl Engine {
     /// Sends notices that wait and empties the quarantine of what is past its time, until the engine is dropped.
     pub fn watch_stores(self: &Arc<Self>) {
+        if let Some(quarantine) = self.shared.quarantine().filter(|_| self.policy.quarantines()).map(Arc::clone) {
+            tokio::task::spawn_blocking(move || quarantine.warm_up());
+        }
         let engine = Arc::downgrade(self);
         tokio::spawn(async move {
             let mut expired: Option<std::time::Instant> = None;

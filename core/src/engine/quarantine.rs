@@ -7,7 +7,10 @@ use crate::{
     message::MessageFacts,
     quarantine::release::{self, Permit},
     session::Address,
-    store::quarantine::{Bound, Kept, KeptFor, Parcel, Summary},
+    store::{
+        hexadecimal,
+        quarantine::{Bound, Kept, KeptFor, Parcel, Summary},
+    },
     verdict::{Action, Disposition, Edit, Finding, Points, RecipientVerdict, Reply, Verdict},
 };
 use aws_lc_rs::digest::{SHA256, digest};
@@ -44,10 +47,10 @@ impl Session {
         let live = async {
             let Some(quarantine) = engine.shared.quarantine() else { return Kept::New };
             let explanation = &judged.report.explanation;
-            let content = digest(&SHA256, raw);
+            let content = hexadecimal(digest(&SHA256, raw).as_ref());
             let parcel = Parcel {
                 reference: judged.report.reference.to_string(),
-                digest: engine.shared.site_key().pseudonym(&["kept", &sender, &format!("{content:?}")]),
+                digest: engine.shared.site_key().pseudonym(&["kept", &sender, &content]),
                 time: judged.report.time,
                 sender: sender.clone(),
                 client_ip: explanation.client.ip.map(|ip| ip.to_string()).unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! From facts to a verdict.
 
 use super::{
-    Facts, Settings,
+    Facts, MixedRefusal, Settings,
     asked::Asked,
     edits::plan,
     not_matched::NotMatched,
@@ -102,7 +102,12 @@ fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_
     let wanted: Vec<Wish> = askers.iter().map(|asker| asker.wish(LeftOut::default())).collect();
     let acting: Vec<Acting> = askers.iter().zip(&wanted).map(|(asker, wish)| act(asker, wish)).collect();
     let effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
-    let outcome = reconcile(&effective, settings.mixed_refusal, facts.card.total, facts.host);
+    let mixed_refusal = match settings.mixed_refusal {
+        // What is cut off could not be released.
+        MixedRefusal::Quarantine if !facts.complete => MixedRefusal::Hold,
+        other => other,
+    };
+    let outcome = reconcile(&effective, mixed_refusal, facts.card.total, facts.host);
     if outcome.files_differ {
         return decide_unstripped(settings, organisation, facts, "not all recipients want it");
     }

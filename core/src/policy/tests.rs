@@ -5,6 +5,7 @@ mod conditions;
 mod edits;
 mod envelope;
 mod files;
+mod kept;
 mod sender_lists;
 
 use super::*;
@@ -28,6 +29,7 @@ struct Case {
     time: i64,
     early: Option<Reply>,
     early_of_outbound: bool,
+    complete: bool,
     host: Host,
 }
 
@@ -45,6 +47,7 @@ impl Default for Case {
             time: 0,
             early: None,
             early_of_outbound: false,
+            complete: true,
             host: Host::default(),
         }
     }
@@ -70,7 +73,7 @@ impl Case {
             authentication: &self.authentication,
             early: self.early.as_ref(),
             early_of_outbound: self.early_of_outbound,
-            complete: true,
+            complete: self.complete,
             host: self.host,
         })
     }

@@ -1,7 +1,7 @@
 //! What lets a message pass that comes out of the quarantine: a header field, signed under the secret of the site, for one
 //! message, one envelope and one passage.
 
-use crate::store::SiteKey;
+use crate::store::{SiteKey, hexadecimal};
 use aws_lc_rs::digest::{Context, SHA256};
 
 /// Name of the field. It stands above all others, and is taken off again.
@@ -71,7 +71,7 @@ impl Permit {
 }
 
 fn words(id: &str, expires: i64, fields: usize, sender: &str, recipient: &str, raw: &[u8]) -> [String; 7] {
-    let of_message = digest(raw, fields).iter().map(|byte| format!("{byte:02x}")).collect();
+    let of_message = digest(raw, fields);
     let (sender, recipient) = (sender.to_lowercase(), recipient.to_lowercase());
     ["release".to_owned(), id.to_owned(), expires.to_string(), fields.to_string(), sender, recipient, of_message]
 }
@@ -111,8 +111,8 @@ fn count_fields(raw: &[u8]) -> usize {
     header_lines(raw).filter(|line| !is_fold(line)).count()
 }
 
-/// SHA-256 of the first fields and the body. Line ends, and empty lines at the end, do not count: an MTA may change those.
-fn digest(raw: &[u8], fields: usize) -> Vec<u8> {
+/// SHA-256 of the first fields and the body, in hexadecimal. Line ends, and empty lines at the end, do not count: an MTA may change those.
+fn digest(raw: &[u8], fields: usize) -> String {
     let mut context = Context::new(&SHA256);
     let mut add = |line: &[u8]| {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
@@ -130,7 +130,7 @@ fn digest(raw: &[u8], fields: usize) -> Vec<u8> {
     add(b"");
     let body = raw[header..].trim_ascii_end();
     body.split_inclusive(|&b| b == b'\n').skip(1).for_each(add);
-    context.finish().as_ref().to_vec()
+    hexadecimal(context.finish().as_ref())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub use sqlite::StoreError;
 use std::path::PathBuf;
 
 /// Bytes as lower-case hexadecimal.
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

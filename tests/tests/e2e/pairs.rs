@@ -1,6 +1,7 @@
 //! Every pair of dispositions on a message with two recipients, through each MTA: one reply and one set of edits for both.
 
 use std::collections::BTreeSet;
+use std::process::Output;
 
 use mailward_tests::clock::{PATIENCE, wait_until};
 use mailward_tests::scratch::Scratch;
@@ -103,9 +104,26 @@ fn arrives(sink: &Sink, subject: &str, gets: &BTreeSet<&str>, marks: &[&str]) {
     }
 }
 
+/// Holds what the quarantine has, by a command of Mailward, against the table: a copy for each who is kept, of each message.
+pub(crate) fn all_are_kept(command: impl Fn(&[&str]) -> Output) {
+    let output = command(&["quarantine", "list", "--json", "-n", "0", "--state", "held"]);
+    assert!(output.status.success(), "{output:?}");
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let of = |(one, other, outcome): &(&str, &str, &str)| match (*one, *other) {
+        _ if *outcome == "451" => 0,
+        // Whose refusal cannot be sent is kept with the other.
+        ("quarantine", "quarantine" | "reject") => 2,
+        (one, other) => usize::from(one == "quarantine" || other == "quarantine"),
+    };
+    // Both orders are one message with another subject each.
+    let expected = 2 * PAIRS.iter().map(of).sum::<usize>();
+    assert_eq!(listed.matches("\"state\":\"held\"").count(), expected, "{listed}");
+}
+
 #[test]
 fn every_pair_of_dispositions_ends_as_promised_in_postfix() {
     let scratch = Scratch::new();
     let site = Site::builder(&scratch, &policies()).start();
     play(&site.sink, |from, to, message| site.send(STRANGER, from, to, message), || site.postfix.held().len());
+    all_are_kept(|arguments| site.mailward.command(arguments));
 }

@@ -296,7 +296,10 @@ const BAD: &[(&str, &str)] = &[
     ("name = \"x\"\nthen = { tag = { header = { From = \"a\" } } }", "3:29: header \"From\" belongs to the message"),
     ("name = \"x\"\nthen = { tag = { header = { X-A = \"a\\r\\nb\" } } }", "3:29: header \"X-A\" must be 1 to 200"),
     ("name = \"x\"\nthen = { tag = {} }", "3:16: tag has no marks"),
-    ("name = \"x\"\nthen = \"hold\"\ncontinue = true", "4:12: continue = true goes with tag, copy and strip only"),
+    (
+        "name = \"x\"\nthen = \"hold\"\ncontinue = true",
+        "4:12: continue = true goes with tag, copy, strip and notify only",
+    ),
     (
         "name = \"x\"\nthen = \"hold\"\nto = \"example.com\"",
         "4:6: policy.to: \"example.com\" has no \"@\"; for a whole domain write \"*@example.com\"",

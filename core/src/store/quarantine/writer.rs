@@ -1,7 +1,7 @@
 //! The thread that owns the connection to the quarantine.
 
 use super::{super::StoreError, Kept, Quarantine, Quota, Sealed, open, table};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::{
     path::PathBuf,
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
@@ -122,6 +122,10 @@ impl Writer {
         let done = match self.write(&all) {
             Ok(kept) => kept.into_iter().map(Ok).collect(),
             Err(error) if all.len() == 1 => vec![Err(error)],
+            // Each of them would wait as long again.
+            Err(error) if is_locked(&error) => {
+                all.iter().map(|_| Err(StoreError::Busy("the file is locked"))).collect()
+            }
             Err(_) => all.iter().map(|one| self.write(&[one]).map(|mut kept| kept.remove(0))).collect::<Vec<_>>(),
         };
         for ((_, reply), kept) in batch.into_iter().zip(done) {
@@ -143,4 +147,8 @@ impl Writer {
             none => Ok(none.insert(open(&self.path)?)),
         }
     }
+}
+
+fn is_locked(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
 }

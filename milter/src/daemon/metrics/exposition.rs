@@ -17,7 +17,8 @@ use std::{
 };
 
 /// Files of the state directory whose size is shown.
-const STATE_FILES: [&str; 4] = ["counters.db", "counters.db-wal", "mailward.db", "mailward.db-wal"];
+const STATE_FILES: [&str; 6] =
+    ["counters.db", "counters.db-wal", "mailward.db", "mailward.db-wal", "quarantine.db", "quarantine.db-wal"];
 
 /// All counts of a running daemon.
 #[derive(Debug)]

@@ -175,5 +175,6 @@ fn every_pair_of_dispositions_ends_as_promised_in_exim() {
         let site = Site::builder_by(&scratch, way, &pairs::policies()).start();
         let frozen = || site.exim.queue().iter().filter(|message| message.frozen).count();
         pairs::play(&site.sink, |from, to, message| site.send(STRANGER, from, to, message), frozen);
+        pairs::all_are_kept(|arguments| site.exim.mailward(arguments));
     }
 }

@@ -21,7 +21,7 @@ fn subject(number: u64) -> String {
 
 /// Every third message has a recipient who gets it at once.
 fn mail(number: u64) -> Mail {
-    let to = if number % 3 == 0 { ALICE } else { BOB };
+    let to = if number.is_multiple_of(3) { ALICE } else { BOB };
     let text = format!("From: a@example.net\nTo: {to}\nSubject: {}\n\nHello {number}\n", subject(number));
     Mail { from: "a@example.net".to_owned(), to: to.to_owned(), text }
 }
@@ -51,7 +51,7 @@ fn nothing_that_was_taken_is_lost_by_kills_under_load() {
     let kept: Vec<u64> = listed(&site, &[]).iter().filter_map(|message| number(message["subject"].as_str()?)).collect();
     let once: BTreeSet<u64> = kept.iter().copied().collect();
     assert_eq!(once.len(), kept.len(), "a message is kept twice");
-    let to_alice = |number: &&u64| **number % 3 == 0;
+    let to_alice = |number: &&u64| number.is_multiple_of(3);
     let delivered = taken.iter().filter(to_alice).count();
     wait_for(PATIENCE, "what was taken for Alice arrives", || (site.sink.count() >= delivered).then_some(()));
     let arrived: Vec<u64> =

@@ -160,4 +160,5 @@ fn every_pair_of_dispositions_ends_as_promised_in_sendmail() {
         |from, to, message| site.send(STRANGER, from, to, message),
         || site.sendmail.quarantined().len(),
     );
+    pairs::all_are_kept(|arguments| site.mailward.command(arguments));
 }
