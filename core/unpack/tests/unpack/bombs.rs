@@ -170,8 +170,6 @@ fn marks_that_repeat_take_linear_work() {
     let repeated = |head: &[u8], mark: &[u8]| [head, &mark.repeat(BYTES / mark.len())].concat();
     let streamed = b"PK\x03\x04\x14\x00\x08\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00a";
     let lying = b"PK\x03\x04\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\x0f\xff\xff\xff\x0f\x01\x00\x00\x00a";
-    let mut folder = vec![0x0f; 32];
-    folder[0] = 1;
     let part = |name: &str, mark: &[u8]| ooxml(&[(name, &repeated(b"<?xml version=\"1.0\"?>", mark))]);
     let files = [
         ("a.zip", repeated(b"", streamed)),
