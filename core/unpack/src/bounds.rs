@@ -8,7 +8,8 @@ pub struct Bounds {
     pub depth: usize,
     /// Files of one message. Source: our own limit.
     pub files: usize,
-    /// Bytes of all files together. Unit: bytes. Source: our own limit; with it memory stays below 200 MB.
+    /// Bytes of all files together, and once more of what unpackers keep meanwhile. Unit: bytes. Source: our own limit; memory stays
+    /// below three times as much, and the file that was given.
     pub bytes: usize,
     /// Bytes of one file. Unit: bytes. Source: our own limit.
     pub file_bytes: usize,

@@ -1,5 +1,7 @@
 //! Numbers and names in binary formats. Whatever lies outside the bytes is `None`.
 
+use crate::walk::{NAME_BYTES, cut_tail};
+
 /// Little-endian number of 16 bits at an offset.
 pub(crate) fn u16_le(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_le_bytes)
@@ -24,6 +26,12 @@ pub(crate) fn slice(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
 pub(crate) fn up_to(bytes: &[u8], at: usize, length: usize) -> &[u8] {
     let rest = bytes.get(at..).unwrap_or_default();
     &rest[..rest.len().min(length)]
+}
+
+/// The end of a path, which is all that is kept of a name: folders whose names are long must not add up.
+pub(crate) fn folder(path: &str, name: &str) -> String {
+    let path = format!("{path}{name}/");
+    cut_tail(&path, NAME_BYTES).to_owned()
 }
 
 /// The bytes before the first NUL.

@@ -3,11 +3,11 @@
 use crate::{Bound, Bounds, Candidate, File, FileKind, Found, Sign, bounds::RATIO_FREE, format};
 use std::{
     io::{ErrorKind, Read},
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
 /// Longest name kept. Unit: bytes. Source: file systems allow 255.
-const NAME_BYTES: usize = 255;
+pub(crate) const NAME_BYTES: usize = 255;
 /// Longest detail of a sign. Unit: bytes. Source: our own limit.
 const DETAIL_BYTES: usize = 200;
 /// Most signs and cuts told of one message. Source: our own limit.
@@ -57,6 +57,10 @@ pub(crate) struct Walk<'w> {
     /// Whether the members of the file under way are parts of its format.
     in_document: bool,
     cuts: usize,
+    /// Bytes that unpackers keep while the files in them are looked into.
+    held: usize,
+    /// Whether the caller is being told something.
+    telling: bool,
 }
 
 impl<'w> Walk<'w> {
@@ -67,7 +71,19 @@ impl<'w> Walk<'w> {
         each: &'w mut dyn FnMut(Found<'_>),
     ) -> Self {
         let (path, within) = (String::new(), String::new());
-        Walk { left, passwords, bounds, each, path, within, depth: 0, in_document: false, cuts: 0 }
+        Walk {
+            left,
+            passwords,
+            bounds,
+            each,
+            path,
+            within,
+            depth: 0,
+            in_document: false,
+            cuts: 0,
+            held: 0,
+            telling: false,
+        }
     }
 
     /// Takes a file that is found: the caller hears of it, then it is looked into.
@@ -96,6 +112,7 @@ impl<'w> Walk<'w> {
         }
         self.path.push_str(&name);
         let kind = FileKind::of(content);
+        self.telling = true;
         (self.each)(Found::File(File {
             path: &self.path,
             name: &name,
@@ -106,6 +123,7 @@ impl<'w> Walk<'w> {
             locked,
             part_of_document: in_document,
         }));
+        self.telling = false;
         if !locked {
             self.look_into(kind, content);
         }
@@ -128,12 +146,17 @@ impl<'w> Walk<'w> {
         self.depth += 1;
         self.in_document = false;
         let cuts = std::mem::take(&mut self.cuts);
-        let (depth, path) = (self.depth, self.path.len());
-        if catch_unwind(AssertUnwindSafe(|| format::open(self, kind, content))).is_err() {
+        let (depth, path, held) = (self.depth, self.path.len(), self.held);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| format::open(self, kind, content))) {
+            // What the caller does with a file is his to answer for.
+            if self.telling {
+                resume_unwind(panic);
+            }
             self.depth = depth;
             self.path.truncate(path);
             self.cut(Bound::Parser);
         }
+        self.held = held;
         self.cuts = cuts;
         self.depth -= 1;
     }
@@ -153,7 +176,9 @@ impl<'w> Walk<'w> {
         if self.left.signs > 0 {
             self.left.signs -= 1;
             let detail = cut_at(detail, DETAIL_BYTES);
+            self.telling = true;
             (self.each)(Found::Sign { path: &self.path, sign, detail });
+            self.telling = false;
         }
     }
 
@@ -163,7 +188,9 @@ impl<'w> Walk<'w> {
         if self.cuts & bit == 0 && self.left.signs > 0 {
             self.cuts |= bit;
             self.left.signs -= 1;
+            self.telling = true;
             (self.each)(Found::Cut { path: &self.path, bound });
+            self.telling = false;
         }
     }
 
@@ -180,6 +207,27 @@ impl<'w> Walk<'w> {
         self.left.files
     }
 
+    /// Whether so many bytes may be kept until the file under way is done; all files under way share [`Bounds::bytes`].
+    pub(crate) fn may_hold(&mut self, bytes: usize) -> bool {
+        let may = bytes <= self.bounds.bytes - self.held;
+        if may {
+            self.held += bytes;
+        } else {
+            self.cut(Bound::Bytes);
+        }
+        may
+    }
+
+    /// How many bytes are kept, for [`Walk::release`].
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// What was kept since `held` was asked for is gone.
+    pub(crate) fn release(&mut self, held: usize) {
+        self.held = held;
+    }
+
     /// Whether another password may be tried.
     pub(crate) fn may_try(&mut self) -> bool {
         let may = self.left.tries > 0;
@@ -187,10 +235,15 @@ impl<'w> Walk<'w> {
         may
     }
 
-    /// The same for a password that costs some ten milliseconds.
+    /// The same for a key whose derivation takes some ten milliseconds.
     pub(crate) fn may_try_costly(&mut self) -> bool {
+        self.may_try_for(COSTLY)
+    }
+
+    /// The same for a key that counts as so many tries.
+    pub(crate) fn may_try_for(&mut self, tries: usize) -> bool {
         let may = self.left.tries > 0;
-        self.left.tries = self.left.tries.saturating_sub(COSTLY);
+        self.left.tries = self.left.tries.saturating_sub(tries);
         may
     }
 
@@ -223,8 +276,11 @@ impl<'w> Walk<'w> {
     /// How large a file may be that comes of so many bytes, and what bounds it.
     pub(crate) fn room(&self, packed: usize) -> (usize, Bound) {
         let ratio = packed.saturating_mul(self.bounds.ratio).max(RATIO_FREE);
-        let rooms =
-            [(ratio, Bound::Ratio), (self.bounds.file_bytes, Bound::FileBytes), (self.left.bytes, Bound::Bytes)];
+        let rooms = [
+            (ratio, Bound::Ratio),
+            (self.bounds.file_bytes, Bound::FileBytes),
+            (self.left.bytes.min(self.bounds.bytes - self.held), Bound::Bytes),
+        ];
         rooms.into_iter().min_by_key(|(bytes, _)| *bytes).unwrap_or((0, Bound::Bytes))
     }
 
@@ -281,7 +337,7 @@ fn clean(name: &str, number: usize) -> String {
 }
 
 /// The end of a text, where the extension stands.
-fn cut_tail(text: &str, bytes: usize) -> &str {
+pub(crate) fn cut_tail(text: &str, bytes: usize) -> &str {
     let mut from = text.len().saturating_sub(bytes);
     while !text.is_char_boundary(from) {
         from += 1;

@@ -36,12 +36,14 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     let Some((folders, rows, block_reserve)) = directory(content, walk.left_files()) else {
         return walk.cut(Bound::Damage);
     };
+    let held = walk.held();
     for (index, folder) in folders.iter().enumerate() {
         if !rows.iter().any(|row| row.folder == index) {
             continue;
         }
+        walk.release(held);
         let unpacked = unpack(walk, content, folder, block_reserve);
-        if !walk.may_work(unpacked.len()) {
+        if !walk.may_work(unpacked.len()) || !walk.may_hold(unpacked.len()) {
             return;
         }
         for row in rows.iter().filter(|row| row.folder == index) {
@@ -114,7 +116,10 @@ fn unpack(walk: &mut Walk<'_>, content: &[u8], folder: &Folder, block_reserve: u
             walk.cut(Bound::Dictionary);
             return Vec::new();
         };
-        lzx = Some(Lzxd::new(window));
+        lzx = match lzx_with(walk, window) {
+            None => return Vec::new(),
+            lzx => lzx,
+        };
     }
     let mut out = Vec::new();
     let mut at = folder.start;
@@ -164,6 +169,11 @@ fn ms_zip(block: &[u8], unpacked: usize, out: &mut Vec<u8>) -> Option<()> {
     let (_, _, written) = decompress(&mut DecompressorOxide::new(), packed, &mut window, history, flags);
     out.extend(&window[history..history + written]);
     (written == unpacked).then_some(())
+}
+
+/// An unpacker of LZX; making its window is work.
+pub(super) fn lzx_with(walk: &mut Walk<'_>, window: WindowSize) -> Option<Lzxd> {
+    walk.may_work(window as usize).then(|| Lzxd::new(window))
 }
 
 /// The window of LZX by its exponent (MS-CAB 2.2).

@@ -1,12 +1,11 @@
 //! Compiled HTML help (ITSF), whose content is packed by LZX.
 
-use super::cab::window;
+use super::cab::{lzx_with, window};
 use crate::{
     Bound,
     bytes::{slice, text, u32_le, u64_le, up_to},
     walk::Walk,
 };
-use lzxd::Lzxd;
 
 /// The packed content, and what tells how it is packed.
 const CONTENT: &str = "::DataSpace/Storage/MSCompressed/Content";
@@ -34,6 +33,9 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         (Some(packed), Some(control), Some(resets)) => unpack(walk, packed, control, resets),
         _ => None,
     };
+    if !walk.may_hold(unpacked.as_ref().map_or(0, Vec::len)) {
+        return;
+    }
     for row in rows.iter().filter(|row| row.length > 0 && !row.name.starts_with("::")) {
         if walk.is_full() {
             return;
@@ -109,10 +111,11 @@ fn unpack(walk: &mut Walk<'_>, packed: &[u8], control: &[u8], resets: &[u8]) -> 
     let start = |block: usize| usize::try_from(u64_le(resets, table.checked_add(block.checked_mul(8)?)?)?).ok();
     let (room, bound) = walk.room(packed.len());
     let mut out = Vec::new();
-    let mut lzx = Lzxd::new(window);
+    let mut lzx = lzx_with(walk, window)?;
     for block in 0..blocks {
         if block > 0 && reset_blocks > 0 && block % reset_blocks == 0 {
-            lzx = Lzxd::new(window);
+            let Some(new) = lzx_with(walk, window) else { break };
+            lzx = new;
         }
         let from = start(block)?;
         let to = start(block + 1).filter(|_| block + 1 < blocks).unwrap_or(packed.len());

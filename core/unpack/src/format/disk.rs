@@ -4,7 +4,7 @@ mod vhd;
 
 use crate::{
     Bound,
-    bytes::{text, u16_le, u32_le, up_to},
+    bytes::{folder, text, u16_le, u32_le, up_to},
     walk::Walk,
 };
 use std::collections::HashSet;
@@ -23,7 +23,8 @@ const FOLDERS: usize = 64;
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     if content.starts_with(b"conectix") {
         return match vhd::flat(walk, content) {
-            Some(disk) => volumes(walk, &disk),
+            Some(disk) if walk.may_hold(disk.len()) => volumes(walk, &disk),
+            Some(_) => {}
             None => walk.cut(Bound::Damage),
         };
     }
@@ -38,8 +39,11 @@ fn volumes(walk: &mut Walk<'_>, disk: &[u8]) {
         return volume.open(walk);
     }
     let starts = (0..4).filter_map(|n| u32_le(disk, PARTITIONS + 16 * n + 8)).filter(|start| *start > 0);
+    let mut starts: Vec<u32> = starts.collect();
+    starts.sort_unstable();
+    starts.dedup();
     let mut found = false;
-    for start in starts.collect::<HashSet<_>>() {
+    for start in starts {
         let volume = disk.get((start as usize).saturating_mul(512)..).unwrap_or_default();
         if let Some(volume) = Fat::read(volume) {
             found = true;
@@ -117,12 +121,17 @@ impl<'d> Fat<'d> {
         (2..last).contains(&next).then_some(next)
     }
 
+    /// The bytes of a cluster; the numbers begin with two.
+    fn cluster(&self, number: usize) -> &'d [u8] {
+        let at = number.checked_sub(2).and_then(|n| n.checked_mul(self.cluster_bytes)?.checked_add(self.data));
+        at.map_or(&[], |at| up_to(self.volume, at, self.cluster_bytes))
+    }
+
     fn chain(&self, start: usize, most: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut cluster = Some(start).filter(|start| *start >= 2);
+        let mut cluster = Some(start);
         while let Some(number) = cluster.filter(|_| out.len() < most) {
-            let at = (number - 2).checked_mul(self.cluster_bytes).and_then(|at| at.checked_add(self.data));
-            let part = at.map_or(&[][..], |at| up_to(self.volume, at, self.cluster_bytes));
+            let part = self.cluster(number);
             if part.is_empty() {
                 break;
             }
@@ -134,15 +143,22 @@ impl<'d> Fat<'d> {
     }
 
     fn open(&self, walk: &mut Walk<'_>) {
-        let first = match self.root {
-            Root::Fixed { start, bytes } => up_to(self.volume, start, bytes).to_vec(),
-            Root::Cluster(cluster) => self.chain(cluster, self.volume.len()),
+        let root = match self.root {
+            Root::Fixed { .. } => 0,
+            Root::Cluster(cluster) => cluster,
         };
-        let mut seen = HashSet::new();
-        let mut todo = vec![(first, String::new(), 0)];
-        while let Some((folder, path, depth)) = todo.pop() {
+        let mut seen = HashSet::from([root]);
+        let mut todo = vec![(root, String::new(), 0)];
+        while let Some((start, path, depth)) = todo.pop() {
+            let entries = match self.root {
+                Root::Fixed { start, bytes } if depth == 0 => up_to(self.volume, start, bytes).to_vec(),
+                _ => self.chain(start, FOLDER_BYTES),
+            };
+            if !walk.may_work(entries.len()) {
+                return;
+            }
             let mut long = Vec::new();
-            for entry in folder.chunks_exact(ENTRY) {
+            for entry in entries.chunks_exact(ENTRY) {
                 match (entry[0], entry[11]) {
                     (0, _) => break,
                     (0xe5, _) => {
@@ -168,12 +184,8 @@ impl<'d> Fat<'d> {
                 let high = if self.bits == 32 { u16_le(entry, 20).unwrap_or(0) } else { 0 };
                 let start = usize::from(high) << 16 | usize::from(u16_le(entry, 26).unwrap_or(0));
                 if is_folder {
-                    if depth < FOLDERS && seen.insert(start) {
-                        let folder = self.chain(start, FOLDER_BYTES.min(self.volume.len()));
-                        if !walk.may_work(folder.len()) {
-                            return;
-                        }
-                        todo.push((folder, format!("{path}{name}/"), depth + 1));
+                    if depth < FOLDERS && !self.cluster(start).is_empty() && seen.insert(start) {
+                        todo.push((start, folder(&path, &name), depth + 1));
                     }
                     continue;
                 }

@@ -4,7 +4,7 @@ mod udf;
 
 use crate::{
     Bound,
-    bytes::{slice, text, u32_le, up_to, utf16_be},
+    bytes::{folder, slice, text, u32_le, up_to, utf16_be},
     walk::Walk,
 };
 use std::collections::HashSet;
@@ -46,34 +46,38 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
 /// Files below a folder; `seen` has the places of those that were taken.
 fn tree(walk: &mut Walk<'_>, content: &[u8], root: &[u8], is_joliet: bool, seen: &mut HashSet<(usize, usize)>) {
     let mut folders = HashSet::new();
-    let mut todo = vec![(place(root), String::new(), 0)];
-    while let Some((Some((start, length)), path, depth)) = todo.pop() {
-        if !folders.insert(start) {
-            continue;
-        }
+    let mut todo = Vec::new();
+    if let Some((start, length)) = place(root) {
+        folders.insert(start);
+        todo.push((start, length, String::new(), 0));
+    }
+    while let Some((start, length, path, depth)) = todo.pop() {
         seen.insert((start, usize::MAX));
-        let folder = up_to(content, start, length);
-        if !walk.may_work(folder.len()) {
+        let records = up_to(content, start, length);
+        if !walk.may_work(records.len()) {
             return;
         }
         let mut at = 0;
-        while let Some(record_bytes) = folder.get(at).copied().map(usize::from) {
+        while let Some(record_bytes) = records.get(at).copied().map(usize::from) {
             if record_bytes < 34 {
                 // A record does not cross a sector: zeros fill it (ECMA-119 §6.8.1.1).
                 at = (at / SECTOR + 1) * SECTOR;
                 continue;
             }
-            let record = up_to(folder, at, record_bytes);
+            let record = up_to(records, at, record_bytes);
             at += record_bytes;
             let is_self_or_parent = record.get(32) == Some(&1) && matches!(record.get(33), Some(0 | 1));
             if record.len() < 34 || is_self_or_parent {
                 continue;
             }
-            let name = format!("{path}{}", name_of(record, is_joliet));
+            let Some((start, length)) = place(record) else { continue };
             let is_folder = record[25] & 2 != 0;
             if is_folder && depth < FOLDERS {
-                todo.push((place(record), format!("{name}/"), depth + 1));
-            } else if let Some((start, length)) = place(record) {
+                // Each once, and only those that are there: as many as the image has sectors.
+                if start < content.len() && folders.insert(start) {
+                    todo.push((start, length, folder(&path, &name_of(record, is_joliet)), depth + 1));
+                }
+            } else {
                 if walk.is_full() {
                     return;
                 }
@@ -81,7 +85,7 @@ fn tree(walk: &mut Walk<'_>, content: &[u8], root: &[u8], is_joliet: bool, seen:
                     if content.len() < start.saturating_add(length) {
                         walk.cut(Bound::Damage);
                     }
-                    walk.member(&name, up_to(content, start, length));
+                    walk.member(&format!("{path}{}", name_of(record, is_joliet)), up_to(content, start, length));
                 }
             }
         }

@@ -18,6 +18,8 @@ const NO_STREAM: u32 = 0xffff_ffff;
 const ENTRY_BYTES: usize = 128;
 /// Streams below this size stand in the small stream (MS-CFB 2.2). Unit: bytes.
 const SMALL: u64 = 4_096;
+/// Piece of the small stream (MS-CFB 2.2). Unit: bytes.
+const SMALL_SECTOR: usize = 64;
 
 /// A compound file.
 struct Compound<'c> {
@@ -47,7 +49,10 @@ const ROOT: u8 = 5;
 
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     let Some(file) = Compound::read(content) else { return walk.cut(Bound::Damage) };
-    let names = attachment_names(&file);
+    if !walk.may_hold(file.bytes()) {
+        return;
+    }
+    let names = attachment_names(&file, walk.left_files());
     let mut source = Vec::new();
     let mut has_project = false;
     for (index, entry) in file.entries.iter().enumerate().filter(|(_, entry)| entry.kind == STREAM) {
@@ -91,14 +96,16 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
 const ATTACHMENT_DATA: &str = "__substg1.0_37010102";
 const LONG_NAME: &str = "__substg1.0_3707001F";
 const SHORT_NAME: &str = "__substg1.0_3704001F";
+/// Longest name of an attachment. Unit: bytes in UTF-16. Source: file systems allow 255 characters.
+const ATTACHMENT_NAME: usize = 510;
 
 /// Names of the attachments of an Outlook message, by storage.
-fn attachment_names(file: &Compound<'_>) -> HashMap<usize, String> {
+fn attachment_names(file: &Compound<'_>, most: usize) -> HashMap<usize, String> {
     let mut names = HashMap::new();
     for wanted in [SHORT_NAME, LONG_NAME] {
-        for entry in file.entries.iter().filter(|entry| entry.name == wanted && entry.size < 4_096) {
+        for entry in file.entries.iter().filter(|entry| entry.name == wanted && entry.size < SMALL).take(most) {
             if let Some(parent) = entry.parent {
-                names.insert(parent, utf16_le(&file.stream(entry)));
+                names.insert(parent, utf16_le(up_to(&file.stream(entry), 0, ATTACHMENT_NAME)));
             }
         }
     }
@@ -116,7 +123,7 @@ impl<'c> Compound<'c> {
         // The table of the table: 109 numbers in the header, then a chain (MS-CFB 2.5).
         let mut places: Vec<u32> = (0..109).filter_map(|place| u32_le(content, 76 + 4 * place)).collect();
         let mut next = u32_le(content, 68)?;
-        for _ in 0..sectors {
+        while places.len() <= sectors {
             let Some(more) = Some(next).filter(|next| *next < LAST_SECTOR).and_then(sector) else { break };
             let (numbers, last) = more.split_at(more.len() - 4);
             places.extend(numbers.chunks_exact(4).filter_map(|number| u32_le(number, 0)));
@@ -138,10 +145,17 @@ impl<'c> Compound<'c> {
         file.entries = directory.chunks_exact(ENTRY_BYTES).filter_map(Entry::read).collect();
         let root = file.entries.iter().find(|entry| entry.kind == ROOT)?;
         let (start, size) = (root.start, root.size);
-        file.small = Cow::Owned(file.chain(start, size).into_owned());
-        file.small_table = numbers(&file.chain(u32_le(content, 60)?, u64::MAX));
+        file.small = file.chain(start, size);
+        // A number of four bytes for each piece of 64.
+        file.small_table = numbers(&file.chain(u32_le(content, 60)?, file.small.len().div_ceil(SMALL_SECTOR) as u64 * 4));
         file.find_parents();
         Some(file)
+    }
+
+    /// What is kept beside the file itself. Unit: bytes.
+    fn bytes(&self) -> usize {
+        let small = if matches!(self.small, Cow::Owned(_)) { self.small.len() } else { 0 };
+        4 * (self.table.len() + self.small_table.len()) + small + self.entries.len() * size_of::<Entry>()
     }
 
     /// Which storage each entry is in, by the trees of siblings (MS-CFB 2.6.4).
@@ -173,8 +187,11 @@ impl<'c> Compound<'c> {
             if next != last.wrapping_add(1) {
                 let run_end = place(last).map_or(run, |at| at + sector_bytes);
                 out.extend(up_to(self.content, run, run_end - run));
-                let Some(at) = place(next) else { break };
-                run = at;
+                run = place(next).unwrap_or(usize::MAX);
+            }
+            // What is not there is no part of the stream, however long the table goes on.
+            if place(next).is_none_or(|at| at >= self.content.len()) {
+                break;
             }
             last = next;
             sectors += 1;
@@ -196,7 +213,7 @@ impl<'c> Compound<'c> {
         let mut out = Vec::with_capacity(entry.size as usize);
         let mut sector = entry.start;
         while (out.len() as u64) < entry.size && sector < LAST_SECTOR {
-            let part = up_to(&self.small, sector as usize * 64, 64);
+            let part = up_to(&self.small, sector as usize * SMALL_SECTOR, SMALL_SECTOR);
             if part.is_empty() {
                 break;
             }

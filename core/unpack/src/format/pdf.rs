@@ -4,12 +4,15 @@
 mod filter;
 
 use crate::{
-    Sign,
+    Bound, Sign,
     bytes::{contains, hex, text, up_to, utf16_be},
     walk::Walk,
 };
 use memchr::memmem;
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 /// How far before the word `stream` the dictionary of a stream may begin. Unit: bytes. Source: our own limit.
 const DICTIONARY_BYTES: usize = 4 << 10;
@@ -18,6 +21,8 @@ const NAME_DISTANCE: usize = 1 << 10;
 /// Most bytes of objects that stand in packed streams. Unit: bytes. Source: our own limit.
 const OBJECT_BYTES: usize = 16 << 20;
 
+/// Most streams. Source: our own limit; a catalogue of some thousand pages has fewer.
+const STREAMS: usize = 100_000;
 /// Most names of embedded files. Source: our own limit.
 const NAMES: usize = 1_000;
 
@@ -30,6 +35,13 @@ struct Stream<'p> {
 
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     let streams = streams(content);
+    if streams.len() >= STREAMS {
+        walk.cut(Bound::Files);
+    }
+    // The text of the objects, and once more while its names are made plain.
+    if !walk.may_hold(content.len()) {
+        return;
+    }
     // The text of all objects: what stands outside of streams, and packed objects.
     let mut objects = Vec::new();
     let mut from = 0;
@@ -48,8 +60,9 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         let unpacked = filter::unpacked(walk, &stream.dictionary, stream.data);
         objects.extend(&unpacked[..unpacked.len().min(OBJECT_BYTES)]);
     }
-    let objects = names_plain(&objects);
-    let scripts = references(&objects, b"/JS");
+    let plain = contains(&objects, b"#").then(|| names_plain(&objects).into_owned());
+    let objects = plain.unwrap_or(objects);
+    let scripts: HashSet<u32> = references(&objects, b"/JS").collect();
     let has_script = contains(&objects, b"/JavaScript")
         || !scripts.is_empty()
         || memmem::find_iter(&objects, b"/JS").any(|at| is_end_of_name(&objects, at + 3));
@@ -63,7 +76,7 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
             memmem::find(up_to(&objects, at, 400), b"/F").map(|file| text(up_to(&objects, at + file + 2, 100)));
         walk.sign(Sign::PdfLaunch, program.unwrap_or_default().trim());
     }
-    for (number, script) in inline_scripts(&objects).into_iter().enumerate() {
+    for (number, script) in inline_scripts(&objects, walk.left_files()).into_iter().enumerate() {
         if walk.is_full() {
             return;
         }
@@ -99,8 +112,10 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
 /// All streams (ISO 32000-1 §7.3.8), each up to its end mark.
 fn streams(content: &[u8]) -> Vec<Stream<'_>> {
     let mut streams = Vec::new();
-    let mut from = 0;
-    while let Some(found) = content.get(from..).and_then(|rest| memmem::find(rest, b"stream")) {
+    let (mut from, mut behind_last) = (0, 0);
+    while streams.len() < STREAMS
+        && let Some(found) = content.get(from..).and_then(|rest| memmem::find(rest, b"stream"))
+    {
         let at = from + found;
         let mut start = at + b"stream".len();
         from = start;
@@ -116,12 +131,13 @@ fn streams(content: &[u8]) -> Vec<Stream<'_>> {
         }
         let rest = content.get(start..).unwrap_or_default();
         let length = memmem::find(rest, b"endstream").unwrap_or(rest.len());
-        let before = &content[at.saturating_sub(DICTIONARY_BYTES)..at];
+        let before = &content[at.saturating_sub(DICTIONARY_BYTES).max(behind_last)..at];
         let object = memmem::rfind(before, b" obj").or_else(|| memmem::rfind(before, b"obj"));
         let dictionary = names_plain(&before[object.unwrap_or(0)..]);
         let number = object.and_then(|object| number_before(&before[..object]));
         streams.push(Stream { number, dictionary, data: &rest[..length] });
         from = start + length + b"endstream".len().min(rest.len() - length);
+        behind_last = from;
     }
     streams
 }
@@ -155,24 +171,27 @@ fn is_end_of_name(text: &[u8], at: usize) -> bool {
 }
 
 /// Numbers of the objects that a name leads to: `/JS 12 0 R`.
-fn references(objects: &[u8], name: &[u8]) -> Vec<u32> {
-    let found = memmem::find_iter(objects, name).filter_map(|at| {
+fn references<'o>(objects: &'o [u8], name: &'static [u8]) -> impl Iterator<Item = u32> + use<'o> {
+    memmem::find_iter(objects, name).filter_map(|at| {
         let behind = up_to(objects, at + name.len(), 24).trim_ascii_start();
         let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let number = std::str::from_utf8(&behind[..digits]).ok()?.parse().ok()?;
         contains(&behind[digits..], b"R").then_some(number)
-    });
-    found.collect()
+    })
 }
 
 /// Scripts that stand in an action as text: `/JS (app.alert(1))`.
-fn inline_scripts(objects: &[u8]) -> Vec<Vec<u8>> {
+fn inline_scripts(objects: &[u8], most: usize) -> Vec<Vec<u8>> {
     let mut scripts = Vec::new();
+    let last_hexadecimal = memchr::memrchr(b'>', objects).unwrap_or(0);
     let mut from = 0;
-    while let Some(found) = objects.get(from..).and_then(|rest| memmem::find(rest, b"/JS")) {
+    while scripts.len() <= most
+        && let Some(found) = objects.get(from..).and_then(|rest| memmem::find(rest, b"/JS"))
+    {
         let at = from + found + 3;
         from = at;
-        match string(objects, at) {
+        let ends = at < last_hexadecimal || objects[at..].trim_ascii_start().first() != Some(&b'<');
+        match if ends { string(objects, at) } else { None } {
             Some((script, end)) => {
                 scripts.push(script);
                 from = end;
@@ -231,7 +250,7 @@ fn string(objects: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
 fn file_names(objects: &[u8]) -> HashMap<u32, String> {
     let mut names = HashMap::new();
     for at in memmem::find_iter(objects, b"/EF").take(NAMES) {
-        let numbers = references(up_to(objects, at, 100), b"/F");
+        let number = references(up_to(objects, at, 100), b"/F").next();
         let around = &objects[at.saturating_sub(NAME_DISTANCE)..(at + NAME_DISTANCE).min(objects.len())];
         let middle = at.min(NAME_DISTANCE);
         // The name may stand before or behind: the nearest is that of this file.
@@ -240,9 +259,9 @@ fn file_names(objects: &[u8]) -> HashMap<u32, String> {
                 memmem::find_iter(around, key).filter_map(|place| Some((place, string(around, place + key.len())?.0)));
             places.min_by_key(|(place, _)| place.abs_diff(middle)).map(|(_, name)| name)
         });
-        if let (Some(number), Some(name)) = (numbers.first(), found) {
+        if let (Some(number), Some(name)) = (number, found) {
             let name = name.strip_prefix(b"\xfe\xff").map_or_else(|| text(&name), utf16_be);
-            names.insert(*number, name);
+            names.insert(number, name);
         }
     }
     names

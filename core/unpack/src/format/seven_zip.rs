@@ -20,6 +20,8 @@ const HEADERS: usize = 4;
 struct Lock {
     opened_by: Option<usize>,
     failed: bool,
+    /// The key that was derived last: folders have the same as a rule.
+    key: coder::Key,
 }
 
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
@@ -52,6 +54,9 @@ fn read(walk: &mut Walk<'_>, content: &[u8], lock: &mut Lock) -> Result<Archive,
             Header::Packed(archive) => {
                 let folder = archive.folders.first().ok_or(Bound::Damage)?;
                 bytes = unlocked(walk, content, &archive, folder, lock)?;
+                if !walk.may_hold(bytes.len()) {
+                    return Err(Bound::Bytes);
+                }
             }
         }
     }
@@ -60,8 +65,13 @@ fn read(walk: &mut Walk<'_>, content: &[u8], lock: &mut Lock) -> Result<Archive,
 
 fn files(walk: &mut Walk<'_>, content: &[u8], archive: &Archive, lock: &mut Lock) {
     let mut files = archive.files.iter().filter(|file| file.has_content);
+    let held = walk.held();
     for folder in &archive.folders {
+        walk.release(held);
         let unpacked = unlocked(walk, content, archive, folder, lock);
+        if !walk.may_hold(unpacked.as_ref().map_or(0, Vec::len)) {
+            return;
+        }
         if let Err(bound) = unpacked {
             let was_locked = folder.is_locked() && lock.failed;
             if !was_locked {
@@ -97,15 +107,15 @@ fn unlocked(
     lock: &mut Lock,
 ) -> Result<Vec<u8>, Bound> {
     if !folder.is_locked() {
-        return coder::unpack(walk, content, archive, folder, "").map(|(out, _)| out);
+        return coder::unpack(walk, content, archive, folder, "", &mut lock.key).map(|(out, _)| out);
     }
     let passwords = walk.passwords;
     let order: Vec<usize> = lock.opened_by.into_iter().chain((0..passwords.len()).filter(|_| !lock.failed)).collect();
     for index in order {
-        if !walk.may_try_costly() {
+        if !walk.may_try() {
             break;
         }
-        if let Ok((out, whole)) = coder::unpack(walk, content, archive, folder, &passwords[index].word)
+        if let Ok((out, whole)) = coder::unpack(walk, content, archive, folder, &passwords[index].word, &mut lock.key)
             && (folder.fits(&out) || !whole)
         {
             lock.opened_by = Some(index);

@@ -2,7 +2,7 @@
 
 use super::SECTOR;
 use crate::{
-    bytes::{text, u16_le, u32_le, u64_le, up_to, utf16_be},
+    bytes::{folder, text, u16_le, u32_le, u64_le, up_to, utf16_be},
     walk::Walk,
 };
 use std::collections::HashSet;
@@ -47,29 +47,29 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8], seen: &mut HashSet<(usiz
     if u16_le(file_set, 0)? != FILE_SET {
         return None;
     }
-    let mut folders = HashSet::new();
-    let mut todo = vec![(u32_le(file_set, 404)? as usize, String::new(), 0)];
+    let root = u32_le(file_set, 404)? as usize;
+    let mut folders = HashSet::from([root]);
+    let mut todo = vec![(root, String::new(), 0)];
     while let Some((block, path, depth)) = todo.pop() {
-        if !folders.insert(block) || depth > super::FOLDERS {
-            continue;
-        }
         seen.insert((block, usize::MAX));
-        let Some(folder) = volume.file(walk, block) else { continue };
-        if !walk.may_work(folder.len()) {
+        let Some(records) = volume.file(walk, block) else { continue };
+        if !walk.may_work(records.len()) {
             return None;
         }
         let mut at = 0;
-        while u16_le(&folder, at) == Some(FILE_IDENTIFIER) {
-            let (flags, name_bytes) = (folder.get(at + 18)?, usize::from(*folder.get(at + 19)?));
-            let (block, use_bytes) = (u32_le(&folder, at + 24)? as usize, usize::from(u16_le(&folder, at + 36)?));
-            let name = name_of(up_to(&folder, at + 38 + use_bytes, name_bytes));
+        while u16_le(&records, at) == Some(FILE_IDENTIFIER) {
+            let (flags, name_bytes) = (records.get(at + 18)?, usize::from(*records.get(at + 19)?));
+            let (block, use_bytes) = (u32_le(&records, at + 24)? as usize, usize::from(u16_le(&records, at + 36)?));
+            let name = up_to(&records, at + 38 + use_bytes, name_bytes);
             at += (38 + use_bytes + name_bytes).next_multiple_of(4);
             let (is_folder, is_gone) = (flags & 2 != 0, flags & 0b1100 != 0);
-            if is_gone {
+            if is_gone || volume.entry(block).is_none() {
                 continue;
             }
             if is_folder {
-                todo.push((block, format!("{path}{name}/"), depth + 1));
+                if depth < super::FOLDERS && folders.insert(block) {
+                    todo.push((block, folder(&path, &name_of(name)), depth + 1));
+                }
                 continue;
             }
             if walk.is_full() {
@@ -81,7 +81,7 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8], seen: &mut HashSet<(usiz
                 continue;
             }
             if let Some(file) = volume.file(walk, block) {
-                walk.member(&format!("{path}{name}"), &file);
+                walk.member(&format!("{path}{}", name_of(name)), &file);
             }
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn unpacked(walk: &mut Walk<'_>, dictionary: &[u8], data: &[u8]) -> V
                 unpacked
             }
             b"ASCIIHexDecode" | b"AHx" => hex(&out[..memchr::memchr(b'>', &out).unwrap_or(out.len())]),
-            b"ASCII85Decode" | b"A85" => ascii85(&out),
+            b"ASCII85Decode" | b"A85" => ascii85(walk, &out),
             b"RunLengthDecode" | b"RL" => run_length(walk, &out),
             b"LZWDecode" | b"LZW" => {
                 let (room, bound) = walk.room(out.len());
@@ -36,6 +36,9 @@ pub(super) fn unpacked(walk: &mut Walk<'_>, dictionary: &[u8], data: &[u8]) -> V
                 return out;
             }
         };
+        if !walk.may_work(out.len()) {
+            return Vec::new();
+        }
     }
     out
 }
@@ -64,10 +67,15 @@ fn filters(dictionary: &[u8]) -> Vec<&[u8]> {
     names
 }
 
-fn ascii85(text: &[u8]) -> Vec<u8> {
+fn ascii85(walk: &mut Walk<'_>, text: &[u8]) -> Vec<u8> {
+    let (room, bound) = walk.room(text.len());
     let mut out = Vec::new();
     let (mut group, mut count) = (0_u32, 0);
     for byte in text {
+        if out.len() > room {
+            walk.cut(bound);
+            return out;
+        }
         match byte {
             b'z' if count == 0 => out.extend([0; 4]),
             b'!'..=b'u' => {

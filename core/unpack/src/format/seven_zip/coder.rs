@@ -12,10 +12,16 @@ use lzma_rust2::{
     filter::{bcj::BcjReader, bcj2::Bcj2Reader, delta::DeltaReader},
 };
 use sha2::{Digest, Sha256};
-use std::io::{Cursor, Error, ErrorKind, Read, Result};
+use std::{
+    borrow::Cow,
+    io::{Cursor, Error, ErrorKind, Read, Result},
+};
 
 /// Most rounds of the key derivation, as a power of two. Source: our own limit; 7-Zip takes 19, about 50 ms.
 const ROUNDS: u32 = 20;
+
+/// The method that puts branches of x86 programs together from four streams.
+const BCJ2: &[u8] = b"\x03\x03\x01\x1b";
 
 /// A folder unpacked, and whether that is all of it.
 pub(super) fn unpack(
@@ -24,11 +30,23 @@ pub(super) fn unpack(
     archive: &Archive,
     folder: &Folder,
     password: &str,
+    key: &mut Key,
 ) -> std::result::Result<(Vec<u8>, bool), Bound> {
     let last = folder.last_output().ok_or(Bound::Damage)?;
-    let mut way = Way { walk, content, archive, folder, password, whole: true, steps: folder.coders.len() };
-    let out = way.output(last)?;
-    Ok((out, way.whole))
+    let held = walk.held();
+    let mut way = Way { walk, content, archive, folder, password, key, whole: true, steps: folder.coders.len() };
+    let out = way.output(last).map(|out| (out.into_owned(), way.whole));
+    walk.release(held);
+    out
+}
+
+/// A key, and what it was derived from.
+#[derive(Default)]
+pub(super) struct Key {
+    password: String,
+    rounds: u32,
+    salt: Vec<u8>,
+    key: Option<[u8; 32]>,
 }
 
 struct Way<'a, 'w> {
@@ -37,22 +55,36 @@ struct Way<'a, 'w> {
     archive: &'a Archive,
     folder: &'a Folder,
     password: &'a str,
+    key: &'a mut Key,
     whole: bool,
     /// Coders that may still run: bonds may form a circle.
     steps: usize,
 }
 
-impl Way<'_, '_> {
+impl<'a> Way<'a, '_> {
     /// What an output gives.
-    fn output(&mut self, output: usize) -> std::result::Result<Vec<u8>, Bound> {
+    fn output(&mut self, output: usize) -> std::result::Result<Cow<'a, [u8]>, Bound> {
         self.steps = self.steps.checked_sub(1).ok_or(Bound::Damage)?;
         let folder = self.folder;
         let (mut first_input, mut first_output) = (0, 0);
         for coder in &folder.coders {
             if (first_output..first_output + coder.outputs).contains(&output) {
-                let inputs = (first_input..first_input + coder.inputs).map(|input| self.input(input));
-                let inputs = inputs.collect::<std::result::Result<Vec<_>, Bound>>()?;
-                return self.run(coder, inputs, folder.sizes[output]);
+                if coder.inputs != if coder.method == BCJ2 { 4 } else { 1 } {
+                    return Err(Bound::Damage);
+                }
+                let held = self.walk.held();
+                let mut inputs = Vec::new();
+                for input in first_input..first_input + coder.inputs {
+                    let input = self.input(input)?;
+                    let owned = if matches!(input, Cow::Owned(_)) { input.len() } else { 0 };
+                    if !self.walk.may_hold(owned) {
+                        return Err(Bound::Bytes);
+                    }
+                    inputs.push(input);
+                }
+                let out = self.run(coder, inputs, folder.sizes[output]);
+                self.walk.release(held);
+                return out;
             }
             first_input += coder.inputs;
             first_output += coder.outputs;
@@ -61,7 +93,7 @@ impl Way<'_, '_> {
     }
 
     /// What feeds an input.
-    fn input(&mut self, input: usize) -> std::result::Result<Vec<u8>, Bound> {
+    fn input(&mut self, input: usize) -> std::result::Result<Cow<'a, [u8]>, Bound> {
         if let Some((_, output)) = self.folder.bonds.iter().find(|(bound, _)| *bound == input) {
             return self.output(*output);
         }
@@ -71,30 +103,35 @@ impl Way<'_, '_> {
             self.archive.packed_sizes.iter().take(stream).try_fold(0_usize, |sum, size| sum.checked_add(*size));
         let size = self.archive.packed_sizes.get(stream).ok_or(Bound::Damage)?;
         let start = before.and_then(|before| before.checked_add(self.archive.start)?.checked_add(START));
-        Ok(up_to(self.content, start.ok_or(Bound::Damage)?, *size).to_vec())
+        Ok(Cow::Borrowed(up_to(self.content, start.ok_or(Bound::Damage)?, *size)))
     }
 
-    fn run(&mut self, coder: &Coder, mut inputs: Vec<Vec<u8>>, size: u64) -> std::result::Result<Vec<u8>, Bound> {
-        let packed: usize = inputs.iter().map(Vec::len).sum();
-        let is_bcj2 = coder.method == b"\x03\x03\x01\x1b";
-        if is_bcj2 {
+    fn run(
+        &mut self,
+        coder: &Coder,
+        mut inputs: Vec<Cow<'a, [u8]>>,
+        size: u64,
+    ) -> std::result::Result<Cow<'a, [u8]>, Bound> {
+        let packed: usize = inputs.iter().map(|input| input.len()).sum();
+        if coder.method == BCJ2 {
             let inputs: Vec<_> = inputs.into_iter().map(Cursor::new).collect();
-            if inputs.len() != 4 {
-                return Err(Bound::Damage);
-            }
-            return self.read(packed, Bcj2Reader::new(inputs, size));
+            return self.read(packed, Bcj2Reader::new(inputs, size)).map(Cow::Owned);
         }
-        let input = inputs.pop().filter(|_| inputs.is_empty()).ok_or(Bound::Damage)?;
+        let input = inputs.pop().ok_or(Bound::Damage)?;
         match coder.method.as_slice() {
             b"\x00" => Ok(input),
             AES => {
-                let mut out = decrypted(input, &coder.properties, self.password).ok_or(Bound::Method)?;
+                if !self.walk.may_work(packed) {
+                    return Err(Bound::Bytes);
+                }
+                let out = decrypted(self.walk, input.into_owned(), &coder.properties, self.password, self.key);
+                let mut out = out.ok_or(Bound::Method)?;
                 // What fills the last block is no part of it.
                 out.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-                Ok(out)
+                Ok(Cow::Owned(out))
             }
             method => match unpacker(method, &coder.properties, &input, size, self.walk.dictionary_bytes()) {
-                Ok(unpacker) => self.read(packed, unpacker.take(size)),
+                Ok(unpacker) => self.read(packed, unpacker.take(size)).map(Cow::Owned),
                 Err(error) if error.kind() == ErrorKind::Unsupported => Err(Bound::Method),
                 Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(Bound::Dictionary),
                 Err(_) => Err(Bound::Damage),
@@ -155,8 +192,35 @@ fn unpacker<'p>(
     })
 }
 
-/// AES-256 in CBC mode; the key is many rounds of SHA-256 over salt, password and a counter.
-fn decrypted(mut data: Vec<u8>, properties: &[u8], password: &str) -> Option<Vec<u8>> {
+/// A key: many rounds of SHA-256 over salt, password and a counter.
+fn derived(walk: &mut Walk<'_>, rounds: u32, salt: &[u8], password: &str) -> Option<[u8; 32]> {
+    let password: Vec<u8> = password.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    if rounds == 0x3f {
+        let mut key = [0; 32];
+        let bytes = salt.iter().chain(&password).take(32);
+        key.iter_mut().zip(bytes).for_each(|(key, byte)| *key = *byte);
+        return Some(key);
+    }
+    if rounds > ROUNDS || !walk.may_try_costly() {
+        return None;
+    }
+    let mut digest = Sha256::new();
+    for round in 0..1_u64 << rounds {
+        digest.update(salt);
+        digest.update(&password);
+        digest.update(round.to_le_bytes());
+    }
+    Some(digest.finalize().into())
+}
+
+/// AES-256 in CBC mode.
+fn decrypted(
+    walk: &mut Walk<'_>,
+    mut data: Vec<u8>,
+    properties: &[u8],
+    password: &str,
+    last: &mut Key,
+) -> Option<Vec<u8>> {
     let (first, second) = (*properties.first()?, *properties.get(1).unwrap_or(&0));
     let salt_bytes = usize::from(first >> 7) + usize::from(second >> 4);
     let vector_bytes = usize::from(first >> 6 & 1) + usize::from(second & 0xf);
@@ -165,22 +229,15 @@ fn decrypted(mut data: Vec<u8>, properties: &[u8], password: &str) -> Option<Vec
     let given = up_to(properties, 2 + salt_bytes, vector_bytes.min(16));
     vector[..given.len()].copy_from_slice(given);
     let rounds = u32::from(first & 0x3f);
-    let password: Vec<u8> = password.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let mut key = [0; 32];
-    if rounds == 0x3f {
-        let bytes = salt.iter().chain(&password).take(32);
-        key.iter_mut().zip(bytes).for_each(|(key, byte)| *key = *byte);
-    } else if rounds <= ROUNDS {
-        let mut digest = Sha256::new();
-        for round in 0..1_u64 << rounds {
-            digest.update(salt);
-            digest.update(&password);
-            digest.update(round.to_le_bytes());
+    let is_last = last.rounds == rounds && last.salt == salt && last.password == password;
+    let key = match last.key.filter(|_| is_last) {
+        Some(key) => key,
+        None => {
+            let key = derived(walk, rounds, salt, password)?;
+            *last = Key { password: password.to_owned(), rounds, salt: salt.to_vec(), key: Some(key) };
+            key
         }
-        key.copy_from_slice(&digest.finalize());
-    } else {
-        return None;
-    }
+    };
     let cipher = aes::Aes256::new_from_slice(&key).ok()?;
     data.truncate(data.len() / 16 * 16);
     for block in data.chunks_exact_mut(16) {

@@ -24,7 +24,7 @@ mod id {
     pub(super) const PACKED_HEADER: u64 = 23;
 }
 
-/// Most coders of a folder, and streams of one. Source: 7-Zip itself has 32.
+/// Most coders of a folder, and streams of all of them. Source: 7-Zip itself has 32.
 const CODERS: u64 = 32;
 /// Method of encryption (Methods.txt of the LZMA SDK).
 pub(super) const AES: &[u8] = b"\x06\xf1\x07\x01";
@@ -157,10 +157,19 @@ impl<'h> Rest<'h> {
         defined.into_iter().map(|is| if is { self.take(4).map(|sum| u32_le(sum, 0)) } else { Some(None) }).collect()
     }
 
+    /// The next section; each stands once, in the order of their numbers.
+    fn section(&mut self, last: &mut u64) -> Option<u64> {
+        let section = self.number()?;
+        let is_next = section == id::END || section > *last;
+        *last = section;
+        is_next.then_some(section)
+    }
+
     fn archive(&mut self) -> Option<Archive> {
         let mut archive = Archive::default();
+        let mut last = 0;
         loop {
-            match self.number()? {
+            match self.section(&mut last)? {
                 id::END => return Some(archive),
                 id::ARCHIVE_PROPERTIES => {
                     while self.number()? != id::END {
@@ -177,8 +186,9 @@ impl<'h> Rest<'h> {
     }
 
     fn streams(&mut self, archive: &mut Archive) -> Option<()> {
+        let mut last = 0;
         loop {
-            match self.number()? {
+            match self.section(&mut last)? {
                 id::END => return Some(()),
                 id::PACK_INFO => self.packed(archive)?,
                 id::UNPACK_INFO => self.folders(archive)?,
@@ -191,8 +201,9 @@ impl<'h> Rest<'h> {
     fn packed(&mut self, archive: &mut Archive) -> Option<()> {
         archive.start = usize::try_from(self.number()?).ok()?;
         let count = self.count()?;
+        let mut last = 0;
         loop {
-            match self.number()? {
+            match self.section(&mut last)? {
                 id::END => return Some(()),
                 id::SIZE => {
                     for _ in 0..count {
@@ -230,8 +241,9 @@ impl<'h> Rest<'h> {
                 folder.sizes.push(self.number()?);
             }
         }
+        let mut last = 0;
         loop {
-            match self.number()? {
+            match self.section(&mut last)? {
                 id::END => break,
                 id::CRC => {
                     let sums = self.checksums(count)?;
@@ -262,7 +274,14 @@ impl<'h> Rest<'h> {
             let length = if has_properties { self.number()? } else { 0 };
             let properties = self.take(length)?.to_vec();
             (inputs, outputs) = (inputs + from as usize, outputs + to as usize);
+            if inputs.max(outputs) > CODERS as usize {
+                return None;
+            }
             folder.coders.push(Coder { method, properties, inputs: from as usize, outputs: to as usize });
+        }
+        // One key at most is derived for a folder.
+        if folder.coders.iter().filter(|coder| coder.method == AES).count() > 1 {
+            return None;
         }
         for _ in 1..outputs {
             let (input, output) = (self.number()? as usize, self.number()? as usize);
@@ -284,8 +303,10 @@ impl<'h> Rest<'h> {
         let mut id = self.number()?;
         let mut counts = vec![1; archive.folders.len()];
         if id == id::STREAM_COUNT {
+            let mut left = self.most.saturating_add(1);
             for count in &mut counts {
                 *count = self.count()?;
+                left = left.checked_sub(*count)?;
             }
             id = self.number()?;
         }
@@ -307,16 +328,13 @@ impl<'h> Rest<'h> {
         if id == id::SIZE {
             id = self.number()?;
         }
-        while id != id::END {
-            if id != id::CRC {
-                return None;
-            }
+        if id == id::CRC {
             let unknown = archive.folders.iter().zip(&counts).filter(|(f, n)| **n != 1 || f.crc.is_none());
             let count = unknown.map(|(_, count)| count).sum();
             drop(self.checksums(count)?);
             id = self.number()?;
         }
-        Some(())
+        (id == id::END).then_some(())
     }
 
     fn files(&mut self) -> Option<Vec<FileRow>> {

@@ -105,12 +105,12 @@ fn central(content: &[u8], at: usize, shift: usize) -> Option<(Option<Entry<'_>>
     }
     let entry = (|| {
         let from = usize::try_from(offset).ok()?.checked_add(shift)?;
-        let local_name_bytes = usize::from(u16_le(content, from + 26)?);
-        let local_extra_bytes = usize::from(u16_le(content, from + 28)?);
-        let start = from.checked_add(LOCAL_BYTES + local_name_bytes + local_extra_bytes)?;
         if up_to(content, from, 4) != LOCAL {
             return None;
         }
+        let local_name_bytes = usize::from(u16_le(content, from + 26)?);
+        let local_extra_bytes = usize::from(u16_le(content, from + 28)?);
+        let start = from + LOCAL_BYTES + local_name_bytes + local_extra_bytes;
         let data = up_to(content, start, usize::try_from(packed).unwrap_or(usize::MAX));
         Some(Entry {
             name,
