@@ -237,13 +237,8 @@ impl<'w> Walk<'w> {
 
     /// The same for a key whose derivation takes some ten milliseconds.
     pub(crate) fn may_try_costly(&mut self) -> bool {
-        self.may_try_for(COSTLY)
-    }
-
-    /// The same for a key that counts as so many tries.
-    pub(crate) fn may_try_for(&mut self, tries: usize) -> bool {
         let may = self.left.tries > 0;
-        self.left.tries = self.left.tries.saturating_sub(tries);
+        self.left.tries = self.left.tries.saturating_sub(COSTLY);
         may
     }
 
