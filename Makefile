@@ -168,7 +168,7 @@ soak: setup-build setup-test ## 10,000 messages (MESSAGES=n) while everything fa
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)
 	MAILWARD_BIN=$(CURDIR)/target/release/mailward $(CARGO) bench --locked $(IGNORE) $(MEASURED) --bench soak
 	MAILWARD_RANDOM_SECONDS=200 $(CARGO) test --locked $(IGNORE) -p mailward-ffi --test c_library random_calls
-	MAILWARD_MUTATION_SECONDS=600 $(CARGO) test --release --locked $(IGNORE) -p mailward-unpack --test unpack mutations
+	MAILWARD_MUTATION_SECONDS=600 $(CARGO) test --release --config profile.release.package.mailward-unpack.overflow-checks=true --locked $(IGNORE) -p mailward-unpack --test unpack mutations
 
 flood: setup-build ## Waiting time of ordinary mail while 200 addresses push ten times what the machine can do.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)

@@ -147,7 +147,8 @@ impl<'c> Compound<'c> {
         let (start, size) = (root.start, root.size);
         file.small = file.chain(start, size);
         // A number of four bytes for each piece of 64.
-        file.small_table = numbers(&file.chain(u32_le(content, 60)?, file.small.len().div_ceil(SMALL_SECTOR) as u64 * 4));
+        file.small_table =
+            numbers(&file.chain(u32_le(content, 60)?, file.small.len().div_ceil(SMALL_SECTOR) as u64 * 4));
         file.find_parents();
         Some(file)
     }

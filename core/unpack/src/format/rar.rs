@@ -73,9 +73,9 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     let candidates: Vec<&Candidate> = opened_by.map_or_else(|| passwords.iter().collect(), |password| vec![password]);
     let mut opened_by = opened_by;
     if has_lock && opened_by.is_none() {
-        opened_by = candidates
-            .into_iter()
-            .find(|password| walk.may_try_costly() && walk.may_work(key_bytes) && fits(walk, &archive, content.len(), password));
+        opened_by = candidates.into_iter().find(|password| {
+            walk.may_try_costly() && walk.may_work(key_bytes) && fits(walk, &archive, content.len(), password)
+        });
     }
     unpack(walk, &archive, content.len(), opened_by, key_bytes);
     match opened_by {
@@ -132,13 +132,7 @@ fn fits(walk: &Walk<'_>, archive: &Archive, packed: usize, password: &Candidate)
     result.is_ok()
 }
 
-fn unpack(
-    walk: &mut Walk<'_>,
-    archive: &Archive,
-    packed: usize,
-    password: Option<&Candidate>,
-    key_bytes: usize,
-) {
+fn unpack(walk: &mut Walk<'_>, archive: &Archive, packed: usize, password: Option<&Candidate>, key_bytes: usize) {
     let mut files: Vec<Unpacked> = Vec::new();
     let mut left = walk.left_files();
     let result = archive.extract_with_control(options(walk, packed, password), |member| {

@@ -163,6 +163,35 @@ fn macros_that_grow_are_cut() {
     within(&report);
 }
 
+/// An archive of RAR 5 whose keys take 2^24 rounds, each some seconds.
+#[test]
+fn keys_that_cost_too_much_are_not_derived() {
+    let fixture = |wanted: &str| {
+        let (_, content) = crate::samples::fixtures().find(|(name, _)| *name == wanted).expect("a fixture");
+        content.to_vec()
+    };
+    // The header that tells of the lock: checksum, length, type, flags, version, flags, rounds.
+    let mut names = fixture("locked-names.rar");
+    assert_eq!((names[13], names[17]), (4, 15));
+    names[17] = 24;
+    let end = 13 + usize::from(names[12]);
+    let sum = crc(&names[12..end]).to_le_bytes();
+    names[8..12].copy_from_slice(&sum);
+    let of_names = report("a.rar", &names);
+    assert!(of_names.has(mailward_unpack::Sign::Encrypted) && of_names.marked.is_empty(), "{of_names:?}");
+    // The record of a file: type, version, flags, rounds.
+    let mut files = fixture("locked.rar");
+    let at = files.windows(4).position(|window| window[..2] == [1, 0] && window[3] == 15).expect("a record");
+    files[at + 3] = 24;
+    let start = 8 + 5 + usize::from(files[12]);
+    let end = start + 5 + usize::from(files[start + 4]);
+    assert!((start..end).contains(&at), "{start} {at} {end}");
+    let sum = crc(&files[start + 4..end]).to_le_bytes();
+    files[start..start + 4].copy_from_slice(&sum);
+    let of_files = report("a.rar", &files);
+    assert!(of_files.has(mailward_unpack::Sign::Encrypted) && of_files.cuts == [Bound::Method], "{of_files:?}");
+}
+
 /// Marks that repeat millions of times: whatever looked from each to the end would not come back within minutes.
 #[test]
 fn marks_that_repeat_take_linear_work() {

@@ -1,7 +1,7 @@
 //! Tricks are told, and their harmless twins are not.
 
 use crate::{made::*, report, report_of};
-use mailward_unpack::{Bound, Bounds, FileKind, Language, Sign, candidates, language, name};
+use mailward_unpack::{Bound, Bounds, FileKind, Found, Language, Sign, candidates, language, name};
 
 #[test]
 fn an_archive_without_directory_is_read_by_its_headers() {
@@ -228,4 +228,31 @@ fn names_cannot_break_out_of_their_path() {
 fn scripts_in_archives_are_known_by_their_content() {
     let script = b"@echo off\r\nstart x\r\n";
     assert_eq!((FileKind::of(script), language(script)), (FileKind::Text, Some(Language::Batch)));
+}
+
+#[test]
+fn a_row_that_leads_beyond_all_numbers_loses_no_other() {
+    // Behind something else, all offsets are moved: the largest of ZIP64 would overflow.
+    let mut file = [b"before".as_slice(), &zip64("a.txt", MARKER)].concat();
+    let row = file.windows(4).position(|window| window == b"PK\x01\x02").expect("a directory");
+    file[row + 46 + 5 + 4 + 16..][..8].fill(0xff);
+    file[row + 46 + 5 + 4 + 16] = 0xf0;
+    let report = report("a.zip", &file);
+    assert!(!report.cuts.contains(&Bound::Parser) && report.marked == ["a.zip/a.txt"], "{report:?}");
+}
+
+#[test]
+fn a_panic_of_the_caller_is_not_taken_for_a_parsers() {
+    let file = zip("a.zip", &zip("a.txt", MARKER));
+    let result = std::panic::catch_unwind(|| {
+        let mut each = |_, found: Found<'_>| {
+            if let Found::File(file) = found
+                && file.depth == 2
+            {
+                panic!("the rules");
+            }
+        };
+        mailward_unpack::unpack(std::iter::once(("a.zip", file.as_slice())), &[], &Bounds::default(), &mut each);
+    });
+    assert!(result.is_err());
 }
