@@ -46,7 +46,7 @@ pub struct Bounds {
 type Curve = &'static [(f32, i32)];
 
 /// Of a site's model. Source: measured on campaigns and sets that were not learned.
-const SITE: Curve = &[(-1.0, -200), (-0.35, 0), (0.08, 0), (0.56, 500), (1.1, 800)];
+const SITE: Curve = &[(-1.0, -200), (-0.35, 0), (0.08, 0), (0.6, 500), (1.1, 800)];
 /// The base model alone says nothing of fewer words: who is not known by this site may write two honest lines. Unit: different
 /// words. Source: our own choice; one of a hundred messages that it would catch has fewer.
 const WORDS: usize = 10;
