@@ -57,7 +57,7 @@ fn folders_in_folders() -> Vec<u8> {
         let mut sector = Vec::new();
         while sector.len() + 250 < SECTOR {
             sector.extend(record(next, 2 << 20, &[b'n'; 215]));
-            next += 1;
+            next = 19 + (next * 31) % 6_000;
         }
         sector.resize(SECTOR, 0);
         image.extend(sector);

@@ -238,7 +238,7 @@ fn a_row_that_leads_beyond_all_numbers_loses_no_other() {
     file[row + 46 + 5 + 4 + 16..][..8].fill(0xff);
     file[row + 46 + 5 + 4 + 16] = 0xf0;
     let report = report("a.zip", &file);
-    assert!(!report.cuts.contains(&Bound::Parser) && report.marked == ["a.zip/a.txt"], "{report:?}");
+    assert!(!report.cuts.contains(&Bound::Parser) && report.paths == ["a.zip/a.txt"], "{report:?}");
 }
 
 #[test]
