@@ -3,6 +3,7 @@
 use super::macros;
 use crate::{Sign, bytes::text, walk::Walk};
 use memchr::memmem;
+use std::net::Ipv4Addr;
 
 /// Whether an archive with a member of this name is a document.
 pub(super) fn marks_document(name: &[u8]) -> bool {
@@ -58,14 +59,30 @@ fn relationships(walk: &mut Walk<'_>, content: &[u8]) {
         let kind = attribute(tag, "Type").unwrap_or_default();
         let kind = kind.rsplit('/').next().unwrap_or_default();
         let target = attribute(tag, "Target").unwrap_or_default();
-        let lower = target.to_lowercase();
-        let is_remote = ["http:", "https:", "ftp:", "mhtml:", "ms-", "\\\\", "file://", "x-usc:"]
-            .iter()
-            .any(|start| lower.starts_with(start));
-        if is_external && is_remote && LOADED.contains(&kind) {
-            walk.sign(Sign::Remote, &target);
+        if let Some(sign) = elsewhere(&target).filter(|_| is_external && LOADED.contains(&kind)) {
+            walk.sign(sign, &target);
         }
     }
+}
+
+/// What a target that is loaded says. Office writes templates and linked tables as `file:///C:\...`, and those of a firm as
+/// shares of its own servers; a share of a public address, or one over HTTP (`\\server@80\`), is fetched as a page is.
+pub(super) fn elsewhere(target: &str) -> Option<Sign> {
+    let lower = target.trim().to_lowercase().replace('\\', "/");
+    if ["http:", "https:", "ftp:", "mhtml:", "ms-", "x-usc:"].iter().any(|start| lower.starts_with(start)) {
+        return Some(Sign::Remote);
+    }
+    // `file:///C:/`, `file://server/`, `file:///` and `file://///server/`, `//server/`.
+    let (is_url, path) = lower.strip_prefix("file:").map_or((false, lower.as_str()), |path| (true, path));
+    let slashes = path.len() - path.trim_start_matches('/').len();
+    let host = path[slashes..].split('/').next().unwrap_or_default();
+    let has_host = slashes == 2 || slashes > 3 || !is_url && slashes > 2;
+    if !has_host || host.is_empty() || host.ends_with([':', '|']) {
+        return None;
+    }
+    let is_public = |address: Ipv4Addr| !(address.is_private() || address.is_loopback() || address.is_link_local());
+    let is_remote = host.contains('@') || host.parse().is_ok_and(is_public);
+    Some(if is_remote { Sign::Remote } else { Sign::Share })
 }
 
 /// Instructions of fields; Word puts them together from any number of runs (ECMA-376 part 1, 17.16).

@@ -1,6 +1,6 @@
 //! Objects in rich text (the RTF specification 1.9.1, "Objects").
 
-use super::{ole, package};
+use super::{office, ole, package};
 use crate::{
     Sign,
     bytes::{before_nul, slice, text, u32_le, up_to},
@@ -19,15 +19,19 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         }
         object(walk, &data);
     }
-    for (word, sign) in [(&b"\\template"[..], Sign::Remote), (b"DDEAUTO", Sign::Dde)] {
-        if let Some(at) = memmem::find(content, word) {
-            let target = up_to(content, at + word.len(), 300);
-            let target = text(&target[..memchr::memchr2(b'}', b'{', target).unwrap_or(target.len())]);
-            let is_remote = ["http", "ftp:", "\\\\\\\\", "file:"].iter().any(|start| target.contains(start));
-            if sign == Sign::Dde || is_remote {
-                walk.sign(sign, target.trim());
-            }
+    for at in memmem::find_iter(content, b"\\template") {
+        let target = up_to(content, at + b"\\template".len(), 300);
+        let target = text(&target[..memchr::memchr2(b'}', b'{', target).unwrap_or(target.len())]);
+        // A backslash is written twice (the RTF specification 1.9.1, "Special Characters").
+        if let Some(sign) = office::elsewhere(&target.replace("\\\\", "\\")) {
+            walk.sign(sign, target.trim());
+            break;
         }
+    }
+    if let Some(at) = memmem::find(content, b"DDEAUTO") {
+        let command = up_to(content, at + b"DDEAUTO".len(), 300);
+        let command = text(&command[..memchr::memchr2(b'}', b'{', command).unwrap_or(command.len())]);
+        walk.sign(Sign::Dde, command.trim());
     }
 }
 

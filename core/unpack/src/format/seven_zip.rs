@@ -75,7 +75,12 @@ fn files(walk: &mut Walk<'_>, content: &[u8], archive: &Archive, lock: &mut Lock
                 return;
             }
             if unpacked.is_err() {
-                walk.locked(name);
+                // What is not locked has a name all the same; why it was not looked into is told.
+                if folder.is_locked() && lock.failed {
+                    walk.locked(name)
+                } else {
+                    walk.member(name, &[])
+                }
                 continue;
             }
             let (data, behind) = rest.split_at(rest.len().min(*size));

@@ -80,8 +80,26 @@ fn macros_are_judged_by_what_they_do() {
     assert_eq!(signs(HARMLESS), [Sign::Macro]);
     assert_eq!(signs(&format!("{STARTS}MsgBox 1\r\nEnd Sub")), [Sign::Macro, Sign::MacroAutostart]);
     assert_eq!(signs(&format!("Sub Total()\r\n{RUNS}End Sub")), [Sign::Macro, Sign::MacroDangerous]);
+    for harmless in [
+        "' the shell (of the program) starts\r\nRem Shell \"x\"\r\n",
+        "MsgBox \"The shell is closed\"\r\n",
+        "Dim shell As Object\r\nSet shell = x\r\nshell.Show\r\n",
+    ] {
+        let signs = signs(&format!("{STARTS}{harmless}End Sub"));
+        assert_eq!(signs, [Sign::Macro, Sign::MacroAutostart], "{harmless}");
+    }
+    let add_in = "CreateObject(\"MSXML2.XMLHTTP\").Open\r\nRtlMoveMemory a, b, 4\r\n";
+    assert_eq!(signs(&format!("{STARTS}{add_in}End Sub")), [Sign::Macro, Sign::MacroAutostart, Sign::MacroDangerous]);
     let all = [Sign::Macro, Sign::MacroAutostart, Sign::MacroDangerous, Sign::MacroDropper];
-    assert_eq!(signs(&format!("{STARTS}{RUNS}End Sub")), all);
+    for runs in [
+        RUNS,
+        "x = \"it's\": Shell \"calc\"\r\n",
+        "x = ['Sheet 1'!A1]: Shell y\r\n",
+        "Shell _\r\n \"calc\"\r\n",
+        "CreateObject(\"WScript.Shell\").Run x\r\n",
+    ] {
+        assert_eq!(signs(&format!("{STARTS}{runs}End Sub")), all, "{runs}");
+    }
 }
 
 #[test]
@@ -134,7 +152,16 @@ fn templates_from_elsewhere_are_told_and_links_are_not() {
     assert!(rels("attachedTemplate", "https://x.test/t.dotm").has(Sign::Remote));
     assert!(rels("oleObject", "mhtml:https://x.test/t.html!x").has(Sign::Remote));
     assert!(!rels("hyperlink", "https://x.test/").has(Sign::Remote));
-    assert!(!rels("attachedTemplate", "Normal.dotm").has(Sign::Remote));
+    assert!(rels("attachedTemplate", "\\\\8.8.8.8\\x\\t.dotm").has(Sign::Remote));
+    assert!(rels("attachedTemplate", "file://///x.test@80/t.dotm").has(Sign::Remote));
+    for local in ["Normal.dotm", "file:///C:\\Users\\x\\Letter.dotx", "file://C:/x.dotx", "C:\\x.dotx"] {
+        assert_eq!(rels("attachedTemplate", local).signs, [], "{local}");
+    }
+    for share in ["file:///\\\\server\\x.xlsx", "\\\\10.1.2.3\\x.dotx", "file://server/x.dotx"] {
+        let signs = rels("package", share).signs.into_iter().map(|(_, sign)| sign).collect::<Vec<_>>();
+        assert_eq!(signs, [Sign::Share], "{share}");
+    }
+    assert!(report("a.rtf", b"{\\rtf1{\\*\\template \\\\\\\\server\\\\a.dot}}").has(Sign::Share));
     assert!(report("a.rtf", b"{\\rtf1{\\*\\template http://x.test/a}}").has(Sign::Remote));
     assert!(!report("a.rtf", b"{\\rtf1{\\*\\template C:\\\\Normal.dot}}").has(Sign::Remote));
 }
@@ -197,6 +224,30 @@ fn files_that_a_page_builds_are_told_and_pictures_are_not() {
 }
 
 #[test]
+fn identifiers_in_links_are_no_files() {
+    // `MZ` and ARJ's mark, as one in 30,000 identifiers begins.
+    for start in [&b"MZ"[..], b"\x60\xea"] {
+        let identifier = base64(&[start, &[0xb5; 96]].concat());
+        let page =
+            format!("<html><script type=\"application/ld+json\">{{}}</script><a href=\"https://x.test/{identifier}\">");
+        let report = report("a.html", page.as_bytes());
+        assert!(report.signs.is_empty() && report.cuts.is_empty(), "{report:?}");
+    }
+}
+
+#[test]
+fn a_directory_longer_than_the_bound_hides_nothing() {
+    let members: Vec<Member> = (0..50).map(|n| member(&format!("{n}.txt"), b"words")).collect();
+    let bounds = Bounds { files: 20, ..Bounds::default() };
+    let report = report_of("a.zip", &zip_of(&members), &[], &bounds);
+    assert_eq!((report.signs, report.cuts), (vec![], vec![Bound::Files]));
+    // Folders count for none.
+    let folders: Vec<Member> = (0..50).map(|n| Member { deflate: false, ..member(&format!("{n}/"), b"") }).collect();
+    let all = [folders, vec![member("a.txt", MARKER)]].concat();
+    assert_eq!(report_of("a.zip", &zip_of(&all), &[], &bounds).marked, ["a.zip/a.txt"]);
+}
+
+#[test]
 fn what_breaks_off_is_read_as_far_as_it_goes() {
     let content = [MARKER, &vec![b'x'; 100_000]].concat();
     let whole: Vec<(&str, Vec<u8>)> =
@@ -211,7 +262,13 @@ fn what_breaks_off_is_read_as_far_as_it_goes() {
 #[test]
 fn an_unknown_method_is_told() {
     let report = report("ppmd.7z", include_bytes!("../fixtures/ppmd.7z"));
-    assert_eq!((report.cuts, report.locked), (vec![Bound::Method], vec!["ppmd.7z/inner.txt".to_owned()]));
+    assert_eq!((report.cuts, report.locked.len()), (vec![Bound::Method], 0));
+    assert_eq!(report.paths, ["ppmd.7z/inner.txt"], "its name is told all the same");
+    let mut unknown = zip("a.exe", MARKER);
+    let row = unknown.windows(4).position(|window| window == b"PK\x01\x02").expect("a directory");
+    (unknown[8], unknown[row + 10]) = (98, 98);
+    let report = crate::report("a.zip", &unknown);
+    assert_eq!((report.cuts, report.paths), (vec![Bound::Method], vec!["a.zip/a.exe".to_owned()]));
 }
 
 #[test]

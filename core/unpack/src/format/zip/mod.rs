@@ -13,13 +13,20 @@ use std::io::{ErrorKind, Read};
 
 /// Whether there is a member; the marks of an archive alone stand in programs that read archives, too.
 pub(super) fn has_members(content: &[u8]) -> bool {
-    !directory::listed(content, 1).is_empty() || !directory::strays(content, &[], 1).0.is_empty()
+    !directory::listed(content, 1).entries.is_empty() || !directory::strays(content, &[], 1).0.is_empty()
 }
 
 /// Opens an archive; `content` may begin with something else.
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
-    let listed = directory::listed(content, walk.left_files());
-    let (strays, gaps) = directory::strays(content, &listed, walk.left_files());
+    let directory::Listed { entries: listed, lost, is_whole } = directory::listed(content, walk.left_files());
+    if lost {
+        walk.cut(Bound::Damage);
+    }
+    // Behind the rows that are read, none can be told from one that the directory hides.
+    if !is_whole {
+        walk.cut(Bound::Files);
+    }
+    let (strays, gaps) = directory::strays(content, &listed, if is_whole { walk.left_files() } else { 0 });
     if listed.is_empty() && strays.is_empty() {
         if !directory::is_empty_archive(content) {
             walk.cut(Bound::Damage);
@@ -51,8 +58,7 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
 
 fn member(walk: &mut Walk<'_>, entry: &Entry<'_>, lock: &mut lock::Lock, is_document: bool) {
     let name = text(entry.name);
-    let is_folder = name.ends_with('/') && entry.data.is_empty();
-    if is_folder {
+    if entry.is_folder() {
         return;
     }
     if let Some(other) = entry.named_before.filter(|other| *other != entry.name) {
@@ -60,7 +66,7 @@ fn member(walk: &mut Walk<'_>, entry: &Entry<'_>, lock: &mut lock::Lock, is_docu
         let other = text(other);
         // What the other unpackers would take it for.
         if crate::name::is_program_name(&other) {
-            walk.locked(&other);
+            walk.member(&other, &[]);
         }
     }
     if entry.is_locked() {
@@ -75,7 +81,10 @@ fn member(walk: &mut Walk<'_>, entry: &Entry<'_>, lock: &mut lock::Lock, is_docu
     }
     let content = match unpacker(entry.method, entry.data, entry, walk.dictionary_bytes()) {
         Ok(unpacker) => walk.read(entry.data.len(), unpacker),
-        Err(error) => return walk.cut(cut_by(&error)),
+        Err(error) => {
+            walk.cut(cut_by(&error));
+            Vec::new()
+        }
     };
     found(walk, &name, &content, is_document);
 }
