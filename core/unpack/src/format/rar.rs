@@ -33,7 +33,7 @@ impl Write for Buffer {
 }
 
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
-    let passwords = walk.passwords;
+    let passwords = walk.passwords();
     let (archive, opened_by) = match read(walk, content, None) {
         Ok(archive) => (archive, None),
         Err(ErrorKind::PasswordRequired | ErrorKind::BadPassword) => {

@@ -30,7 +30,7 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         Err(bound) if !lock.failed => walk.cut(bound),
         Err(_) => {}
     }
-    if let Some(password) = lock.opened_by.and_then(|index| walk.passwords.get(index)) {
+    if let Some(password) = lock.opened_by.and_then(|index| walk.passwords().get(index)) {
         walk.sign(if password.told { Sign::PasswordTold } else { Sign::PasswordCommon }, &password.word);
     }
     if lock.failed {
@@ -104,7 +104,7 @@ fn unlocked(
     if !folder.is_locked() {
         return coder::unpack(walk, content, archive, folder, "").map(|(out, _)| out);
     }
-    let passwords = walk.passwords;
+    let passwords = walk.passwords();
     let order: Vec<usize> = lock.opened_by.into_iter().chain((0..passwords.len()).filter(|_| !lock.failed)).collect();
     for index in order {
         if !walk.may_try_costly() {

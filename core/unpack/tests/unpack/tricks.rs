@@ -224,6 +224,16 @@ fn files_that_a_page_builds_are_told_and_pictures_are_not() {
 }
 
 #[test]
+fn the_first_sign_of_each_kind_is_told_whatever_went_before() {
+    let broken = (0..1_100).map(|n| member(&format!("{n}.gz"), b"\x1f\x8b\x08"));
+    let dropper = project("Sub AutoOpen()\r\nShell(\"calc\")\r\nEnd Sub\r\n");
+    let members: Vec<Member> = broken.chain([member("a.doc", &dropper), member("b.ace", b"1234567**ACE**")]).collect();
+    let report = report("a.zip", &zip_of(&members));
+    assert!(report.has(Sign::MacroDropper) && report.cuts.contains(&Bound::Method), "{:?}", report.signs);
+    assert!(report.cuts.len() < 1_100);
+}
+
+#[test]
 fn identifiers_in_links_are_no_files() {
     // `MZ` and ARJ's mark, as one in 30,000 identifiers begins.
     for start in [&b"MZ"[..], b"\x60\xea"] {
