@@ -114,7 +114,7 @@ pub fn contradicts(name: &str, kind: FileKind) -> bool {
     );
     match extension.as_str() {
         "pdf" | "jpg" | "jpeg" | "png" | "gif" | "mp3" | "mp4" => hides || kind == FileKind::Zip,
-        "docx" | "xlsx" | "pptx" => hides,
+        "docx" | "xlsx" | "pptx" | "zip" => hides,
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{Bound, Bounds, Candidate, File, FileKind, Found, Sign, bounds::RATIO_FREE, format, passwords::Passwords};
 use std::{
+    collections::HashSet,
     io::{ErrorKind, Read},
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -74,6 +75,8 @@ pub(crate) struct Walk<'w> {
     /// Whether the members of the file under way are parts of its format.
     in_document: bool,
     cuts: usize,
+    /// Members of ZIP archives in other files that were taken, as hashes of their rows and bytes.
+    members: HashSet<u64>,
 }
 
 impl<'w> Walk<'w> {
@@ -84,7 +87,18 @@ impl<'w> Walk<'w> {
         each: &'w mut dyn FnMut(Found<'_>),
     ) -> Self {
         let (path, within) = (String::new(), String::new());
-        Walk { left, passwords, bounds, each, path, within, depth: 0, in_document: false, cuts: 0 }
+        Walk {
+            left,
+            passwords,
+            bounds,
+            each,
+            path,
+            within,
+            depth: 0,
+            in_document: false,
+            cuts: 0,
+            members: HashSet::new(),
+        }
     }
 
     /// Takes a file that is found: the caller hears of it, then it is looked into.
@@ -153,6 +167,16 @@ impl<'w> Walk<'w> {
         }
         self.cuts = cuts;
         self.depth -= 1;
+    }
+
+    /// Whether the file under way is in another.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.depth > 1
+    }
+
+    /// Notes a member of a ZIP archive; whether it was not yet.
+    pub(crate) fn note_member(&mut self, hash: u64) -> bool {
+        self.members.insert(hash)
     }
 
     pub(crate) fn passwords(&self) -> &'w [Candidate] {

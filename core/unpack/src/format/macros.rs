@@ -67,38 +67,60 @@ static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(words).ok()
 });
 
+/// What the modules of a project show.
+#[derive(Default)]
+pub(super) struct Macros {
+    autostart: Option<&'static str>,
+    dangerous: Option<&'static str>,
+    ambiguous: Option<&'static str>,
+}
+
 /// Tells of macros, and what their source shows.
 pub(super) fn judge(walk: &mut Walk<'_>, source: &[u8]) {
-    walk.sign(Sign::Macro, "");
-    let Source { text, code } = Source::of(source);
-    let (mut autostart, mut dangerous, mut ambiguous) = (None, None, None);
-    for found in FINDER.iter().flat_map(|finder| finder.find_iter(&text)) {
-        let (start, end) = (found.start(), found.end());
-        let word = found.pattern().as_usize();
-        let Some(call) = word.checked_sub(AUTOSTART.len()) else {
-            if is_procedure(&text, start, end) {
-                autostart = autostart.or(Some(AUTOSTART[word]));
+    let mut macros = Macros::default();
+    macros.add(source);
+    macros.tell(walk);
+}
+
+impl Macros {
+    /// Reads a module.
+    pub(super) fn add(&mut self, source: &[u8]) {
+        let Macros { autostart, dangerous, ambiguous } = self;
+        let Source { text, code } = Source::of(source);
+        for found in FINDER.iter().flat_map(|finder| finder.find_iter(&text)) {
+            let (start, end) = (found.start(), found.end());
+            let word = found.pattern().as_usize();
+            let Some(call) = word.checked_sub(AUTOSTART.len()) else {
+                if is_procedure(&text, start, end) {
+                    *autostart = autostart.or(Some(AUTOSTART[word]));
+                }
+                continue;
+            };
+            // A call, not the end of another word such as "nutshell ".
+            if !is_start_of_word(&text, start) {
+                continue;
             }
-            continue;
-        };
-        // A call, not the end of another word such as "nutshell ".
-        if !is_start_of_word(&text, start) {
-            continue;
-        }
-        match DANGEROUS.get(call) {
-            Some(word) if SHELL.contains(word) && !is_call(&code, start, start + SHELL_BYTES) => {}
-            Some(word) => dangerous = dangerous.or(Some(*word)),
-            None => ambiguous = ambiguous.or(AMBIGUOUS.get(call - DANGEROUS.len()).copied()),
+            match DANGEROUS.get(call) {
+                Some(word) if SHELL.contains(word) && !is_call(&code, start, start + SHELL_BYTES) => {}
+                Some(word) => *dangerous = dangerous.or(Some(*word)),
+                None => *ambiguous = ambiguous.or(AMBIGUOUS.get(call - DANGEROUS.len()).copied()),
+            }
         }
     }
-    if let Some(word) = autostart {
-        walk.sign(Sign::MacroAutostart, word);
-    }
-    if let Some(word) = dangerous.or(ambiguous) {
-        walk.sign(Sign::MacroDangerous, word.trim_end_matches(['(', ' ', '"']));
-    }
-    if autostart.is_some() && dangerous.is_some() {
-        walk.sign(Sign::MacroDropper, "");
+
+    /// Tells what was read.
+    pub(super) fn tell(self, walk: &mut Walk<'_>) {
+        let Macros { autostart, dangerous, ambiguous } = self;
+        walk.sign(Sign::Macro, "");
+        if let Some(word) = autostart {
+            walk.sign(Sign::MacroAutostart, word);
+        }
+        if let Some(word) = dangerous.or(ambiguous) {
+            walk.sign(Sign::MacroDangerous, word.trim_end_matches(['(', ' ', '"']));
+        }
+        if autostart.is_some() && dangerous.is_some() {
+            walk.sign(Sign::MacroDropper, "");
+        }
     }
 }
 

@@ -101,6 +101,7 @@ fn fits(walk: &Walk<'_>, archive: &Archive, packed: usize, password: &Candidate)
 fn unpack(walk: &mut Walk<'_>, archive: &Archive, packed: usize, password: Option<&Candidate>) {
     let mut files: Vec<Unpacked> = Vec::new();
     let mut left = walk.left_files();
+    let mut is_full = false;
     let result = archive.extract_with_control(options(walk, packed, password), |member| {
         let meta = &member.meta;
         if meta.is_directory || meta.is_redirection {
@@ -108,7 +109,10 @@ fn unpack(walk: &mut Walk<'_>, archive: &Archive, packed: usize, password: Optio
         }
         left = match left.checked_sub(1) {
             Some(left) => left,
-            None => return Ok(ExtractionDecision::Stop),
+            None => {
+                is_full = true;
+                return Ok(ExtractionDecision::Stop);
+            }
         };
         let content = Buffer::default();
         let locked = meta.is_encrypted && password.is_none();
@@ -117,6 +121,9 @@ fn unpack(walk: &mut Walk<'_>, archive: &Archive, packed: usize, password: Optio
     });
     if let Err(error) = result {
         walk.cut(bound_of(error.kind()));
+    }
+    if is_full {
+        walk.cut(Bound::Files);
     }
     for file in files {
         if walk.is_full() {

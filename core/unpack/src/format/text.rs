@@ -47,6 +47,16 @@ const RUN_CHARACTERS: usize = 80;
 const ROW_NUMBERS: usize = 60;
 
 pub(super) fn open(walk: &mut Walk<'_>, kind: FileKind, content: &[u8]) {
+    if let Some(plain) = bytes::utf16_as_ascii(content) {
+        if walk.may_work(content.len()) {
+            plain_text(walk, kind, &plain);
+        }
+        return;
+    }
+    plain_text(walk, kind, content);
+}
+
+fn plain_text(walk: &mut Walk<'_>, kind: FileKind, content: &[u8]) {
     if kind != FileKind::Html && mail::is_message(content) {
         return mail::open(walk, content);
     }

@@ -56,6 +56,66 @@ fn an_archive_behind_another_file_is_found() {
 }
 
 #[test]
+fn an_archive_behind_an_archive_is_found() {
+    let evil = zip("evil.txt", MARKER);
+    let fixed = {
+        // Offsets that count from the start of the whole file.
+        let head = rar5("a.txt", b"words");
+        let mut evil = evil.clone();
+        let row = evil.windows(4).position(|window| window == b"PK\x01\x02").expect("a directory");
+        evil[row + 42..row + 46].copy_from_slice(&(head.len() as u32).to_le_bytes());
+        let end = evil.len() - 6;
+        evil[end..end + 4].copy_from_slice(&((head.len() + row) as u32).to_le_bytes());
+        [head, evil].concat()
+    };
+    let behind = |head: &[u8]| [head, &evil].concat();
+    for file in [
+        fixed,
+        behind(&rar5("a.txt", b"words")),
+        behind(include_bytes!("../fixtures/copy.7z")),
+        behind(include_bytes!("../fixtures/store.cab")),
+        behind(&compound(&[("a", b"words")])),
+        behind(&tar("a.txt", b"words")),
+        behind(&tnef("a.txt", b"words")),
+    ] {
+        let report = report("a.zip", &file);
+        assert!(report.has(Sign::Polyglot) && report.marked.contains(&"a.zip/evil.txt".to_owned()), "{report:?}");
+    }
+    // One that is a member is none.
+    for file in [rar5("b.zip", &evil), compound(&[("Package", &evil)]), tar("b.zip", &evil), tnef("b.zip", &evil)] {
+        let report = report("a.bin", &file);
+        assert_eq!((report.signs, report.cuts), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn a_byte_before_an_archive_hides_nothing() {
+    let sevenzip: &[u8] = include_bytes!("../fixtures/copy.7z");
+    for archive in [&rar5("inner.txt", MARKER), sevenzip] {
+        let report = report("a.bin", &[b"\0", archive].concat());
+        assert!(report.has(Sign::Polyglot) && report.marked.contains(&"a.bin/inner.txt".to_owned()), "{report:?}");
+    }
+}
+
+#[test]
+fn containers_without_a_mark_are_known() {
+    let mut old = tar("a.txt", MARKER);
+    old[257..265].fill(0);
+    old[148..156].fill(b' ');
+    let sum: u32 = old[..512].iter().map(|byte| u32::from(*byte)).sum();
+    old[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    assert_eq!(report("a.bin", &old).marked.last().map(String::as_str), Some("a.bin/a.txt"));
+    let mut disk = vec![0; 4_096];
+    disk[450] = 6;
+    disk[454] = 1;
+    disk[458] = 7;
+    disk[510..512].copy_from_slice(b"\x55\xaa");
+    assert_eq!(FileKind::of(&disk), FileKind::Disk);
+    assert_eq!(FileKind::of(&[&[0; 4_096][..], b"conectix", &[0; 504]].concat()), FileKind::Vhd);
+    assert_eq!(FileKind::of(&[0; 4_096]), FileKind::Data);
+}
+
+#[test]
 fn what_no_password_opens_is_told_with_its_names() {
     let (name, content) = crate::samples::fixtures().find(|(name, _)| *name == "aes256.zip").expect("a fixture");
     let report = report_of(name, content, &candidates("no word for it"), &Bounds::default());
@@ -107,7 +167,7 @@ fn macros_of_open_document_files_are_judged() {
     let of = |module: &str, content: &str| {
         let module = format!("<?xml version=\"1.0\"?><script:module>{module}</script:module>");
         let members = [
-            member("mimetype", b"application/vnd.oasis.opendocument.text"),
+            Member { deflate: false, ..member("mimetype", b"application/vnd.oasis.opendocument.text") },
             member("Basic/Standard/Module1.xml", module.as_bytes()),
             member("content.xml", content.as_bytes()),
         ];
@@ -151,6 +211,13 @@ fn templates_from_elsewhere_are_told_and_links_are_not() {
     };
     assert!(rels("attachedTemplate", "https://x.test/t.dotm").has(Sign::Remote));
     assert!(rels("oleObject", "mhtml:https://x.test/t.html!x").has(Sign::Remote));
+    assert!(rels("attachedTemplate", "&#104;ttps://x.test/t.dotm").has(Sign::Remote));
+    for spelling in ["<r:Relationship ", "<Relationship\n", "<Relationship Id=\">\" "] {
+        let text = format!("{spelling}Type=\"x/attachedTemplate\" Target=\"http://x.test/\" TargetMode=\"External\"/>");
+        for bytes in [text.clone().into_bytes(), [&b"\xff\xfe"[..], &wide(&text)].concat()] {
+            assert!(report("a.docx", &ooxml(&[("word/_rels/a.rels", &bytes)])).has(Sign::Remote), "{spelling}");
+        }
+    }
     assert!(!rels("hyperlink", "https://x.test/").has(Sign::Remote));
     assert!(rels("attachedTemplate", "\\\\8.8.8.8\\x\\t.dotm").has(Sign::Remote));
     assert!(rels("attachedTemplate", "file://///x.test@80/t.dotm").has(Sign::Remote));
@@ -164,6 +231,34 @@ fn templates_from_elsewhere_are_told_and_links_are_not() {
     assert!(report("a.rtf", b"{\\rtf1{\\*\\template \\\\\\\\server\\\\a.dot}}").has(Sign::Share));
     assert!(report("a.rtf", b"{\\rtf1{\\*\\template http://x.test/a}}").has(Sign::Remote));
     assert!(!report("a.rtf", b"{\\rtf1{\\*\\template C:\\\\Normal.dot}}").has(Sign::Remote));
+}
+
+#[test]
+fn an_archive_is_no_document_by_an_empty_member() {
+    let empty = zip_of(&[member("a.exe", b"MZ"), member("mimetype", b"")]);
+    let document = zip_of(&[
+        Member { deflate: false, ..member("mimetype", b"application/vnd.oasis.opendocument.text") },
+        member("a.exe", b"MZ"),
+    ]);
+    for (file, expected) in [(empty, false), (document, true)] {
+        let mut parts = Vec::new();
+        let files = std::iter::once(("a.zip", file.as_slice()));
+        mailward_unpack::unpack(files, &Vec::new, &Bounds::default(), &mut |_, found| {
+            if let mailward_unpack::Found::File(file) = found {
+                parts.extend((file.name == "a.exe").then_some(file.part_of_document));
+            }
+        });
+        assert_eq!(parts, [expected]);
+    }
+}
+
+#[test]
+fn pages_in_disguise_are_read() {
+    let page = format!("<html><script>var b = atob('{}');</script>", base64(&zip("a.txt", &[b'x'; 99])));
+    let utf16 = [&b"\xff\xfe"[..], &wide(&page)].concat();
+    for file in [format!("BM{page}").into_bytes(), format!("GIF8{page}").into_bytes(), utf16] {
+        assert!(report("a.html", &file).has(Sign::Smuggled));
+    }
 }
 
 #[test]
@@ -184,6 +279,12 @@ fn fields_that_start_programs_are_told() {
 
 #[test]
 fn torn_digits_of_an_object_are_put_together() {
+    let whole = rtf("Package", &packager("a.txt", MARKER), |_| "");
+    let text = String::from_utf8(whole).expect("digits");
+    for (from, to) in [("objdata 0105", "objdata{0105"), ("\\objdata 0105", "\\objdata 0105{\\x\\*\\objdata 0105")] {
+        let file = text.replace(from, to).replace("}}}}", "}}}}}");
+        assert_eq!(report("a.doc", file.as_bytes()).marked, ["a.doc/a.txt"], "{to}");
+    }
     for tear in ["\r\n", "{\\ignored 41}", "\\x ", "\\'41"] {
         let file = rtf("Package", &packager("a.txt", MARKER), |at| if at % 7 == 3 { tear } else { "" });
         let report = report("a.doc", &file);

@@ -2,6 +2,7 @@
 
 use crate::bytes::{slice, u16_le, u32_le, u64_le, up_to};
 use memchr::memmem;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 pub(super) const STORED: u16 = 0;
 const LOCAL: &[u8] = b"PK\x03\x04";
@@ -35,6 +36,13 @@ pub(super) struct Entry<'z> {
 impl Entry<'_> {
     pub(super) fn is_locked(&self) -> bool {
         self.flags & 1 != 0
+    }
+
+    /// Name, numbers and bytes as one number.
+    pub(super) fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.name, self.method, self.crc, self.size, self.data).hash(&mut hasher);
+        hasher.finish()
     }
 
     pub(super) fn is_folder(&self) -> bool {

@@ -42,7 +42,10 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     if listed.is_empty() {
         walk.sign(Sign::Inconsistent, "no directory");
     }
-    let is_document = listed.iter().chain(&strays).any(|entry| office::marks_document(entry.name));
+    let is_document = listed.iter().chain(&strays).any(|entry| entry.name == office::CONTENT_TYPES)
+        || listed
+            .first()
+            .is_some_and(|entry| entry.method == directory::STORED && office::is_open_document(entry.name, entry.data));
     let mut lock = lock::Lock::default();
     for entry in listed.iter().chain(&strays) {
         if walk.is_full() {
@@ -51,9 +54,44 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         if is_document {
             walk.is_document();
         }
+        if walk.is_inside() {
+            walk.note_member(entry.hash());
+        }
         member(walk, entry, &mut lock, is_document);
     }
     lock.tell(walk);
+}
+
+/// Opens an archive at the end of a container of plain files. Where it is one of these files, its members were taken already.
+pub(super) fn open_behind(walk: &mut Walk<'_>, content: &[u8]) {
+    let listed = directory::listed(content, walk.left_files()).entries;
+    let mut lock = lock::Lock::default();
+    let mut is_told = false;
+    for entry in listed.iter().filter(|entry| entry.named_before == Some(entry.name) && !entry.is_folder()) {
+        // Pieces of an archive that the container tore apart are damaged; readers of archives would not take them either.
+        if walk.is_full() || !walk.note_member(entry.hash()) || !is_sound(walk, entry) {
+            continue;
+        }
+        if !is_told {
+            walk.sign(Sign::Polyglot, "zip");
+            is_told = true;
+        }
+        walk.is_archive();
+        member(walk, entry, &mut lock, false);
+    }
+    lock.tell(walk);
+}
+
+/// Whether the bytes of a member are those that were packed; of a locked one, whether they are there.
+fn is_sound(walk: &mut Walk<'_>, entry: &Entry<'_>) -> bool {
+    if entry.is_locked() {
+        return !entry.data.is_empty();
+    }
+    let Ok(unpacker) = unpacker(entry.method, entry.data, entry, walk.dictionary_bytes()) else { return true };
+    let (content, bound) = walk.read_quietly(entry.data.len(), unpacker);
+    let mut crc = flate2::Crc::new();
+    crc.update(&content);
+    crc.sum() == entry.crc || bound.is_some_and(|bound| bound != Bound::Damage)
 }
 
 fn member(walk: &mut Walk<'_>, entry: &Entry<'_>, lock: &mut lock::Lock, is_document: bool) {
