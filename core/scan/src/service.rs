@@ -35,8 +35,9 @@ const TRANSFER_TIME: Duration = Duration::from_secs(2);
 /// How long a request may wait for a process: no door waits longer for its answer. Source: `[deadlines] message`, 20 s.
 const TURN_TIME: Duration = Duration::from_secs(20);
 /// How much longer than `[malware] yara_time` a scan may take before its process is ended: YARA counts whole seconds, and
-/// unpacking comes on top.
-const GRACE: Duration = Duration::from_secs(3);
+/// unpacking comes on top, which has bounds of bytes and tries, not of time; it takes seconds on a slow host. Source: our own limit;
+/// with the default time it ends before doors give up (`[deadlines] message`, 20 s).
+const GRACE: Duration = Duration::from_secs(12);
 /// How long scans under way may take to end when the service ends.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after that has failed.

@@ -53,6 +53,17 @@ pub(crate) fn utf16_le(bytes: &[u8]) -> String {
     String::from_utf16_lossy(&units.take_while(|unit| *unit != 0).collect::<Vec<_>>())
 }
 
+/// Text in UTF-16 that says so by its mark, each letter beyond ASCII as `?`; `None` if it does not.
+pub(crate) fn utf16_as_ascii(text: &[u8]) -> Option<Vec<u8>> {
+    let read = match text.get(..2)? {
+        b"\xff\xfe" => u16::from_le_bytes,
+        b"\xfe\xff" => u16::from_be_bytes,
+        _ => return None,
+    };
+    let letters = text[2..].chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
+    Some(letters.map(|letter| u8::try_from(letter).ok().filter(u8::is_ascii).unwrap_or(b'?')).collect())
+}
+
 /// Text in UTF-16BE, up to a NUL.
 pub(crate) fn utf16_be(bytes: &[u8]) -> String {
     let units = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));

@@ -85,6 +85,8 @@ pub enum Sign {
     Xlm,
     /// A template or object that is fetched from elsewhere when the document is opened.
     Remote,
+    /// The same from a share of a server that may well be the sender's own.
+    Share,
     /// A field that starts a program (DDE).
     Dde,
     /// A PDF with JavaScript.

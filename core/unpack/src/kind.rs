@@ -1,5 +1,7 @@
 //! What a file is by its first bytes.
 
+use crate::bytes;
+
 /// What a file is by its content, not by its name or declared type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileKind {
@@ -117,11 +119,11 @@ const MAGIC: &[(usize, &[u8], FileKind)] = &[
     (0, b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", FileKind::OneNote),
     (0, b"\x89PNG\r\n", FileKind::Image),
     (0, b"\xff\xd8\xff", FileKind::Image),
-    (0, b"GIF8", FileKind::Image),
+    (0, b"GIF87a", FileKind::Image),
+    (0, b"GIF89a", FileKind::Image),
     (8, b"WEBP", FileKind::Image),
     (0, b"II*\x00", FileKind::Image),
     (0, b"MM\x00*", FileKind::Image),
-    (0, b"BM", FileKind::Image),
     (0, b"ID3", FileKind::Media),
     (0, b"OggS", FileKind::Media),
     (0, b"RIFF", FileKind::Media),
@@ -142,17 +144,30 @@ impl FileKind {
                 return *kind;
             }
         }
+        if is_bitmap(content) {
+            return FileKind::Image;
+        }
+        if is_tar_without_mark(content) {
+            return FileKind::Tar;
+        }
+        if is_fixed_vhd(content) {
+            return FileKind::Vhd;
+        }
         if is_lzma(content) {
             return FileKind::Lzma;
         }
-        if is_boot_sector(content) {
+        if is_boot_sector(content) || is_partitioned(content) {
             return FileKind::Disk;
         }
         let head = &content[..content.len().min(PDF_PREFIX)];
         if find(head, b"%PDF-").is_some() {
             return FileKind::Pdf;
         }
-        FileKind::of_text(&content[..content.len().min(TEXT_PREFIX)])
+        let head = &content[..content.len().min(TEXT_PREFIX)];
+        match bytes::utf16_as_ascii(head) {
+            Some(text) => FileKind::of_text(&text),
+            None => FileKind::of_text(head),
+        }
     }
 
     fn of_text(head: &[u8]) -> Self {
@@ -245,6 +260,40 @@ fn is_lzma(content: &[u8]) -> bool {
     header.starts_with(b"\x5d\x00\x00") && (size == [0xff; 8] || size[5..] == [0; 3])
 }
 
+/// A bitmap of Windows: two letters, a size, four zeros, and where the pixels begin. Words may begin with the letters, too.
+fn is_bitmap(content: &[u8]) -> bool {
+    content.starts_with(b"BM") && content.get(6..10) == Some(&[0; 4])
+}
+
+/// A header of tar as it was before POSIX (the Seventh Edition of Unix): a name, a mode, and a sum that fits.
+fn is_tar_without_mark(content: &[u8]) -> bool {
+    let Some(header) = content.get(..512) else { return false };
+    let octal = |field: &[u8]| {
+        let digits = field.split(|byte| matches!(byte, 0 | b' ')).find(|digits| !digits.is_empty());
+        std::str::from_utf8(digits?).ok().and_then(|digits| u32::from_str_radix(digits, 8).ok())
+    };
+    let has_mode = octal(&header[100..108]).is_some() || header[100..108] == [0; 8];
+    let Some(sum) = octal(&header[148..156]).filter(|_| has_mode) else { return false };
+    let around: u32 = header[..148].iter().chain(&header[156..]).map(|byte| u32::from(*byte)).sum();
+    header[0] != 0 && sum == around + 8 * u32::from(b' ')
+}
+
+/// A virtual disk of a fixed size: the disk as it is, and a footer (Virtual Hard Disk Image Format Specification 1.0).
+fn is_fixed_vhd(content: &[u8]) -> bool {
+    content.len() > 512 && content[content.len() - 512..].starts_with(b"conectix")
+}
+
+/// A first sector with a table of partitions, whatever a PC would start: each entry is empty, or has a kind, a place and a length, and
+/// one has.
+fn is_partitioned(content: &[u8]) -> bool {
+    let Some(table) = content.get(446..510).filter(|_| content.get(510..512) == Some(b"\x55\xaa")) else {
+        return false;
+    };
+    let is_used = |entry: &[u8]| entry[4] != 0 && entry[8..12] != [0; 4] && entry[12..] != [0; 4];
+    let is_entry = |entry: &[u8]| matches!(entry[0], 0 | 0x80) && (is_used(entry) || *entry == [0; 16]);
+    table.chunks_exact(16).all(is_entry) && table.chunks_exact(16).any(is_used)
+}
+
 /// A sector that a PC starts from: jump, and mark at its end.
 fn is_boot_sector(content: &[u8]) -> bool {
     let jumps = matches!(content.first(), Some(0xeb | 0xe9 | 0x33 | 0xfa));
@@ -278,6 +327,10 @@ mod tests {
             (b"\xef\xbb\xbf <!DOCTYPE HTML><p>", FileKind::Html),
             (b"<?xml version=\"1.0\"?><svg onload=x>", FileKind::Svg),
             (b"<?xml version=\"1.0\"?><invoice/>", FileKind::Xml),
+            (b"BM<html><script>", FileKind::Html),
+            (b"GIF8<html><script>", FileKind::Html),
+            (b"\xff\xfe<\0h\0t\0m\0l\0>\0", FileKind::Html),
+            (b"\xfe\xff\0<\0h\0t\0m\0l\0>", FileKind::Html),
             (b"just words\r\n", FileKind::Text),
             (b"\x00\x01\x02", FileKind::Data),
             (b"", FileKind::Data),

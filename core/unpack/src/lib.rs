@@ -20,18 +20,21 @@ pub use kind::{FileKind, is_beyond_text};
 pub use passwords::candidates;
 pub use script::{Language, language};
 
+use passwords::Passwords;
+
 /// Looks for files in the files of one message, which share the bounds. `each` hears of every one, also of those that are
-/// given, with the index of the given file; `passwords` are tried on what is locked.
+/// given, with the index of the given file; `passwords` is asked once, if something is locked.
 pub fn unpack<'f>(
     files: impl Iterator<Item = (&'f str, &'f [u8])>,
-    passwords: &[Candidate],
+    passwords: &dyn Fn() -> Vec<Candidate>,
     bounds: &Bounds,
     each: &mut dyn FnMut(usize, Found<'_>),
 ) {
+    let passwords = Passwords::new(passwords);
     let mut left = walk::Left::new(bounds);
     for (index, (name, content)) in files.enumerate() {
         let mut each = |found: Found<'_>| each(index, found);
-        let mut walk = walk::Walk::new(left, passwords, bounds, &mut each);
+        let mut walk = walk::Walk::new(left, &passwords, bounds, &mut each);
         walk.member(name, content);
         left = walk.left;
     }

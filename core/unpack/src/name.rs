@@ -84,12 +84,13 @@ pub fn has_bidi_override(name: &str) -> bool {
     name.contains(['\u{202a}', '\u{202b}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}'])
 }
 
-/// Whether blanks push the extension out of sight: `invoice.pdf                .exe`.
+/// Whether blanks push the extension of a program out of sight: `invoice.pdf                .exe`. Forms have names such as
+/// `Name__________.pdf`.
 pub fn is_padded(name: &str) -> bool {
     let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
     let blanks =
         stem.chars().rev().take_while(|c| c.is_whitespace() || matches!(c, '_' | '\u{2800}' | '\u{3164}')).count();
-    blanks >= PADDING
+    blanks >= PADDING && is_program_name(name)
 }
 
 /// Blanks from which a name is padded. Source: our own limit; no honest name was seen with more than three.
@@ -113,7 +114,7 @@ pub fn contradicts(name: &str, kind: FileKind) -> bool {
     );
     match extension.as_str() {
         "pdf" | "jpg" | "jpeg" | "png" | "gif" | "mp3" | "mp4" => hides || kind == FileKind::Zip,
-        "docx" | "xlsx" | "pptx" => hides,
+        "docx" | "xlsx" | "pptx" | "zip" => hides,
         _ => false,
     }
 }
@@ -136,6 +137,7 @@ mod tests {
         assert!(!has_double_extension("jquery.min.js"), "a program, but without disguise");
         assert!(is_program_name("a.JS "));
         assert!(is_padded("invoice.pdf                .exe") && !is_padded("a  b .exe"));
+        assert!(is_padded("invoice__________.js") && !is_padded("Form__________.pdf"));
         assert!(has_bidi_override("photo\u{202e}gpj.exe"));
         assert!(contradicts("scan.pdf", FileKind::Exe));
         assert!(contradicts("scan.pdf", FileKind::Html));

@@ -1,6 +1,7 @@
 //! Passwords that may open what is locked.
 
 use crate::Candidate;
+use std::cell::OnceCell;
 
 /// Passwords that senders of malware and exchanges of samples use widely.
 const COMMON: &[&str] = &[
@@ -34,6 +35,22 @@ const REACH: usize = 300;
 const LONGEST: usize = 40;
 /// Most passwords of one message. Source: our own limit.
 const MOST: usize = 24;
+
+/// Passwords for the files of a message. Finding them reads all of its text, so they are asked for once, when something is locked.
+pub(crate) struct Passwords<'p> {
+    ask: &'p dyn Fn() -> Vec<Candidate>,
+    told: OnceCell<Vec<Candidate>>,
+}
+
+impl<'p> Passwords<'p> {
+    pub(crate) fn new(ask: &'p dyn Fn() -> Vec<Candidate>) -> Self {
+        Passwords { ask, told: OnceCell::new() }
+    }
+
+    pub(crate) fn all(&self) -> &[Candidate] {
+        self.told.get_or_init(self.ask)
+    }
+}
 
 /// Passwords that a text tells, best first, then those that are widely used.
 pub fn candidates(text: &str) -> Vec<Candidate> {

@@ -1,7 +1,8 @@
 //! The way through files in files, and what is left of the bounds.
 
-use crate::{Bound, Bounds, Candidate, File, FileKind, Found, Sign, bounds::RATIO_FREE, format};
+use crate::{Bound, Bounds, Candidate, File, FileKind, Found, Sign, bounds::RATIO_FREE, format, passwords::Passwords};
 use std::{
+    collections::HashSet,
     io::{ErrorKind, Read},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
@@ -10,10 +11,13 @@ use std::{
 pub(crate) const NAME_BYTES: usize = 255;
 /// Longest detail of a sign. Unit: bytes. Source: our own limit.
 const DETAIL_BYTES: usize = 200;
-/// Most signs and cuts told of one message. Source: our own limit.
+/// Most signs and cuts told of one message beside the first of each kind. Source: our own limit.
 const SIGNS: usize = 1_000;
 /// Most passwords tried on one message. Source: our own limit; one takes up to a millisecond.
 const TRIES: usize = 500;
+
+/// Where the kinds of cuts begin behind those of signs.
+const CUT_KINDS: u32 = 32;
 
 /// As many tries as one of the costly kind counts. Source: our own limit; twelve of them take a second.
 const COSTLY: usize = 40;
@@ -30,16 +34,30 @@ pub(crate) struct Left {
     /// Bytes that unpackers may still read and write: a packed stream may be long and hold nothing, or be unpacked for no file.
     work: usize,
     signs: usize,
+    /// Kinds of signs and cuts that were told: a bit for each.
+    told: u64,
     tries: usize,
 }
 
 impl Left {
+    /// Whether a sign or cut of this kind is told: the first is, whatever went before.
+    fn may_tell(&mut self, kind: u32) -> bool {
+        let is_first = self.told & 1 << kind == 0;
+        self.told |= 1 << kind;
+        if !is_first && self.signs == 0 {
+            return false;
+        }
+        self.signs = self.signs.saturating_sub(usize::from(!is_first));
+        true
+    }
+
     pub(crate) fn new(bounds: &Bounds) -> Self {
         Left {
             files: bounds.files,
             bytes: bounds.bytes,
             work: bounds.bytes.saturating_mul(WORK),
             signs: SIGNS,
+            told: 0,
             tries: TRIES,
         }
     }
@@ -48,7 +66,7 @@ impl Left {
 /// The way through files in files.
 pub(crate) struct Walk<'w> {
     pub(crate) left: Left,
-    pub(crate) passwords: &'w [Candidate],
+    passwords: &'w Passwords<'w>,
     bounds: &'w Bounds,
     each: &'w mut dyn FnMut(Found<'_>),
     path: String,
@@ -61,12 +79,14 @@ pub(crate) struct Walk<'w> {
     held: usize,
     /// Whether the caller is being told something.
     telling: bool,
+    /// Members of ZIP archives in other files that were taken, as hashes of their rows and bytes.
+    members: HashSet<u64>,
 }
 
 impl<'w> Walk<'w> {
     pub(crate) fn new(
         left: Left,
-        passwords: &'w [Candidate],
+        passwords: &'w Passwords<'w>,
         bounds: &'w Bounds,
         each: &'w mut dyn FnMut(Found<'_>),
     ) -> Self {
@@ -83,6 +103,7 @@ impl<'w> Walk<'w> {
             cuts: 0,
             held: 0,
             telling: false,
+            members: HashSet::new(),
         }
     }
 
@@ -161,6 +182,20 @@ impl<'w> Walk<'w> {
         self.depth -= 1;
     }
 
+    /// Whether the file under way is in another.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.depth > 1
+    }
+
+    /// Notes a member of a ZIP archive; whether it was not yet.
+    pub(crate) fn note_member(&mut self, hash: u64) -> bool {
+        self.members.insert(hash)
+    }
+
+    pub(crate) fn passwords(&self) -> &'w [Candidate] {
+        self.passwords.all()
+    }
+
     /// The members of the file under way are parts of its format.
     pub(crate) fn is_document(&mut self) {
         self.in_document = true;
@@ -173,8 +208,7 @@ impl<'w> Walk<'w> {
 
     /// Something about the file under way.
     pub(crate) fn sign(&mut self, sign: Sign, detail: &str) {
-        if self.left.signs > 0 {
-            self.left.signs -= 1;
+        if self.left.may_tell(sign as u32) {
             let detail = cut_at(detail, DETAIL_BYTES);
             self.telling = true;
             (self.each)(Found::Sign { path: &self.path, sign, detail });
@@ -185,9 +219,8 @@ impl<'w> Walk<'w> {
     /// The file under way is not looked into wholly. One word of each for a file is enough.
     pub(crate) fn cut(&mut self, bound: Bound) {
         let bit = 1 << bound as usize;
-        if self.cuts & bit == 0 && self.left.signs > 0 {
+        if self.cuts & bit == 0 && self.left.may_tell(CUT_KINDS + bound as u32) {
             self.cuts |= bit;
-            self.left.signs -= 1;
             self.telling = true;
             (self.each)(Found::Cut { path: &self.path, bound });
             self.telling = false;

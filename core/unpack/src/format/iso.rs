@@ -37,8 +37,12 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     for (is_joliet, root) in &roots {
         tree(walk, content, root, *is_joliet, &mut seen);
     }
-    udf::open(walk, content, &mut seen);
-    if seen.is_empty() {
+    let sectors =
+        (FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + 64).filter_map(|number| slice(content, number * SECTOR, SECTOR));
+    // The mark of UDF stands among these, too (ECMA-167 3/9.1).
+    let has_udf = sectors.map(|sector| &sector[1..5]).any(|mark| mark == b"NSR0");
+    let is_damaged = udf::open(walk, content, &mut seen).is_none() && has_udf;
+    if seen.is_empty() || is_damaged {
         walk.cut(Bound::Damage);
     }
 }
@@ -80,6 +84,11 @@ fn tree(walk: &mut Walk<'_>, content: &[u8], root: &[u8], is_joliet: bool, seen:
             } else {
                 if walk.is_full() {
                     return;
+                }
+                let goes_on = record[25] & 0x80 != 0;
+                if goes_on {
+                    // The rest of the file stands elsewhere (ECMA-119 §9.1.6).
+                    walk.cut(Bound::Method);
                 }
                 if seen.insert((start, length)) {
                     if content.len() < start.saturating_add(length) {

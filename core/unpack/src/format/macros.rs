@@ -28,7 +28,7 @@ const AUTOSTART: &[&str] = &[
     "multipage1_layout",
 ];
 
-/// Calls that start programs, fetch files or place code in memory, lower case.
+/// Calls that start programs or fetch files, lower case.
 const DANGEROUS: &[&str] = &[
     "shell(",
     "shell ",
@@ -37,14 +37,8 @@ const DANGEROUS: &[&str] = &[
     "shell.application",
     "shellexecute",
     "urldownloadtofile",
-    "msxml2.xmlhttp",
-    "msxml2.serverxmlhttp",
-    "microsoft.xmlhttp",
-    "winhttp.winhttprequest",
-    "adodb.stream",
     "createprocess",
     "virtualalloc",
-    "rtlmovememory",
     "createthread",
     "powershell",
     "mshta",
@@ -54,38 +48,140 @@ const DANGEROUS: &[&str] = &[
     "bitsadmin",
     "cmd.exe",
     "cmd /c",
-    "winmgmts",
     "win32_process",
 ];
 
+/// Calls that malware needs and ordinary add-ins have, too: they read pages, write files, move memory, ask for the computer's name. Lower case.
+const AMBIGUOUS: &[&str] = &[
+    "msxml2.xmlhttp",
+    "msxml2.serverxmlhttp",
+    "microsoft.xmlhttp",
+    "winhttp.winhttprequest",
+    "adodb.stream",
+    "rtlmovememory",
+    "winmgmts",
+];
+
 static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let words = AUTOSTART.iter().chain(DANGEROUS);
+    let words = AUTOSTART.iter().chain(DANGEROUS).chain(AMBIGUOUS);
     AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(words).ok()
 });
 
+/// What the modules of a project show.
+#[derive(Default)]
+pub(super) struct Macros {
+    autostart: Option<&'static str>,
+    dangerous: Option<&'static str>,
+    ambiguous: Option<&'static str>,
+}
+
 /// Tells of macros, and what their source shows.
 pub(super) fn judge(walk: &mut Walk<'_>, source: &[u8]) {
-    walk.sign(Sign::Macro, "");
-    let (mut autostart, mut dangerous) = (None, None);
-    for found in FINDER.iter().flat_map(|finder| finder.find_iter(source)) {
-        let word = found.pattern().as_usize();
-        match word.checked_sub(AUTOSTART.len()) {
-            None if is_procedure(source, found.start(), found.end()) => autostart = autostart.or(Some(AUTOSTART[word])),
-            None => {}
+    let mut macros = Macros::default();
+    macros.add(source);
+    macros.tell(walk);
+}
+
+impl Macros {
+    /// Reads a module.
+    pub(super) fn add(&mut self, source: &[u8]) {
+        let Macros { autostart, dangerous, ambiguous } = self;
+        let Source { text, code } = Source::of(source);
+        for found in FINDER.iter().flat_map(|finder| finder.find_iter(&text)) {
+            let (start, end) = (found.start(), found.end());
+            let word = found.pattern().as_usize();
+            let Some(call) = word.checked_sub(AUTOSTART.len()) else {
+                if is_procedure(&text, start, end) {
+                    *autostart = autostart.or(Some(AUTOSTART[word]));
+                }
+                continue;
+            };
             // A call, not the end of another word such as "nutshell ".
-            Some(call) if is_start_of_word(source, found.start()) => dangerous = dangerous.or(Some(DANGEROUS[call])),
-            Some(_) => {}
+            if !is_start_of_word(&text, start) {
+                continue;
+            }
+            match DANGEROUS.get(call) {
+                Some(word) if SHELL.contains(word) && !is_call(&code, start, start + SHELL_BYTES) => {}
+                Some(word) => *dangerous = dangerous.or(Some(*word)),
+                None => *ambiguous = ambiguous.or(AMBIGUOUS.get(call - DANGEROUS.len()).copied()),
+            }
         }
     }
-    if let Some(word) = autostart {
-        walk.sign(Sign::MacroAutostart, word);
+
+    /// Tells what was read.
+    pub(super) fn tell(self, walk: &mut Walk<'_>) {
+        let Macros { autostart, dangerous, ambiguous } = self;
+        walk.sign(Sign::Macro, "");
+        if let Some(word) = autostart {
+            walk.sign(Sign::MacroAutostart, word);
+        }
+        if let Some(word) = dangerous.or(ambiguous) {
+            walk.sign(Sign::MacroDangerous, word.trim_end_matches(['(', ' ', '"']));
+        }
+        if autostart.is_some() && dangerous.is_some() {
+            walk.sign(Sign::MacroDropper, "");
+        }
     }
-    if let Some(word) = dangerous {
-        walk.sign(Sign::MacroDangerous, word.trim_end_matches(['(', ' ', '"']));
+}
+
+/// The function that starts a program. Its name is an ordinary word, so it counts where it is called; all others count in strings, too,
+/// where names of objects, libraries and commands stand.
+const SHELL: [&str; 3] = ["shell(", "shell ", "shell\""];
+const SHELL_BYTES: usize = "shell".len();
+
+/// Source of macros, in its length.
+struct Source {
+    /// Without comments.
+    text: Vec<u8>,
+    /// Without comments and what stands in strings.
+    code: Vec<u8>,
+}
+
+impl Source {
+    /// Blanks comments and strings (MS-VBAL 3.3.1, 3.3.4); neither goes past the end of its line.
+    fn of(source: &[u8]) -> Source {
+        let (mut text, mut code) = (source.to_vec(), source.to_vec());
+        let mut from = 0;
+        for line in source.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            // In brackets stand foreign names: `['Sheet 1'!A1]`.
+            let (mut in_string, mut in_brackets) = (false, false);
+            for (at, byte) in line.iter().enumerate() {
+                let begins_comment = *byte == b'\'' || is_remark(line, at);
+                match byte {
+                    b']' if in_brackets => in_brackets = false,
+                    _ if in_brackets => {}
+                    b'[' if !in_string => in_brackets = true,
+                    b'"' => in_string = !in_string,
+                    _ if in_string => code[from + at] = b' ',
+                    _ if begins_comment => {
+                        let end = from + line.trim_ascii_end().len();
+                        text[from + at..end].fill(b' ');
+                        code[from + at..end].fill(b' ');
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+            from += line.len();
+        }
+        Source { text, code }
     }
-    if autostart.is_some() && dangerous.is_some() {
-        walk.sign(Sign::MacroDropper, "");
-    }
+}
+
+/// Whether `Rem` stands here as a statement.
+fn is_remark(line: &[u8], at: usize) -> bool {
+    let is_word = line.get(at..at + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"rem "));
+    is_word && line[..at].trim_ascii_end().last().is_none_or(|byte| *byte == b':')
+}
+
+/// Whether the word at this place is called, and neither given a value nor declared.
+fn is_call(code: &[u8], start: usize, end: usize) -> bool {
+    let behind = code.get(end..).unwrap_or_default();
+    let behind = &behind[..memchr::memchr2(b'\n', b'\r', behind).unwrap_or(behind.len())];
+    let next = behind.trim_ascii();
+    let is_name = matches!(next.first(), None | Some(b'=' | b',' | b')' | b'.' | b':'))
+        || next.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"as "));
+    code.get(start).is_some_and(|byte| *byte != b' ') && !is_name
 }
 
 fn is_start_of_word(source: &[u8], at: usize) -> bool {

@@ -1,7 +1,7 @@
 //! Messages (RFC 5322) that are attached as files, or stand in archives.
 
-use crate::walk::Walk;
-use mail_parser::{Encoding, MessageParser, PartKind, Source};
+use crate::{Bound, walk::Walk};
+use mail_parser::{Encoding, MessageParser, PartFlags, PartKind, Source};
 
 /// How far a header is looked at. Unit: bytes. Source: our own limit.
 const HEAD_BYTES: usize = 8 << 10;
@@ -40,8 +40,11 @@ pub(super) fn is_message(content: &[u8]) -> bool {
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     let content = &content[..content.len().min(u32::MAX as usize - 1)];
     let parser = MessageParser::new().max_depth(DEPTH).max_parts(PARTS);
-    let Some(message) = parser.parse(content) else { return };
+    let Some(message) = parser.parse(content) else { return walk.cut(Bound::Damage) };
     for (number, part) in message.parts().enumerate() {
+        if part.flags().contains(PartFlags::LIMIT_REACHED) {
+            walk.cut(Bound::Files);
+        }
         let is_container = match part.kind() {
             PartKind::Multipart => part.children().next().is_some(),
             PartKind::Message(_) => true,

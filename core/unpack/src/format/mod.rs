@@ -37,7 +37,7 @@ pub(crate) fn open(walk: &mut Walk<'_>, kind: FileKind, content: &[u8]) {
         FileKind::Lzip => stream::lzip(walk, content),
         FileKind::Zstd => stream::zstd(walk, content),
         FileKind::Tar => tar::open(walk, content),
-        FileKind::Rar => return rar::open(walk, content),
+        FileKind::Rar => rar::open(walk, content),
         FileKind::SevenZip => seven_zip::open(walk, content),
         FileKind::Cab => cab::open(walk, content),
         FileKind::Iso => iso::open(walk, content),

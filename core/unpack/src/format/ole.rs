@@ -53,7 +53,7 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         return;
     }
     let names = attachment_names(&file, walk.left_files());
-    let mut source = Vec::new();
+    let mut source = macros::Macros::default();
     let mut has_project = false;
     for (index, entry) in file.entries.iter().enumerate().filter(|(_, entry)| entry.kind == STREAM) {
         if !walk.may_take(usize::try_from(entry.size).unwrap_or(usize::MAX).min(content.len())) {
@@ -68,11 +68,15 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
             "EncryptedPackage" => walk.sign(Sign::Encrypted, ""),
             _ => {}
         }
-        let before = source.len();
-        vba::sources(&stream, &mut source);
-        if source.len() > before {
+        let mut module = Vec::new();
+        if vba::sources(&stream, &mut module).is_none() {
+            walk.cut(Bound::FileBytes);
+        }
+        if !module.is_empty() {
+            has_project = true;
             walk.is_document();
-            walk.member(&format!("{}.bas", entry.name), &source[before..]);
+            walk.member(&format!("{}.bas", entry.name), &module);
+            source.add(&module);
         }
         walk.is_document();
         let is_attachment = entry.name.starts_with(ATTACHMENT_DATA);
@@ -87,8 +91,8 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
             if name.trim_matches(char::is_control).is_empty() { format!("stream-{index}") } else { name.clone() };
         walk.member(&name, &stream);
     }
-    if has_project || !source.is_empty() {
-        macros::judge(walk, &source);
+    if has_project {
+        source.tell(walk);
     }
 }
 

@@ -21,27 +21,41 @@ pub(super) fn open(walk: &mut Walk<'_>, kind: FileKind, content: &[u8]) {
             | FileKind::Ole
             | FileKind::Tnef
             | FileKind::Cab
+            | FileKind::Rar
+            | FileKind::SevenZip
     );
+    let tail = &content[content.len().saturating_sub(TAIL_BYTES)..];
+    let has_directory = memmem::find(tail, b"PK\x05\x06").is_some();
     if holds_plain_files {
+        if has_directory {
+            zip::open_behind(walk, content);
+        }
         return;
     }
-    let tail = &content[content.len().saturating_sub(TAIL_BYTES)..];
-    if memmem::find(tail, b"PK\x05\x06").is_some() && zip::has_members(content) {
+    if has_directory && zip::has_members(content) {
         tell(walk, kind, "zip");
         return zip::open(walk, content);
     }
-    let is_shown = matches!(kind, FileKind::Exe | FileKind::Image | FileKind::Pdf | FileKind::Media);
-    if !is_shown {
-        return;
-    }
     if let Some(at) = memmem::find(content, b"Rar!\x1a\x07").filter(|at| *at > 0) {
-        tell(walk, kind, "rar");
+        if is_behind_another(kind, at) {
+            tell(walk, kind, "rar");
+        }
         rar::open(walk, &content[at..]);
     }
     if let Some(at) = memmem::find(content, b"7z\xbc\xaf\x27\x1c").filter(|at| *at > 0) {
-        tell(walk, kind, "7z");
+        if is_behind_another(kind, at) {
+            tell(walk, kind, "7z");
+        }
         seven_zip::open(walk, &content[at..]);
     }
+}
+
+/// How far from the start an archive in a file of no known kind is a trick: some bytes before its mark. In a database or a mailbox it is a
+/// file among others. Unit: bytes. Source: our own limit.
+const START_BYTES: usize = 1_024;
+
+fn is_behind_another(kind: FileKind, at: usize) -> bool {
+    kind != FileKind::Data || at < START_BYTES
 }
 
 /// Programs that unpack themselves are no trick; what is executable is told anyway.

@@ -44,7 +44,7 @@ impl Write for Buffer {
 }
 
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
-    let passwords = walk.passwords;
+    let passwords = walk.passwords();
     let (archive, opened_by) = match read(walk, content, None) {
         Ok(archive) => (archive, None),
         Err(ErrorKind::PasswordRequired | ErrorKind::BadPassword) => {
@@ -135,6 +135,7 @@ fn fits(walk: &Walk<'_>, archive: &Archive, packed: usize, password: &Candidate)
 fn unpack(walk: &mut Walk<'_>, archive: &Archive, packed: usize, password: Option<&Candidate>, key_bytes: usize) {
     let mut files: Vec<Unpacked> = Vec::new();
     let mut left = walk.left_files();
+    let mut is_full = false;
     let result = archive.extract_with_control(options(walk, packed, password), |member| {
         let meta = &member.meta;
         if meta.is_directory || meta.is_redirection {
@@ -142,7 +143,10 @@ fn unpack(walk: &mut Walk<'_>, archive: &Archive, packed: usize, password: Optio
         }
         left = match left.checked_sub(1) {
             Some(left) => left,
-            None => return Ok(ExtractionDecision::Stop),
+            None => {
+                is_full = true;
+                return Ok(ExtractionDecision::Stop);
+            }
         };
         let locked = meta.is_encrypted && password.is_none();
         // Each file has a key of its own.
@@ -155,6 +159,9 @@ fn unpack(walk: &mut Walk<'_>, archive: &Archive, packed: usize, password: Optio
     });
     if let Err(error) = result {
         walk.cut(bound_of(error.kind()));
+    }
+    if is_full {
+        walk.cut(Bound::Files);
     }
     let bytes = files.iter().map(|file| file.content.0.lock().unwrap_or_else(PoisonError::into_inner).len()).sum();
     if !walk.may_hold(bytes) {

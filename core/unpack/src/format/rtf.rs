@@ -1,6 +1,6 @@
 //! Objects in rich text (the RTF specification 1.9.1, "Objects").
 
-use super::{ole, package};
+use super::{office, ole, package};
 use crate::{
     Sign,
     bytes::{before_nul, slice, text, u32_le, up_to},
@@ -19,15 +19,19 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         }
         object(walk, &data);
     }
-    for (word, sign) in [(&b"\\template"[..], Sign::Remote), (b"DDEAUTO", Sign::Dde)] {
-        if let Some(at) = memmem::find(content, word) {
-            let target = up_to(content, at + word.len(), 300);
-            let target = text(&target[..memchr::memchr2(b'}', b'{', target).unwrap_or(target.len())]);
-            let is_remote = ["http", "ftp:", "\\\\\\\\", "file:"].iter().any(|start| target.contains(start));
-            if sign == Sign::Dde || is_remote {
-                walk.sign(sign, target.trim());
-            }
+    for at in memmem::find_iter(content, b"\\template") {
+        let target = up_to(content, at + b"\\template".len(), 300);
+        let target = text(&target[..memchr::memchr2(b'}', b'{', target).unwrap_or(target.len())]);
+        // A backslash is written twice (the RTF specification 1.9.1, "Special Characters").
+        if let Some(sign) = office::elsewhere(&target.replace("\\\\", "\\")) {
+            walk.sign(sign, target.trim());
+            break;
         }
+    }
+    if let Some(at) = memmem::find(content, b"DDEAUTO") {
+        let command = up_to(content, at + b"DDEAUTO".len(), 300);
+        let command = text(&command[..memchr::memchr2(b'}', b'{', command).unwrap_or(command.len())]);
+        walk.sign(Sign::Dde, command.trim());
     }
 }
 
@@ -67,18 +71,31 @@ fn embedded(data: &[u8]) -> Option<(String, &[u8])> {
 }
 
 /// The bytes that hexadecimal digits behind `\objdata` stand for, and where the group ends. Readers pass over blanks, control
-/// words and groups between them, with which malware tears the digits apart.
+/// words and groups that begin with one, with which malware tears the digits apart.
 fn hexadecimal(content: &[u8], start: usize) -> (Vec<u8>, usize) {
     let (mut out, mut high) = (Vec::new(), None);
-    let (mut at, mut depth) = (start, 0_usize);
+    let (mut at, mut depth, mut skipped) = (start, 0_usize, None);
     while let Some(byte) = content.get(at) {
         at += 1;
         match byte {
-            b'{' => depth += 1,
+            b'{' => {
+                depth += 1;
+                // A group with a control word at its start is skipped; the digits of a plain one count.
+                let is_plain = content[at..].iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'\\');
+                if !is_plain && skipped.is_none() {
+                    skipped = Some(depth);
+                }
+            }
             b'}' if depth == 0 => break,
+            b'}' if skipped == Some(depth) => {
+                skipped = None;
+                depth -= 1;
+            }
             b'}' => depth -= 1,
+            // Another object within: its own digits follow.
+            b'\\' if content[at..].starts_with(b"objdata") => break,
             b'\\' => at = behind_control(content, at, &mut out),
-            _ if depth > 0 => {}
+            _ if skipped.is_some() => {}
             _ => {
                 let Some(digit) = char::from(*byte).to_digit(16) else { continue };
                 high = match high {

@@ -32,7 +32,7 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         Err(bound) if !lock.failed => walk.cut(bound),
         Err(_) => {}
     }
-    if let Some(password) = lock.opened_by.and_then(|index| walk.passwords.get(index)) {
+    if let Some(password) = lock.opened_by.and_then(|index| walk.passwords().get(index)) {
         walk.sign(if password.told { Sign::PasswordTold } else { Sign::PasswordCommon }, &password.word);
     }
     if lock.failed {
@@ -85,7 +85,12 @@ fn files(walk: &mut Walk<'_>, content: &[u8], archive: &Archive, lock: &mut Lock
                 return;
             }
             if unpacked.is_err() {
-                walk.locked(name);
+                // What is not locked has a name all the same; why it was not looked into is told.
+                if folder.is_locked() && lock.failed {
+                    walk.locked(name)
+                } else {
+                    walk.member(name, &[])
+                }
                 continue;
             }
             let (data, behind) = rest.split_at(rest.len().min(*size));
@@ -109,7 +114,7 @@ fn unlocked(
     if !folder.is_locked() {
         return coder::unpack(walk, content, archive, folder, "", &mut lock.key).map(|(out, _)| out);
     }
-    let passwords = walk.passwords;
+    let passwords = walk.passwords();
     let order: Vec<usize> = lock.opened_by.into_iter().chain((0..passwords.len()).filter(|_| !lock.failed)).collect();
     for index in order {
         if !walk.may_try() {

@@ -6,6 +6,7 @@ use crate::{
     bytes::{before_nul, slice, text, u16_le, u64_le},
     walk::Walk,
 };
+use memchr::memmem;
 
 /// gzip (RFC 1952): members behind each other are one file.
 pub(super) fn gzip(walk: &mut Walk<'_>, content: &[u8]) {
@@ -49,6 +50,9 @@ pub(super) fn lzma(walk: &mut Walk<'_>, content: &[u8]) {
     }
 }
 
+/// Most members of lzip. Source: our own limit; plzip writes one for some megabytes.
+const LZIP_MEMBERS: usize = 1_000;
+
 /// Members of lzip behind each other (the manual of lzip, "File format").
 pub(super) fn lzip(walk: &mut Walk<'_>, content: &[u8]) {
     let mut unpacked = Vec::new();
@@ -63,8 +67,21 @@ pub(super) fn lzip(walk: &mut Walk<'_>, content: &[u8]) {
         members.push(&content[from..end]);
         end = from;
     }
-    if members.is_empty() {
-        members.push(content);
+    if end > 0 {
+        // Something stands behind the last member, or before it: the marks are looked for instead.
+        let starts: Vec<_> = memmem::find_iter(content, b"LZIP\x01").take(LZIP_MEMBERS).collect();
+        if starts.len() == LZIP_MEMBERS {
+            walk.cut(Bound::Files);
+        }
+        let ends = starts.iter().skip(1).copied().chain([content.len()]);
+        members = starts
+            .iter()
+            .zip(ends)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .map(|(start, end)| &content[*start..end])
+            .collect();
     }
     for member in members.iter().rev() {
         let Some(packed) = member.strip_prefix(b"LZIP\x01").and_then(|rest| rest.get(1..)) else { break };
@@ -76,7 +93,7 @@ pub(super) fn lzip(walk: &mut Walk<'_>, content: &[u8]) {
         properties.extend((dictionary as u32).to_le_bytes());
         let packed = slice(packed, 0, packed.len().saturating_sub(20)).unwrap_or_default();
         match compression::bare_lzma(packed, &properties, None, walk.dictionary_bytes()) {
-            Ok(unpacker) => unpacked.extend(walk.read(content.len(), unpacker)),
+            Ok(unpacker) => unpacked.extend(walk.read(member.len(), unpacker)),
             Err(_) => walk.cut(Bound::Dictionary),
         }
         if unpacked.len() > walk.room(content.len()).0 {

@@ -47,6 +47,16 @@ const RUN_CHARACTERS: usize = 80;
 const ROW_NUMBERS: usize = 60;
 
 pub(super) fn open(walk: &mut Walk<'_>, kind: FileKind, content: &[u8]) {
+    if let Some(plain) = bytes::utf16_as_ascii(content) {
+        if walk.may_work(content.len()) {
+            plain_text(walk, kind, &plain);
+        }
+        return;
+    }
+    plain_text(walk, kind, content);
+}
+
+fn plain_text(walk: &mut Walk<'_>, kind: FileKind, content: &[u8]) {
     if kind != FileKind::Html && mail::is_message(content) {
         return mail::open(walk, content);
     }
@@ -237,8 +247,27 @@ fn decoded_by_scripts(walk: &mut Walk<'_>, content: &[u8]) {
 
 fn taken_if_known(walk: &mut Walk<'_>, content: &[u8]) {
     let kind = FileKind::of(content);
-    if !matches!(kind, FileKind::Data | FileKind::Text) && !walk.is_full() {
+    if !matches!(kind, FileKind::Data | FileKind::Text) && is_surely(kind, content) && !walk.is_full() {
         embedded(walk, FileKind::Html, content);
+    }
+}
+
+/// Whether more speaks for the kind than two or three letters: of the long identifiers in links, one in 65,000 decodes to `MZ`.
+fn is_surely(kind: FileKind, content: &[u8]) -> bool {
+    match kind {
+        // The header of PE stands where offset 60 says (PE format, "MS-DOS Stub").
+        FileKind::Exe => bytes::u32_le(content, 60)
+            .and_then(|at| bytes::slice(content, at as usize, 2))
+            .is_some_and(|mark| matches!(mark, b"PE" | b"NE" | b"LE" | b"LX")),
+        FileKind::Arj => {
+            // ARJ's technical note: the header has 34 to 2,600 bytes, its fixed part 30 or more.
+            bytes::u16_le(content, 2).is_some_and(|length| (34..=2_600).contains(&length))
+                && content.get(4).is_some_and(|length| (30..=50).contains(length))
+        }
+        FileKind::Bzip2 => bytes::slice(content, 4, 6) == Some(b"1AY&SY"),
+        FileKind::Lha => content.get(6) == Some(&b'-'),
+        FileKind::Image => content.len() >= 16 && (!content.starts_with(b"BM") || bytes::u32_le(content, 6) == Some(0)),
+        _ => true,
     }
 }
 

@@ -7,26 +7,32 @@ use memchr::memmem;
 const START: &[u8] = b"Attribut";
 /// A chunk when it is unpacked. Unit: bytes. Source: MS-OVBA 2.4.1.
 const CHUNK_BYTES: usize = 4_096;
-/// Most source of one file. Unit: bytes. Source: our own limit.
+/// Most source of one stream. Unit: bytes. Source: our own limit; a module has at most 64 KB of procedures each.
 const SOURCE_BYTES: usize = 8 << 20;
 
-/// Adds all sources that stand in a stream.
-pub(super) fn sources(stream: &[u8], out: &mut Vec<u8>) {
-    let mut end = 0;
+/// Adds all sources that stand in a stream; `None` if there are more than fit.
+pub(super) fn sources(stream: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (mut end, start_bytes) = (0, out.len());
     for at in memmem::find_iter(stream, START) {
         let Some(start) = at.checked_sub(4).filter(|start| *start >= end) else { continue };
         let is_container = stream[start] == 1 && stream[start + 2] & 0x70 == 0x30 && stream[at - 1] == 0;
-        if is_container && out.len() < SOURCE_BYTES {
+        if is_container {
+            let source = out.len();
             end = start + 1 + decompress(&stream[start + 1..], out);
+            if out.len() - start_bytes > SOURCE_BYTES {
+                out.truncate(source.max(start_bytes + SOURCE_BYTES));
+                return None;
+            }
         }
     }
+    Some(())
 }
 
 /// Unpacks chunks until there are none; how many bytes they took.
 fn decompress(chunks: &[u8], out: &mut Vec<u8>) -> usize {
-    let mut at = 0;
+    let (mut at, start) = (0, out.len());
     while let Some(head) = crate::bytes::u16_le(chunks, at) {
-        if head >> 12 & 7 != 3 || out.len() > SOURCE_BYTES {
+        if head >> 12 & 7 != 3 || out.len() - start > SOURCE_BYTES {
             break;
         }
         let length = usize::from(head & 0xfff) + 1;

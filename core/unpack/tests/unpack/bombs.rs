@@ -156,11 +156,16 @@ fn macros_that_grow_are_cut() {
     chunk.extend(b"Attribut");
     chunk.push(0b10);
     chunk.extend([b'e']);
-    chunk.extend([0xff, 0x0f]);
+    chunk.extend([0xf0, 0x0f]);
     let head = (0xb000 | (chunk.len() as u16 - 1)).to_le_bytes();
     let packed = [&[1][..], &[head.as_slice(), &chunk].concat().repeat(100_000)].concat();
-    let report = report_of("a.doc", &compound(&[("Module1", &packed)]), &[], &BOUNDS);
+    let module =
+        [vec![0x55; 40], crate::made::packed_source("Attribute VB_Name\r\nSub A()\r\nShell(\"x\")\r\nEnd Sub\r\n")]
+            .concat();
+    let report = report_of("a.doc", &compound(&[("Junk", &packed), ("Module1", &module)]), &[], &BOUNDS);
     within(&report);
+    assert_eq!(report.cuts, [Bound::FileBytes]);
+    assert!(report.has(mailward_unpack::Sign::MacroDangerous), "what comes behind is judged: {report:?}");
 }
 
 /// An archive of RAR 5 whose keys take 2^24 rounds, each some seconds.
@@ -220,7 +225,10 @@ fn marks_that_repeat_take_linear_work() {
         ("a.docx", part("word/document.xml", b"<w:instrText")),
         (
             "a.odt",
-            zip_of(&[member("mimetype", b""), member("Basic/a.xml", &repeated(b"<script:module>", b"autoopen("))]),
+            zip_of(&[
+                Member { deflate: false, ..member("mimetype", b"application/vnd.oasis.opendocument.text") },
+                member("Basic/a.xml", &repeated(b"<script:module>", b"autoopen(")),
+            ]),
         ),
         ("a.one", repeated(&onenote(b""), b"\xe7\x16\xe3\xbd\x65\x26\x11\x45\xa4\xc4\x8d\x4d\x0b\x7a\x9e\xac")),
         ("a.tar", repeated(&tar_header("a", 0, b'0'), &[0; 512])),

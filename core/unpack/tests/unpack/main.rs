@@ -35,7 +35,7 @@ impl Report {
 
 pub(crate) fn report_of(name: &str, content: &[u8], passwords: &[Candidate], bounds: &Bounds) -> Report {
     let mut report = Report::default();
-    unpack(std::iter::once((name, content)), passwords, bounds, &mut |_, found| match found {
+    unpack(std::iter::once((name, content)), &|| passwords.to_vec(), bounds, &mut |_, found| match found {
         Found::File(file) => {
             if file.depth > 0 {
                 report.paths.push(file.path.to_owned());

@@ -53,7 +53,7 @@ fn damaged_files_neither_panic_nor_leave_the_bounds() {
     let bare = |name: &str, content: &[u8]| {
         let mut found = None;
         let wanted = &name[..name.len() - 4];
-        mailward_unpack::unpack(std::iter::once((name, content)), &[], &Bounds::default(), &mut |_, inside| {
+        mailward_unpack::unpack(std::iter::once((name, content)), &Vec::new, &Bounds::default(), &mut |_, inside| {
             if let mailward_unpack::Found::File(file) = inside
                 && file.name == wanted
             {

@@ -56,6 +56,66 @@ fn an_archive_behind_another_file_is_found() {
 }
 
 #[test]
+fn an_archive_behind_an_archive_is_found() {
+    let evil = zip("evil.txt", MARKER);
+    let fixed = {
+        // Offsets that count from the start of the whole file.
+        let head = rar5("a.txt", b"words");
+        let mut evil = evil.clone();
+        let row = evil.windows(4).position(|window| window == b"PK\x01\x02").expect("a directory");
+        evil[row + 42..row + 46].copy_from_slice(&(head.len() as u32).to_le_bytes());
+        let end = evil.len() - 6;
+        evil[end..end + 4].copy_from_slice(&((head.len() + row) as u32).to_le_bytes());
+        [head, evil].concat()
+    };
+    let behind = |head: &[u8]| [head, &evil].concat();
+    for file in [
+        fixed,
+        behind(&rar5("a.txt", b"words")),
+        behind(include_bytes!("../fixtures/copy.7z")),
+        behind(include_bytes!("../fixtures/store.cab")),
+        behind(&compound(&[("a", b"words")])),
+        behind(&tar("a.txt", b"words")),
+        behind(&tnef("a.txt", b"words")),
+    ] {
+        let report = report("a.zip", &file);
+        assert!(report.has(Sign::Polyglot) && report.marked.contains(&"a.zip/evil.txt".to_owned()), "{report:?}");
+    }
+    // One that is a member is none.
+    for file in [rar5("b.zip", &evil), compound(&[("Package", &evil)]), tar("b.zip", &evil), tnef("b.zip", &evil)] {
+        let report = report("a.bin", &file);
+        assert_eq!((report.signs, report.cuts), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn a_byte_before_an_archive_hides_nothing() {
+    let sevenzip: &[u8] = include_bytes!("../fixtures/copy.7z");
+    for archive in [&rar5("inner.txt", MARKER), sevenzip] {
+        let report = report("a.bin", &[b"\0", archive].concat());
+        assert!(report.has(Sign::Polyglot) && report.marked.contains(&"a.bin/inner.txt".to_owned()), "{report:?}");
+    }
+}
+
+#[test]
+fn containers_without_a_mark_are_known() {
+    let mut old = tar("a.txt", MARKER);
+    old[257..265].fill(0);
+    old[148..156].fill(b' ');
+    let sum: u32 = old[..512].iter().map(|byte| u32::from(*byte)).sum();
+    old[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    assert_eq!(report("a.bin", &old).marked.last().map(String::as_str), Some("a.bin/a.txt"));
+    let mut disk = vec![0; 4_096];
+    disk[450] = 6;
+    disk[454] = 1;
+    disk[458] = 7;
+    disk[510..512].copy_from_slice(b"\x55\xaa");
+    assert_eq!(FileKind::of(&disk), FileKind::Disk);
+    assert_eq!(FileKind::of(&[&[0; 4_096][..], b"conectix", &[0; 504]].concat()), FileKind::Vhd);
+    assert_eq!(FileKind::of(&[0; 4_096]), FileKind::Data);
+}
+
+#[test]
 fn what_no_password_opens_is_told_with_its_names() {
     let (name, content) = crate::samples::fixtures().find(|(name, _)| *name == "aes256.zip").expect("a fixture");
     let report = report_of(name, content, &candidates("no word for it"), &Bounds::default());
@@ -80,8 +140,26 @@ fn macros_are_judged_by_what_they_do() {
     assert_eq!(signs(HARMLESS), [Sign::Macro]);
     assert_eq!(signs(&format!("{STARTS}MsgBox 1\r\nEnd Sub")), [Sign::Macro, Sign::MacroAutostart]);
     assert_eq!(signs(&format!("Sub Total()\r\n{RUNS}End Sub")), [Sign::Macro, Sign::MacroDangerous]);
+    for harmless in [
+        "' the shell (of the program) starts\r\nRem Shell \"x\"\r\n",
+        "MsgBox \"The shell is closed\"\r\n",
+        "Dim shell As Object\r\nSet shell = x\r\nshell.Show\r\n",
+    ] {
+        let signs = signs(&format!("{STARTS}{harmless}End Sub"));
+        assert_eq!(signs, [Sign::Macro, Sign::MacroAutostart], "{harmless}");
+    }
+    let add_in = "CreateObject(\"MSXML2.XMLHTTP\").Open\r\nRtlMoveMemory a, b, 4\r\n";
+    assert_eq!(signs(&format!("{STARTS}{add_in}End Sub")), [Sign::Macro, Sign::MacroAutostart, Sign::MacroDangerous]);
     let all = [Sign::Macro, Sign::MacroAutostart, Sign::MacroDangerous, Sign::MacroDropper];
-    assert_eq!(signs(&format!("{STARTS}{RUNS}End Sub")), all);
+    for runs in [
+        RUNS,
+        "x = \"it's\": Shell \"calc\"\r\n",
+        "x = ['Sheet 1'!A1]: Shell y\r\n",
+        "Shell _\r\n \"calc\"\r\n",
+        "CreateObject(\"WScript.Shell\").Run x\r\n",
+    ] {
+        assert_eq!(signs(&format!("{STARTS}{runs}End Sub")), all, "{runs}");
+    }
 }
 
 #[test]
@@ -89,7 +167,7 @@ fn macros_of_open_document_files_are_judged() {
     let of = |module: &str, content: &str| {
         let module = format!("<?xml version=\"1.0\"?><script:module>{module}</script:module>");
         let members = [
-            member("mimetype", b"application/vnd.oasis.opendocument.text"),
+            Member { deflate: false, ..member("mimetype", b"application/vnd.oasis.opendocument.text") },
             member("Basic/Standard/Module1.xml", module.as_bytes()),
             member("content.xml", content.as_bytes()),
         ];
@@ -133,10 +211,54 @@ fn templates_from_elsewhere_are_told_and_links_are_not() {
     };
     assert!(rels("attachedTemplate", "https://x.test/t.dotm").has(Sign::Remote));
     assert!(rels("oleObject", "mhtml:https://x.test/t.html!x").has(Sign::Remote));
+    assert!(rels("attachedTemplate", "&#104;ttps://x.test/t.dotm").has(Sign::Remote));
+    for spelling in ["<r:Relationship ", "<Relationship\n", "<Relationship Id=\">\" "] {
+        let text = format!("{spelling}Type=\"x/attachedTemplate\" Target=\"http://x.test/\" TargetMode=\"External\"/>");
+        for bytes in [text.clone().into_bytes(), [&b"\xff\xfe"[..], &wide(&text)].concat()] {
+            assert!(report("a.docx", &ooxml(&[("word/_rels/a.rels", &bytes)])).has(Sign::Remote), "{spelling}");
+        }
+    }
     assert!(!rels("hyperlink", "https://x.test/").has(Sign::Remote));
-    assert!(!rels("attachedTemplate", "Normal.dotm").has(Sign::Remote));
+    assert!(rels("attachedTemplate", "\\\\8.8.8.8\\x\\t.dotm").has(Sign::Remote));
+    assert!(rels("attachedTemplate", "file://///x.test@80/t.dotm").has(Sign::Remote));
+    for local in ["Normal.dotm", "file:///C:\\Users\\x\\Letter.dotx", "file://C:/x.dotx", "C:\\x.dotx"] {
+        assert_eq!(rels("attachedTemplate", local).signs, [], "{local}");
+    }
+    for share in ["file:///\\\\server\\x.xlsx", "\\\\10.1.2.3\\x.dotx", "file://server/x.dotx"] {
+        let signs = rels("package", share).signs.into_iter().map(|(_, sign)| sign).collect::<Vec<_>>();
+        assert_eq!(signs, [Sign::Share], "{share}");
+    }
+    assert!(report("a.rtf", b"{\\rtf1{\\*\\template \\\\\\\\server\\\\a.dot}}").has(Sign::Share));
     assert!(report("a.rtf", b"{\\rtf1{\\*\\template http://x.test/a}}").has(Sign::Remote));
     assert!(!report("a.rtf", b"{\\rtf1{\\*\\template C:\\\\Normal.dot}}").has(Sign::Remote));
+}
+
+#[test]
+fn an_archive_is_no_document_by_an_empty_member() {
+    let empty = zip_of(&[member("a.exe", b"MZ"), member("mimetype", b"")]);
+    let document = zip_of(&[
+        Member { deflate: false, ..member("mimetype", b"application/vnd.oasis.opendocument.text") },
+        member("a.exe", b"MZ"),
+    ]);
+    for (file, expected) in [(empty, false), (document, true)] {
+        let mut parts = Vec::new();
+        let files = std::iter::once(("a.zip", file.as_slice()));
+        mailward_unpack::unpack(files, &Vec::new, &Bounds::default(), &mut |_, found| {
+            if let mailward_unpack::Found::File(file) = found {
+                parts.extend((file.name == "a.exe").then_some(file.part_of_document));
+            }
+        });
+        assert_eq!(parts, [expected]);
+    }
+}
+
+#[test]
+fn pages_in_disguise_are_read() {
+    let page = format!("<html><script>var b = atob('{}');</script>", base64(&zip("a.txt", &[b'x'; 99])));
+    let utf16 = [&b"\xff\xfe"[..], &wide(&page)].concat();
+    for file in [format!("BM{page}").into_bytes(), format!("GIF8{page}").into_bytes(), utf16] {
+        assert!(report("a.html", &file).has(Sign::Smuggled));
+    }
 }
 
 #[test]
@@ -157,6 +279,12 @@ fn fields_that_start_programs_are_told() {
 
 #[test]
 fn torn_digits_of_an_object_are_put_together() {
+    let whole = rtf("Package", &packager("a.txt", MARKER), |_| "");
+    let text = String::from_utf8(whole).expect("digits");
+    for (from, to) in [("objdata 0105", "objdata{0105"), ("\\objdata 0105", "\\objdata 0105{\\x\\*\\objdata 0105")] {
+        let file = text.replace(from, to).replace("}}}}", "}}}}}");
+        assert_eq!(report("a.doc", file.as_bytes()).marked, ["a.doc/a.txt"], "{to}");
+    }
     for tear in ["\r\n", "{\\ignored 41}", "\\x ", "\\'41"] {
         let file = rtf("Package", &packager("a.txt", MARKER), |at| if at % 7 == 3 { tear } else { "" });
         let report = report("a.doc", &file);
@@ -197,6 +325,40 @@ fn files_that_a_page_builds_are_told_and_pictures_are_not() {
 }
 
 #[test]
+fn the_first_sign_of_each_kind_is_told_whatever_went_before() {
+    let broken = (0..1_100).map(|n| member(&format!("{n}.gz"), b"\x1f\x8b\x08"));
+    let dropper = project("Sub AutoOpen()\r\nShell(\"calc\")\r\nEnd Sub\r\n");
+    let members: Vec<Member> = broken.chain([member("a.doc", &dropper), member("b.ace", b"1234567**ACE**")]).collect();
+    let report = report("a.zip", &zip_of(&members));
+    assert!(report.has(Sign::MacroDropper) && report.cuts.contains(&Bound::Method), "{:?}", report.signs);
+    assert!(report.cuts.len() < 1_100);
+}
+
+#[test]
+fn identifiers_in_links_are_no_files() {
+    // `MZ` and ARJ's mark, as one in 30,000 identifiers begins.
+    for start in [&b"MZ"[..], b"\x60\xea"] {
+        let identifier = base64(&[start, &[0xb5; 96]].concat());
+        let page =
+            format!("<html><script type=\"application/ld+json\">{{}}</script><a href=\"https://x.test/{identifier}\">");
+        let report = report("a.html", page.as_bytes());
+        assert!(report.signs.is_empty() && report.cuts.is_empty(), "{report:?}");
+    }
+}
+
+#[test]
+fn a_directory_longer_than_the_bound_hides_nothing() {
+    let members: Vec<Member> = (0..50).map(|n| member(&format!("{n}.txt"), b"words")).collect();
+    let bounds = Bounds { files: 20, ..Bounds::default() };
+    let report = report_of("a.zip", &zip_of(&members), &[], &bounds);
+    assert_eq!((report.signs, report.cuts), (vec![], vec![Bound::Files]));
+    // Folders count for none.
+    let folders: Vec<Member> = (0..50).map(|n| Member { deflate: false, ..member(&format!("{n}/"), b"") }).collect();
+    let all = [folders, vec![member("a.txt", MARKER)]].concat();
+    assert_eq!(report_of("a.zip", &zip_of(&all), &[], &bounds).marked, ["a.zip/a.txt"]);
+}
+
+#[test]
 fn what_breaks_off_is_read_as_far_as_it_goes() {
     let content = [MARKER, &vec![b'x'; 100_000]].concat();
     let whole: Vec<(&str, Vec<u8>)> =
@@ -211,7 +373,13 @@ fn what_breaks_off_is_read_as_far_as_it_goes() {
 #[test]
 fn an_unknown_method_is_told() {
     let report = report("ppmd.7z", include_bytes!("../fixtures/ppmd.7z"));
-    assert_eq!((report.cuts, report.locked), (vec![Bound::Method], vec!["ppmd.7z/inner.txt".to_owned()]));
+    assert_eq!((report.cuts, report.locked.len()), (vec![Bound::Method], 0));
+    assert_eq!(report.paths, ["ppmd.7z/inner.txt"], "its name is told all the same");
+    let mut unknown = zip("a.exe", MARKER);
+    let row = unknown.windows(4).position(|window| window == b"PK\x01\x02").expect("a directory");
+    (unknown[8], unknown[row + 10]) = (98, 98);
+    let report = crate::report("a.zip", &unknown);
+    assert_eq!((report.cuts, report.paths), (vec![Bound::Method], vec!["a.zip/a.exe".to_owned()]));
 }
 
 #[test]
@@ -252,7 +420,7 @@ fn a_panic_of_the_caller_is_not_taken_for_a_parsers() {
                 panic!("the rules");
             }
         };
-        mailward_unpack::unpack(std::iter::once(("a.zip", file.as_slice())), &[], &Bounds::default(), &mut each);
+        mailward_unpack::unpack(std::iter::once(("a.zip", file.as_slice())), &Vec::new, &Bounds::default(), &mut each);
     });
     assert!(result.is_err());
 }

@@ -2,6 +2,7 @@
 
 use crate::bytes::{slice, u16_le, u32_le, u64_le, up_to};
 use memchr::memmem;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 pub(super) const STORED: u16 = 0;
 const LOCAL: &[u8] = b"PK\x03\x04";
@@ -36,6 +37,17 @@ impl Entry<'_> {
     pub(super) fn is_locked(&self) -> bool {
         self.flags & 1 != 0
     }
+
+    /// Name, numbers and bytes as one number.
+    pub(super) fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.name, self.method, self.crc, self.size, self.data).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    pub(super) fn is_folder(&self) -> bool {
+        self.name.ends_with(b"/") && self.data.is_empty()
+    }
 }
 
 /// What the space between members shows.
@@ -49,13 +61,30 @@ pub(super) fn is_empty_archive(content: &[u8]) -> bool {
     content.starts_with(END)
 }
 
-/// Members that the directory at the end lists (APPNOTE 4.3.12, 4.3.14, 4.3.16).
-pub(super) fn listed(content: &[u8], most: usize) -> Vec<Entry<'_>> {
-    let Some(end) = memmem::rfind(content, END) else { return Vec::new() };
+/// Members of a directory.
+#[derive(Debug)]
+pub(super) struct Listed<'z> {
+    pub(super) entries: Vec<Entry<'z>>,
+    /// Whether rows lead nowhere.
+    pub(super) lost: bool,
+    /// Whether all rows were read.
+    pub(super) is_whole: bool,
+}
+
+impl Listed<'_> {
+    const NONE: Self = Listed { entries: Vec::new(), lost: false, is_whole: true };
+}
+
+/// Most rows of a directory, folders among them. Source: our own limit; a row takes some 150 bytes.
+const ROWS: usize = 100_000;
+
+/// Members that the directory at the end lists (APPNOTE 4.3.12, 4.3.14, 4.3.16), until there are `most` files.
+pub(super) fn listed(content: &[u8], most: usize) -> Listed<'_> {
+    let Some(end) = memmem::rfind(content, END) else { return Listed::NONE };
     let (Some(mut size), Some(mut offset)) =
         (u32_le(content, end + 12).map(u64::from), u32_le(content, end + 16).map(u64::from))
     else {
-        return Vec::new();
+        return Listed::NONE;
     };
     let mut before = end;
     let locator = end.checked_sub(20).filter(|at| up_to(content, *at, 4) == b"PK\x06\x07");
@@ -71,16 +100,23 @@ pub(super) fn listed(content: &[u8], most: usize) -> Vec<Entry<'_>> {
         memmem::find(content, CENTRAL),
     ];
     let is_directory = |at: &usize| up_to(content, *at, 4) == CENTRAL;
-    let Some(start) = starts.into_iter().flatten().find(is_directory) else { return Vec::new() };
+    let Some(start) = starts.into_iter().flatten().find(is_directory) else { return Listed::NONE };
     let shift = starts[1].filter(is_directory).map_or(0, |at| at.saturating_sub(offset as usize));
-    let mut entries = Vec::new();
-    let mut at = start;
-    while entries.len() < most && up_to(content, at, 4) == CENTRAL {
+    let mut listed = Listed::NONE;
+    let (mut at, mut rows, mut files) = (start, 0, 0);
+    while up_to(content, at, 4) == CENTRAL {
+        if files == most || rows == ROWS {
+            listed.is_whole = false;
+            break;
+        }
         let Some((entry, next)) = central(content, at, shift) else { break };
-        entries.extend(entry);
+        rows += 1;
+        files += usize::from(entry.is_some_and(|entry| !entry.is_folder()));
+        listed.lost |= entry.is_none();
+        listed.entries.extend(entry);
         at = next;
     }
-    entries
+    listed
 }
 
 /// One row of the directory, and where the next stands. A row that leads nowhere is passed over.
@@ -147,7 +183,9 @@ pub(super) fn strays<'z>(content: &'z [u8], listed: &[Entry<'z>], most: usize) -
     let overlap = taken.windows(2).any(|pair| pair[1].0 < pair[0].1);
     let mut strays = Vec::new();
     let (mut next, mut at) = (0, 0);
-    while let Some(found) = content.get(at..).and_then(|rest| memmem::find(rest, LOCAL)) {
+    while strays.len() < most
+        && let Some(found) = content.get(at..).and_then(|rest| memmem::find(rest, LOCAL))
+    {
         let from = at + found;
         // The taken stretches are sorted: the one around `from`, if there is one, is found by going on.
         while next < taken.len() && taken[next].1 <= from {
@@ -163,9 +201,6 @@ pub(super) fn strays<'z>(content: &'z [u8], listed: &[Entry<'z>], most: usize) -
             let is_followed = up_to(content, entry.to, 2) == b"PK";
             at = if is_followed { entry.to.max(at) } else { at };
             strays.push(entry);
-        }
-        if strays.len() >= most {
-            break;
         }
     }
     (strays, Gaps { overlap })

@@ -24,7 +24,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Content of a member, unlocked and unpacked.
     pub(super) fn open(&mut self, walk: &mut Walk<'_>, entry: &Entry<'_>) -> Option<Vec<u8>> {
-        let passwords = walk.passwords;
+        let passwords = walk.passwords();
         // Members have one password as a rule: after a first failure none is tried again.
         let order = self.opened_by.into_iter().chain((0..passwords.len()).filter(|_| !self.failed));
         for index in order.collect::<Vec<_>>() {
@@ -42,7 +42,7 @@ impl Lock {
 
     /// Tells how the archive was locked.
     pub(super) fn tell(&self, walk: &mut Walk<'_>) {
-        if let Some(password) = self.opened_by.and_then(|index| walk.passwords.get(index)) {
+        if let Some(password) = self.opened_by.and_then(|index| walk.passwords().get(index)) {
             walk.sign(if password.told { Sign::PasswordTold } else { Sign::PasswordCommon }, &password.word);
         }
         if self.failed {
