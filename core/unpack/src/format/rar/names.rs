@@ -30,8 +30,8 @@ pub(super) fn is_of_this_kind(content: &[u8]) -> bool {
 /// How many bytes are hashed for the keys of all files; `None` if the password is wrong, a header is damaged, or a key costs too much.
 pub(super) fn cost(content: &[u8], password: &str) -> Option<usize> {
     let (lock, mut at) = plain_header(content, MARK.len())?;
-    let (kind, mut rest) = kind(lock)?;
-    if kind.0 != ENCRYPTION {
+    let Head { kind, mut rest, .. } = head(lock)?;
+    if kind != ENCRYPTION {
         return None;
     }
     let (_version, _flags) = (number(&mut rest)?, number(&mut rest)?);
@@ -49,7 +49,7 @@ pub(super) fn cost(content: &[u8], password: &str) -> Option<usize> {
         let whole = (BLOCK - rest.len() + length).next_multiple_of(BLOCK);
         let plain = decrypted(&cipher, vector, slice(packed, 0, whole)?)?;
         let header = slice(&plain, BLOCK - rest.len(), length)?;
-        let ((kind, extra, data), _) = self::kind(header)?;
+        let Head { kind, extra, data, .. } = head(header)?;
         if matches!(kind, FILE | SERVICE) {
             cost += rounds_of(header, extra).map_or(Some(0), hashed)?;
         }
@@ -69,12 +69,21 @@ fn plain_header(content: &[u8], at: usize) -> Option<(&[u8], usize)> {
     Some((header, content.len() - rest.len() + length))
 }
 
-/// Type of a header, bytes of its extra records, bytes of its content; and what follows.
-fn kind(mut header: &[u8]) -> Option<((u64, usize, usize), &[u8])> {
+/// What all headers begin with, and what follows.
+struct Head<'h> {
+    kind: u64,
+    /// Bytes of extra records, at the end of the header.
+    extra: usize,
+    /// Bytes of content, behind the header.
+    data: usize,
+    rest: &'h [u8],
+}
+
+fn head(mut header: &[u8]) -> Option<Head<'_>> {
     let (kind, flags) = (number(&mut header)?, number(&mut header)?);
     let extra = if flags & HAS_EXTRA != 0 { number(&mut header)? } else { 0 };
     let data = if flags & HAS_DATA != 0 { number(&mut header)? } else { 0 };
-    Some(((kind, usize::try_from(extra).ok()?, usize::try_from(data).ok()?), header))
+    Some(Head { kind, extra: usize::try_from(extra).ok()?, data: usize::try_from(data).ok()?, rest: header })
 }
 
 /// The rounds that a file's own lock asks for, as a power of two: the highest, if it has several.
