@@ -1,7 +1,8 @@
 //! What SpamAssassin's rules cost: `make spamassassin`.
 //!
-//! `spamassassin_cost FILES RULES…`: FILES has a message's path at the beginning of each line, up to a tab if there is one. Prints
-//! the time of loading and the processor's time for a message; before it, with `HITS=1` in the environment, each path with its hits.
+//! `spamassassin_cost FILES RULES…`: FILES has a path at the beginning of each line, up to a tab if there is one; lines without a
+//! message are left out. Prints the time of loading and the processor's time for a message; before it, with `HITS=1` in the
+//! environment, each path with its hits.
 
 use cpu_time::{ProcessTime, ThreadTime};
 use mailward_spamassassin::{Facts, RuleSet};
