@@ -144,7 +144,8 @@ impl RuleSet {
             if template.target != target || !texts.iter().any(|text| template.loose.may_match(text)) {
                 continue;
             }
-            let Some(pattern) = filled(&template.text, captured).and_then(|pattern| Pattern::delimited(&pattern).ok()) else {
+            let Some(pattern) = filled(&template.text, captured).and_then(|pattern| Pattern::delimited(&pattern).ok())
+            else {
                 continue;
             };
             counts[*number] = f64::from(u8::from(texts.iter().any(|text| pattern.is_match(text))));
