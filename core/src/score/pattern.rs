@@ -33,6 +33,7 @@ pub const FAMILIES: &[&str] = &[
     "mime",
     "outbound",
     "phishing",
+    "quarantine",
     "rates",
     "rdns",
     "recipient",

@@ -170,9 +170,9 @@ impl Features {
         values(counts)
     }
 
-    /// Whether the message has HTML.
-    pub(super) fn has_markup(&self) -> bool {
-        self.found.iter().any(|feature| feature.kind() == Kind::Markup)
+    /// How many features are of this kind.
+    pub(super) fn of_kind(&self, kind: Kind) -> usize {
+        self.found.iter().filter(|feature| feature.kind() == kind).count()
     }
 
     /// Number of features.

@@ -123,7 +123,7 @@ fn familiar_spam_earns_points_familiar_ham_loses_them_and_the_words_are_told() {
 
 #[test]
 fn before_it_has_learned_enough_of_both_the_base_model_judges_or_nothing_does() {
-    let message = mail("prize", "we would like to tell you about the jackpot");
+    let message = mail("prize", "we would like to tell you about the jackpot that you have won");
     for (ham, spam) in [(49, 49), (49, 50), (50, 49)] {
         let model = model_of(&samples(ham, spam));
         assert_eq!(model.judge(&message, &bounds()), None, "{ham} ham, {spam} spam");
@@ -148,11 +148,11 @@ fn the_base_model_alone_knows_letters_that_promise_money_and_is_silent_on_what_p
             "Re: [PATCH] fix a race in the scheduler",
             "On Monday Ann wrote:\n> this breaks the build\nFixed in v2, thanks.",
         ),
-        ("", ""),
     ] {
         let outcome = of(subject, text).expect("it judges");
         assert_eq!(outcome.points, Points::ZERO, "{subject}: {outcome:?}");
     }
+    assert_eq!(of("Your letter", "We have got it."), None, "too few words");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn points_stay_within_their_bounds_and_one_message_does_not_turn_a_verdict() {
 fn html_is_judged_with_care_until_enough_wanted_html_was_learned() {
     let html = |words: &[&str; 5], count: usize| -> Vec<Features> {
         let raw = |n: usize| {
-            let text = format!("{} {} number{n}x", words[n % 5], words[n / 5 % 5]);
+            let text = format!("{} {} and {}", words[n % 5], words[n / 5 % 5], words[n / 25 % 5]);
             format!(
                 "From: x@example.net\r\nContent-Type: text/html\r\n\r\n<p>we would like to tell you about the {text}</p>\r\n"
             )

@@ -210,7 +210,7 @@ const FAULTS: [(&str, &str); 26] = [
     ("expect = { verdikt = 'tag' }", "9:12: unknown key \"verdikt\"; did you mean \"verdict\"?"),
     (
         "expect = { verdict = 'tagg' }",
-        "9:22: verdict is \"tagg\", must be one of deliver, tag, redirect, hold, discard, reject, defer; did you mean \"tag\"?",
+        "9:22: verdict is \"tagg\", must be one of deliver, tag, redirect, hold, quarantine, discard, reject, defer; did you mean \"tag\"?",
     ),
     ("expect = { stage = 'data' }", "9:20: stage is \"data\", must be one of connect, helo, mail, rcpt, message"),
     ("expect = { recipients = { 'b@x.test' = 'spam' } }", "expect.recipients.\"b@x.test\" is \"spam\", must be one of"),
