@@ -398,7 +398,9 @@ impl Session {
             Ok(judged) => judged,
             Err(_) => self.judged_without_check(time, queue_id, Some(&open), "internal.panic"),
         };
-        self.commit(judged).await
+        let judged = self.commit(judged).await;
+        self.post(&judged, open.letters).await;
+        judged
     }
 
     /// The end of a transaction without a message.
@@ -418,7 +420,8 @@ impl Session {
         let engine = &Arc::clone(&self.engine);
         let deadline = Deadline::after(engine.deadlines.message);
         let overflow = open.transaction.message.overflow();
-        let (raw, _ticket) = open.transaction.message.take();
+        let (raw, place) = open.transaction.message.take();
+        let place = place.map(Arc::new);
         let raw = bytes::Bytes::from(raw);
         if let Some(witness) = &mut self.witness {
             witness.raw = Some(raw.clone());
@@ -434,7 +437,7 @@ impl Session {
         }
 
         let whole = overflow.is_none();
-        let release_fields = match self.released(time, open, &raw, whole).await {
+        let release_fields = match self.released(time, open, &raw, whole, deadline).await {
             Ok(fields) => fields,
             Err(judged) => return judged,
         };
@@ -570,10 +573,16 @@ impl Session {
         let mut explanation = Explanation::of_message(&facts, &decision);
         explanation.add_findings(broken);
         explanation.signed.clone_from(&signatures.labels);
-        let sender_is_proved = direction == Direction::Outbound
-            || authentication::proves_sender(&open.transaction.sender, spf.as_ref(), authentication.as_ref());
-        let (notices, explained) =
-            notice::plan(&engine.notices, &engine.policy, &decision.told, &facts, sender_is_proved);
+        let sender_is_proved = self.is_own_sender(open)
+            || authentication::proves_sender(
+                &open.transaction.sender,
+                &message.from,
+                spf.as_ref(),
+                authentication.as_ref(),
+            );
+        // A notice is not worth a notice.
+        let told = if notice::is_ours(engine.shared.site_key(), &raw) { Vec::new() } else { decision.told.clone() };
+        let (notices, explained) = notice::plan(&engine.notices, &engine.policy, &told, &facts, sender_is_proved);
         explanation.notices = explained;
         self.learn(time, open, message, &card, &decision, &sender).await;
         if decision.verdict.action == Action::Accept && self.options.host.edit_header {
@@ -589,8 +598,8 @@ impl Session {
         }
         signatures.add_to(&mut decision.verdict.edits);
         let judged = self.finish(time, open, explanation, decision).await;
-        let judged = self.keep(judged, open, &raw, message).await;
-        self.post(&judged, &notices, &card, message).await;
+        let judged = self.keep(judged, open, &raw, &place, message).await;
+        open.letters = self.letters(&judged, &notices, &card, message);
         judged
     }
 }

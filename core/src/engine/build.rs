@@ -41,7 +41,10 @@ use std::{
     hash::{BuildHasher, RandomState},
     panic::resume_unwind,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -109,6 +112,8 @@ pub struct Shared {
     resolver: Arc<Mutex<Option<(DnsSettings, Resolver)>>>,
     zone: Option<Arc<Zone>>,
     script: Option<Arc<Script>>,
+    /// Which engine looks after the stores: the last that began to.
+    watch: Arc<AtomicU64>,
     /// Nothing is written: see [`Shared::watching`].
     pub(super) observes: bool,
 }
@@ -183,6 +188,7 @@ impl Shared {
             resolver: Arc::default(),
             zone: zone.map(Arc::new),
             script: None,
+            watch: Arc::default(),
             observes: false,
         }
     }
@@ -259,6 +265,16 @@ impl Shared {
     /// The quarantine, where what is decided acts; `None` in memory.
     pub(super) fn quarantine(&self) -> Option<&Arc<Quarantine>> {
         self.quarantine.as_ref().filter(|_| !self.observes)
+    }
+
+    /// Begins to look after the stores; who did before stops.
+    pub(super) fn next_watch(&self) -> u64 {
+        self.watch.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether nobody has begun since.
+    pub(super) fn is_last_watch(&self, watch: u64) -> bool {
+        self.watch.load(Ordering::Relaxed) == watch
     }
 
     /// The secret of the site.

@@ -46,6 +46,7 @@ impl Session {
                 let reply = temporary_failure();
                 report.explanation.verdict = "defer".to_owned();
                 report.explanation.reply = Some(reply.to_string());
+                report.explanation.notices.clear();
                 self.engine.shared.record(report.row());
                 let verdict = Verdict { action: Action::Reply(reply), edits: Vec::new(), ..verdict };
                 Judged { verdict, report }

@@ -1,18 +1,19 @@
 //! Notices: committed before the answer, sent after it.
 
-use super::{Engine, Judged, Session};
+use super::{Engine, Judged, Session, open::Open};
 use crate::{
     lookup::{
         Deadline, Outcome,
-        submission::{Unsent, submit},
+        submission::{SubmissionSettings, Unsent, submit},
     },
     message::MessageFacts,
     notices::{About, Notice, compose},
-    store::{Letter, Store, Waiting, outbox::LIFETIME},
+    session::Direction,
+    store::{Letter, Quarantine, SiteKey, Store, StoreError, Waiting, outbox::LIFETIME},
     verdict::{Action, Card},
 };
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,15 +21,19 @@ use std::{
 const LOOK: Duration = Duration::from_secs(2);
 /// How often the quarantine is looked through for what is past its time.
 const EXPIRE: Duration = Duration::from_secs(3_600);
+/// How much longer than its submission a notice is left to its sender.
+const MARGIN: Duration = Duration::from_secs(60);
 
 impl Session {
-    /// Puts the notices of a message that is settled on the disk. A notice is not worth a message: if that fails, it goes
-    /// without.
-    pub(super) async fn post(&self, judged: &Judged, notices: &[Notice], card: &Card, message: &MessageFacts) {
-        let (engine, shared) = (&self.engine, &self.engine.shared);
-        let is_settled = !matches!(&judged.verdict.action, Action::Reply(reply) if reply.is_temporary());
-        let Some(store) = shared.acting_store().filter(|_| !notices.is_empty() && is_settled) else { return };
-        let explanation = &judged.report.explanation;
+    /// Writes the notices of a message.
+    pub(super) fn letters(
+        &self,
+        judged: &Judged,
+        notices: &[Notice],
+        card: &Card,
+        message: &MessageFacts,
+    ) -> Vec<Letter> {
+        let (engine, explanation) = (&self.engine, &judged.report.explanation);
         let client = explanation.client.ip.map_or("local".to_owned(), |ip| ip.to_string());
         let about = About {
             reference: judged.report.reference,
@@ -38,11 +43,20 @@ impl Session {
             client: &client,
             card,
         };
+        let key = engine.shared.site_key();
         let letter = |notice: &Notice| Letter {
             recipient: notice.to.clone(),
-            text: compose(&engine.notices, &engine.policy, notice, &about),
+            text: compose(&engine.notices, &engine.policy, key, notice, &about),
         };
-        let letters = notices.iter().map(letter).collect();
+        notices.iter().map(letter).collect()
+    }
+
+    /// Puts the notices of a message that is settled on the disk. A notice is not worth a message: if that fails, it goes
+    /// without.
+    pub(super) async fn post(&self, judged: &Judged, letters: Vec<Letter>) {
+        let (engine, shared) = (&self.engine, &self.engine.shared);
+        let is_settled = !matches!(&judged.verdict.action, Action::Reply(reply) if reply.is_temporary());
+        let Some(store) = shared.acting_store().filter(|_| !letters.is_empty() && is_settled) else { return };
         let posting = store.post(letters, judged.report.time, shared.site_key());
         let trouble = match Deadline::after(engine.deadlines.reply).bound(posting).await {
             Outcome::Done(Ok(())) => return,
@@ -51,27 +65,55 @@ impl Session {
         };
         tracing::error!(reference = %judged.report.reference, trouble, "notices could not be kept; they are not sent");
     }
+
+    /// Whether the envelope sender is one of the site's, by his login or by the client and the domain.
+    pub(super) fn is_own_sender(&self, open: &Open) -> bool {
+        let transaction = &open.transaction;
+        let is_ours = || {
+            let domain = transaction.sender.mailbox().map(|sender| &sender.domain);
+            domain.is_some_and(|domain| self.engine.directory_settings.domains.contains(domain))
+        };
+        transaction.direction == Direction::Outbound && (self.connection.login.is_some() || is_ours())
+    }
 }
 
 impl Engine {
-    /// Sends notices that wait and empties the quarantine of what is past its time, until the engine is dropped.
+    /// Sends notices that wait and empties the quarantine of what is past its time, until another engine does or this one is
+    /// dropped.
     pub fn watch_stores(self: &Arc<Self>) {
-        if let Some(quarantine) = self.shared.quarantine().filter(|_| self.policy.quarantines()).map(Arc::clone) {
-            tokio::task::spawn_blocking(move || quarantine.warm_up());
-        }
-        let engine = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let mut expired: Option<std::time::Instant> = None;
-            while let Some(engine) = engine.upgrade() {
-                engine.send_notices().await;
-                if expired.is_none_or(|at| at.elapsed() >= EXPIRE) {
-                    expired = Some(std::time::Instant::now());
-                    engine.expire_quarantine().await;
-                }
-                drop(engine);
-                tokio::time::sleep(LOOK).await;
+        let watch = self.shared.next_watch();
+        if let Some(quarantine) = self.shared.quarantine().map(Arc::clone) {
+            if self.policy.quarantines() {
+                let quarantine = Arc::clone(&quarantine);
+                tokio::task::spawn_blocking(move || quarantine.warm_up());
             }
-        });
+            let engine = Arc::downgrade(self);
+            tokio::spawn(async move {
+                while is_in_force(&engine, watch) {
+                    expire(&quarantine).await;
+                    tokio::time::sleep(EXPIRE).await;
+                }
+            });
+        }
+        if let Some(store) = self.shared.acting_store().map(Arc::clone) {
+            let sender = NoticeSender {
+                store,
+                key: self.shared.site_key().clone(),
+                submission: self.submission.clone(),
+                per_hour: self.notices.per_hour,
+            };
+            let engine = Arc::downgrade(self);
+            tokio::spawn(async move {
+                while is_in_force(&engine, watch) {
+                    match sender.send_next().await {
+                        Ok(true) => continue,
+                        Ok(false) => {}
+                        Err(error) => tracing::error!(%error, "notices cannot be read or settled"),
+                    }
+                    tokio::time::sleep(LOOK).await;
+                }
+            });
+        }
     }
 
     /// Has notices tried at once that wait since before a start.
@@ -81,45 +123,52 @@ impl Engine {
             tracing::error!(%error, "notices that wait cannot be read");
         }
     }
+}
 
-    async fn expire_quarantine(&self) {
-        let Some(quarantine) = self.shared.quarantine().filter(|quarantine| quarantine.exists()) else { return };
-        match quarantine.expire(now()).await {
-            Ok(0) => {}
-            Ok(messages) => tracing::info!(messages, "quarantine: erased what was past its time"),
-            Err(error) => tracing::error!(%error, "quarantine: what is past its time could not be erased"),
+fn is_in_force(engine: &Weak<Engine>, watch: u64) -> bool {
+    engine.upgrade().is_some_and(|engine| engine.shared.is_last_watch(watch))
+}
+
+async fn expire(quarantine: &Quarantine) {
+    if !quarantine.exists() {
+        return;
+    }
+    match quarantine.expire(now()).await {
+        Ok(0) => {}
+        Ok(messages) => tracing::info!(messages, "quarantine: erased what was past its time"),
+        Err(error) => tracing::error!(%error, "quarantine: what is past its time could not be erased"),
+    }
+}
+
+/// What sends notices. It keeps no engine: one that was replaced goes while a mail server is slow.
+struct NoticeSender {
+    store: Arc<Store>,
+    key: SiteKey,
+    submission: SubmissionSettings,
+    per_hour: u64,
+}
+
+impl NoticeSender {
+    /// Sends the notice that is due first; `false` if none is.
+    async fn send_next(&self) -> Result<bool, StoreError> {
+        if self.store.letters_waiting().await? == 0 {
+            return Ok(false);
+        }
+        let lease = self.submission.timeout + MARGIN;
+        match self.store.due_letter(now(), lease, &self.key).await? {
+            Some(waiting) => self.send(waiting).await.map(|()| true),
+            None => Ok(false),
         }
     }
 
-    /// Sends the notices that are due.
-    async fn send_notices(&self) {
-        let Some(store) = self.shared.acting_store() else { return };
-        let trouble = loop {
-            match store.letters_waiting().await {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => break error,
-            }
-            let mut due = match store.due_letters(now(), 1, self.shared.site_key()).await {
-                Ok(due) => due,
-                Err(error) => break error,
-            };
-            let Some(waiting) = due.pop() else { return };
-            if let Err(error) = self.send_notice(store, waiting).await {
-                break error;
-            }
-        };
-        tracing::error!(error = %trouble, "notices cannot be read or settled");
-    }
-
-    async fn send_notice(&self, store: &Store, mut waiting: Waiting) -> Result<(), crate::store::StoreError> {
-        let number = waiting.number;
+    async fn send(&self, mut waiting: Waiting) -> Result<(), StoreError> {
+        let (store, number) = (&self.store, waiting.number);
         let Some(letter) = waiting.letter.take() else {
             tracing::error!(number, "a notice cannot be read any more; it is given up");
             return store.settle_letter(number, None, now()).await;
         };
         let to = &letter.recipient;
-        if waiting.sent_lately >= self.notices.per_hour {
+        if waiting.sent_lately >= self.per_hour {
             tracing::warn!(to, "a notice is dropped: its recipient got [notices] per_hour already");
             return store.settle_letter(number, None, now()).await;
         }

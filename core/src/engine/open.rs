@@ -5,6 +5,7 @@ use crate::{
     authentication::SpfResults,
     explain::{Explanation, RecipientExplained, Refusal, Stage},
     session::{Connection, Transaction},
+    store::Letter,
     verdict::{Disposition, Finding, Judgement, Reference, Reply},
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Open {
     pub(super) refuse_message: Option<Reply>,
     /// What a flood or a user earned at MAIL where, with a trial, only a recipient can be refused.
     pub(super) refuse_recipients: Option<(Reply, &'static str)>,
+    /// Notices about the message, once it is judged.
+    pub(super) letters: Vec<Letter>,
     refusals: Vec<Refused>,
 }
 
@@ -47,6 +50,7 @@ impl Open {
             findings: Vec::new(),
             refuse_message: None,
             refuse_recipients: None,
+            letters: Vec::new(),
             refusals: Vec::new(),
         }
     }

@@ -2,11 +2,14 @@
 
 use super::{Judged, Report, Session, open::Open, session::temporary_failure};
 use crate::{
+    authentication::forged,
     explain::Explanation,
     lookup::{Deadline, Outcome},
-    message::MessageFacts,
-    quarantine::release::{self, Permit},
-    session::Address,
+    malware::WarmScanner,
+    message::{self, MessageFacts},
+    policy::{Decision, without_forged_marks},
+    quarantine::release::{self, PASSAGES, Permit},
+    session::{Address, Direction, Ticket},
     store::{
         hexadecimal,
         quarantine::{Bound, Kept, KeptFor, Parcel, Summary},
@@ -16,18 +19,21 @@ use crate::{
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
+/// Largest message that is hashed on the thread that serves connections. Unit: bytes. Source: our own limit; some 100 µs.
+const HASHED_HERE: usize = 128 << 10;
+/// Name of the field (RFC 8601).
+const RESULTS: &str = "Authentication-Results";
 
 /// What a release field is worth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Passage {
-    /// The message passes as it is.
-    Passes,
-    /// It has passed before: this is a second copy.
-    Again,
+    /// The message passes.
+    Passes { outbound: bool },
     /// The field is not ours, or for something else.
     Refused(String),
     /// Whether it has passed before cannot be told.
@@ -37,7 +43,14 @@ enum Passage {
 impl Session {
     /// Keeps the copies of a message that its policies keep, before the MTA hears the answer. What cannot be kept is
     /// deferred.
-    pub(super) async fn keep(&self, judged: Judged, open: &Open, raw: &Bytes, message: &MessageFacts) -> Judged {
+    pub(super) async fn keep(
+        &self,
+        judged: Judged,
+        open: &Open,
+        raw: &Bytes,
+        place: &Option<Arc<Ticket>>,
+        message: &MessageFacts,
+    ) -> Judged {
         let recipients = self.kept_for(&judged);
         if recipients.is_empty() {
             return judged;
@@ -47,7 +60,14 @@ impl Session {
         let live = async {
             let Some(quarantine) = engine.shared.quarantine() else { return Kept::New };
             let explanation = &judged.report.explanation;
-            let content = hexadecimal(digest(&SHA256, raw).as_ref());
+            let came_back = release::find(raw).is_some();
+            let (count, whole) = (raw.len(), raw.clone());
+            // A release that did not pass is the same message again.
+            let content = hashing(count, move || match came_back {
+                true => digest(&SHA256, &release::without(&whole)),
+                false => digest(&SHA256, &whole),
+            });
+            let content = hexadecimal(content.await.as_ref());
             let parcel = Parcel {
                 reference: judged.report.reference.to_string(),
                 digest: engine.shared.site_key().pseudonym(&["kept", &sender, &content]),
@@ -62,8 +82,11 @@ impl Session {
                     subject: message.subject.clone(),
                     from: message.from.clone(),
                     explanation: explanation.json(),
+                    outbound: open.transaction.direction == Direction::Outbound,
                 },
                 raw: raw.clone(),
+                came_back,
+                place: place.clone(),
             };
             let deadline = Deadline::after(engine.deadlines.reply);
             match deadline.bound(quarantine.keep(parcel, engine.quarantine.quota)).await {
@@ -111,28 +134,38 @@ impl Session {
 
     /// Whether a message comes out of the quarantine: then its end is here, as an error. Else the number of release fields
     /// that it has all the same. `whole`: whether all of the message is here.
-    pub(super) async fn released(&self, time: i64, open: &mut Open, raw: &Bytes, whole: bool) -> Result<u32, Judged> {
+    pub(super) async fn released(
+        &mut self,
+        time: i64,
+        open: &mut Open,
+        raw: &Bytes,
+        whole: bool,
+        deadline: Deadline,
+    ) -> Result<u32, Judged> {
         let Some(found) = release::find(raw) else { return Ok(0) };
         let live = async {
             let Some(permit) = Permit::parse(found.value) else {
                 return Passage::Refused("it is not one of ours".to_owned());
             };
-            let [recipient] = &open.transaction.recipients[..] else {
-                return Passage::Refused("it is for one recipient".to_owned());
-            };
-            let sender = open.transaction.sender.mailbox().map(|address| address.raw.as_str()).unwrap_or_default();
-            let shared = &self.engine.shared;
-            if !whole || !permit.is_for(shared.site_key(), sender, &recipient.address.raw, found.rest) {
-                return Passage::Refused("it is not for this message and envelope".to_owned());
-            }
             if permit.expires < time {
                 return Passage::Refused("it has expired".to_owned());
             }
-            let Some(quarantine) = shared.quarantine() else { return Passage::Passes };
+            let [recipient] = &open.transaction.recipients[..] else {
+                return Passage::Refused("it is for one recipient".to_owned());
+            };
+            let sender = open.transaction.sender.mailbox().map(|address| address.raw.clone()).unwrap_or_default();
+            let (shared, recipient) = (&self.engine.shared, recipient.address.raw.clone());
+            let (key, of_this, rest) = (shared.site_key().clone(), permit.clone(), raw.slice_ref(found.rest));
+            let is_for = move || of_this.is_for(&key, &sender, &recipient, &rest);
+            if !whole || !hashing(raw.len(), is_for).await {
+                return Passage::Refused("it is not for this message and envelope".to_owned());
+            }
+            let passes = Passage::Passes { outbound: permit.outbound };
+            let Some(quarantine) = shared.quarantine() else { return passes };
             let deadline = Deadline::after(self.engine.deadlines.reply);
             match deadline.bound(quarantine.pass(&permit.id, permit.expires)).await {
-                Outcome::Done(Ok(true)) => Passage::Passes,
-                Outcome::Done(Ok(false)) => Passage::Again,
+                Outcome::Done(Ok(times)) if times <= PASSAGES => passes,
+                Outcome::Done(Ok(_)) => Passage::Refused("it has passed too often".to_owned()),
                 other => {
                     tracing::error!(?other, "whether a release has passed before cannot be told; deferring it");
                     Passage::Unknown
@@ -140,8 +173,10 @@ impl Session {
             }
         };
         match self.journal.ask("release", Box::pin(live)).await {
-            Passage::Passes => Err(self.pass(time, open, false, found.occurrences)),
-            Passage::Again => Err(self.pass(time, open, true, found.occurrences)),
+            Passage::Passes { outbound } => {
+                open.transaction.direction = if outbound { Direction::Outbound } else { Direction::Inbound };
+                Err(self.pass(time, open, raw, found.occurrences, deadline).await)
+            }
             Passage::Unknown => Err(self.deferred(time, open, "quarantine.failed")),
             Passage::Refused(why) => {
                 open.findings.push(Finding::new("quarantine.release", Points::ZERO, "[quarantine]").fact(why));
@@ -150,32 +185,68 @@ impl Session {
         }
     }
 
-    /// The end of a message that comes out of the quarantine: it passes unjudged, once.
-    fn pass(&self, time: i64, open: &Open, again: bool, occurrences: u32) -> Judged {
-        let (action, disposition, because) = match again {
-            false => (Action::Accept, Disposition::Deliver, "released from the quarantine"),
-            true => (Action::Discard, Disposition::Discard, "released before"),
+    /// The end of a message that comes out of the quarantine: it passes unjudged, without what is forged. What leaves the
+    /// site leaves as all its mail does: signed or sealed, its sender with a tag.
+    async fn pass(&mut self, time: i64, open: &Open, raw: &Bytes, fields: u32, deadline: Deadline) -> Judged {
+        let because = "released from the quarantine";
+        let (engine, whole) = (Arc::clone(&self.engine), raw.clone());
+        let our_id = engine.authenticator.authserv_id(self.connection.mta_name.as_deref());
+        let with = Arc::clone(&engine);
+        let look = move |_: &mut WarmScanner<'_>| {
+            let message = message::parse(&whole, &with.bounds);
+            let forged = forged(&our_id, message.headers.iter().map(|h| (h.name.as_bytes(), h.value)));
+            (message::facts(&message, with.asks.message), forged)
         };
-        let edits = if again { Vec::new() } else { self.without_release(occurrences) };
-        let transaction = &open.transaction;
-        let explanation =
-            Explanation::of_release(&self.connection, transaction, disposition.clone(), because, edits.clone());
-        let recipients = transaction.recipients.iter().map(|recipient| RecipientVerdict {
+        let Ok((message, forged)) = engine.judges.run(false, look).await else {
+            return self.deferred(time, open, "internal.panic");
+        };
+        let mut edits = match open.transaction.direction {
+            Direction::Inbound => without_forged_marks(&engine.policy, &message),
+            Direction::Outbound => Vec::new(),
+        };
+        edits.extend(
+            forged.into_iter().rev().map(|occurrence| Edit::RemoveHeader { name: RESULTS.to_owned(), occurrence }),
+        );
+        edits.extend(self.without_release(fields));
+        edits.retain(|_| self.options.host.edit_header);
+        let recipients = open.transaction.recipients.iter().map(|recipient| RecipientVerdict {
             address: recipient.address.raw.clone(),
-            wanted: disposition.clone(),
-            disposition: disposition.clone(),
+            wanted: Disposition::Deliver,
+            disposition: Disposition::Deliver,
             because: because.to_owned(),
             reply: None,
         });
-        let verdict = Verdict { action, recipients: recipients.collect(), edits };
-        let report = Report { reference: open.reference, time, queue_id: transaction.queue_id.clone(), explanation };
-        Judged { verdict, report }
+        let verdict = Verdict { action: Action::Accept, recipients: recipients.collect(), edits };
+        let mut decision = Decision::of(verdict);
+        let mut signatures = self.sign(time, open, raw, true, &mut decision).await;
+        if let Some(results) = self.results_to_seal(time, open, raw, &message, (None, None), deadline).await {
+            signatures = self.seal(raw, results, &mut decision, deadline).await;
+        }
+        self.tag_sender(time, open, &mut decision);
+        let mut explanation = Explanation::of_release(&self.connection, &open.transaction, because, &decision);
+        explanation.signed.clone_from(&signatures.labels);
+        signatures.add_to(&mut decision.verdict.edits);
+        let queue_id = open.transaction.queue_id.clone();
+        let report = Report { reference: open.reference, time, queue_id, explanation };
+        Judged { verdict: decision.verdict, report }
     }
 
     /// Takes the release fields off.
     pub(super) fn without_release(&self, occurrences: u32) -> Vec<Edit> {
         let of = |occurrence| Edit::RemoveHeader { name: release::HEADER.to_owned(), occurrence };
         (1..=occurrences).rev().map(of).filter(|_| self.options.host.edit_header).collect()
+    }
+}
+
+/// Hashes what is large on a thread where that holds nobody up.
+async fn hashing<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if bytes <= HASHED_HERE {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // A panic goes on here, where it becomes a deferral.
+        Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
     }
 }
 

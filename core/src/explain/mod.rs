@@ -197,24 +197,18 @@ impl Explanation {
     }
 
     /// Explains why a message that comes out of the quarantine is not judged.
-    pub fn of_release(
-        connection: &Connection,
-        transaction: &Transaction,
-        disposition: Disposition,
-        because: &str,
-        edits: Vec<Edit>,
-    ) -> Self {
+    pub fn of_release(connection: &Connection, transaction: &Transaction, because: &str, decision: &Decision) -> Self {
         let recipients = transaction.recipients.iter().map(|recipient| RecipientExplained {
             address: recipient.address.raw.clone(),
-            disposition: disposition.clone(),
-            wanted: disposition.clone(),
+            disposition: Disposition::Deliver,
+            wanted: Disposition::Deliver,
             because: because.to_owned(),
             note: None,
         });
         Explanation {
             schema: SCHEMA,
             stage: Stage::Message,
-            verdict: disposition.word().to_owned(),
+            verdict: Disposition::Deliver.word().to_owned(),
             reply: None,
             because: Some(because.to_owned()),
             direction: Some(transaction.direction),
@@ -223,9 +217,9 @@ impl Explanation {
             points: Points::ZERO,
             recipients: recipients.collect(),
             findings: Vec::new(),
-            edits,
+            edits: decision.verdict.edits.clone(),
             signed: Vec::new(),
-            not_applied: Vec::new(),
+            not_applied: decision.not_applied.clone(),
             notices: Vec::new(),
         }
     }

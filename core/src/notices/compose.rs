@@ -3,13 +3,19 @@
 use super::{Notice, Settings};
 use crate::{
     policy,
+    store::SiteKey,
     verdict::{Card, Reference},
 };
+
+/// The field that marks a notice of this site, signed with its body: about a notice nobody is told, whichever way it comes back.
+const FIELD: &str = "X-Mailward-Notice";
 
 /// Longest subject, and longest address, that is repeated. Unit: characters. Source: our own limit, two lines.
 const CHARS: usize = 150;
 /// Most recipients and findings that are named. Unit: entries. Source: our own limit, a screen.
 const ENTRIES: usize = 20;
+/// Longest body that may be a notice. Unit: bytes. Source: the entries at their longest.
+const NOTICE_BYTES: usize = 64 << 10;
 
 /// The message that a notice is about.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +35,13 @@ pub struct About<'a> {
 }
 
 /// The whole notice in wire form.
-pub fn compose(settings: &Settings, policies: &policy::Settings, notice: &Notice, about: &About<'_>) -> Vec<u8> {
+pub fn compose(
+    settings: &Settings,
+    policies: &policy::Settings,
+    key: &SiteKey,
+    notice: &Notice,
+    about: &About<'_>,
+) -> Vec<u8> {
     let from = settings.from.as_ref().map(|address| address.raw.as_str()).unwrap_or_default();
     let domain = from.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
     let date = jiff::Timestamp::from_second(about.time).unwrap_or_default().strftime("%a, %d %b %Y %H:%M:%S +0000");
@@ -37,7 +49,7 @@ pub fn compose(settings: &Settings, policies: &policy::Settings, notice: &Notice
         true => ("Your message", "The mail policy of this site has acted on a message that you sent."),
         false => ("A message", "A policy that asks for this notice has acted on a message."),
     };
-    let mut lines = vec![
+    let header = [
         format!("From: <{from}>"),
         format!("To: <{}>", notice.to),
         format!("Subject: {what} met a policy [ref {}]", about.reference),
@@ -49,7 +61,8 @@ pub fn compose(settings: &Settings, policies: &policy::Settings, notice: &Notice
         "MIME-Version: 1.0".to_owned(),
         "Content-Type: text/plain; charset=utf-8".to_owned(),
         "Content-Transfer-Encoding: 8bit".to_owned(),
-        String::new(),
+    ];
+    let mut lines = vec![
         introduction.to_owned(),
         String::new(),
         format!("  Subject:   {}", shown(about.subject)),
@@ -79,7 +92,23 @@ pub fn compose(settings: &Settings, policies: &policy::Settings, notice: &Notice
         lines.push(format!("More about it: mailward explain {}", about.reference));
     }
     lines.push(String::new());
-    lines.join("\r\n").into_bytes()
+    let body = lines.join("\r\n");
+    format!("{}\r\n{FIELD}: {}\r\n\r\n{body}", header.join("\r\n"), signature(key, &body)).into_bytes()
+}
+
+/// Whether a message is a notice of this site.
+pub fn is_ours(key: &SiteKey, raw: &[u8]) -> bool {
+    let Some(end) = memchr::memmem::find(raw, b"\r\n\r\n").filter(|end| raw.len() - end <= NOTICE_BYTES) else {
+        return false;
+    };
+    let (header, body) = (String::from_utf8_lossy(&raw[..end]), String::from_utf8_lossy(&raw[end + 4..]));
+    let mut fields = header.lines().filter_map(|line| line.split_once(':'));
+    let field = fields.find(|(name, _)| name.trim_end().eq_ignore_ascii_case(FIELD));
+    field.is_some_and(|(_, value)| key.knows(&[FIELD, body.trim_end()], value.trim()))
+}
+
+fn signature(key: &SiteKey, body: &str) -> String {
+    key.pseudonym(&[FIELD, body.trim_end()])
 }
 
 fn outcome(disposition: &str) -> &'static str {

@@ -2,11 +2,11 @@
 
 mod compose;
 
-pub use compose::{About, compose};
+pub use compose::{About, compose, is_ours};
 
 use crate::{
     policy::{self, Facts, Told},
-    session::{Address, Direction, ReversePath},
+    session::{Address, ReversePath},
 };
 use std::collections::BTreeMap;
 
@@ -48,10 +48,7 @@ pub fn plan(
 ) -> (Vec<Notice>, Vec<String>) {
     let mut notices: BTreeMap<String, Notice> = BTreeMap::new();
     let mut explained = Vec::new();
-    let is_own_notice = facts.direction == Direction::Outbound
-        && facts.sender.mailbox().is_none()
-        && has_field(facts, "Auto-Submitted", |value| !value.eq_ignore_ascii_case("no"));
-    if told.is_empty() || settings.from.is_none() || is_own_notice {
+    if told.is_empty() || settings.from.is_none() {
         return (Vec::new(), Vec::new());
     }
     let why_not = why_not_the_sender(facts, sender_is_proved);

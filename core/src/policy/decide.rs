@@ -1,7 +1,7 @@
 //! From facts to a verdict.
 
 use super::{
-    Facts, MixedRefusal, Settings,
+    Facts, MixedRefusal, QUARANTINE_DAYS, Settings,
     asked::Asked,
     edits::plan,
     not_matched::NotMatched,
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     message::{AttachmentFacts, Changes},
     score::{Level, Thresholds},
+    session::Address,
     verdict::{Action, Disposition, Edit, Points, RecipientVerdict, Verdict},
 };
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,14 @@ pub struct Decision {
     /// What somebody is to be told.
     #[serde(skip)]
     pub told: Vec<Told>,
+}
+
+impl Decision {
+    /// A verdict that no policy has a part in.
+    pub fn of(verdict: Verdict) -> Self {
+        let changes = Changes::default();
+        Decision { verdict, notes: Vec::new(), not_applied: Vec::new(), changes, told: Vec::new() }
+    }
 }
 
 /// What a policy did for a recipient, of which it wants somebody told.
@@ -101,12 +110,16 @@ fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_
         facts.recipients.iter().map(|r| Asker::new(settings, organisation, &asked, r, obstacle)).collect();
     let wanted: Vec<Wish> = askers.iter().map(|asker| asker.wish(LeftOut::default())).collect();
     let acting: Vec<Acting> = askers.iter().zip(&wanted).map(|(asker, wish)| act(asker, wish)).collect();
-    let effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
+    let mut effective: Vec<Wish> = acting.iter().map(|a| a.wish.clone()).collect();
     let mixed_refusal = match settings.mixed_refusal {
-        // What is cut off could not be released.
-        MixedRefusal::Quarantine if !facts.complete => MixedRefusal::Hold,
+        // What is cut off could not be released. Where nobody can hold it either, nobody gets it.
+        MixedRefusal::Quarantine if !facts.complete => {
+            effective.iter_mut().for_each(|wish| wish.refused_for_all |= !facts.host.hold);
+            MixedRefusal::Hold
+        }
         other => other,
     };
+    keep_redirected(facts, mixed_refusal, &mut effective);
     let outcome = reconcile(&effective, mixed_refusal, facts.card.total, facts.host);
     if outcome.files_differ {
         return decide_unstripped(settings, organisation, facts, "not all recipients want it");
@@ -172,6 +185,31 @@ fn decide_within(settings: &Settings, organisation: Thresholds, facts: &Facts<'_
     let verdict = Verdict { action: outcome.action, recipients, edits };
     let told = told(&verdict, &acting);
     Decision { verdict, notes, not_applied, changes, told }
+}
+
+/// Mail that is redirected to who has his own copy kept is kept as well: else it would reach him past his policies.
+fn keep_redirected(facts: &Facts<'_>, mixed_refusal: MixedRefusal, wishes: &mut [Wish]) {
+    let keeps_refused = mixed_refusal == MixedRefusal::Quarantine && !facts.host.reply_by_recipient;
+    let kept_for = |wish: &Wish| match wish.disposition {
+        Disposition::Quarantine { days } => Some(days),
+        Disposition::Reject if keeps_refused => Some(QUARANTINE_DAYS),
+        _ => None,
+    };
+    let kept: BTreeMap<String, u32> = facts
+        .recipients
+        .iter()
+        .zip(wishes.iter())
+        .filter_map(|(recipient, wish)| Some((recipient.address.key(), kept_for(wish)?)))
+        .collect();
+    for wish in wishes {
+        let Disposition::Redirect { to } = &mut wish.disposition else { continue };
+        let days_of = |raw: &String| kept.get(&Address::parse(raw.as_bytes()).ok()?.key()).copied();
+        let days = to.iter().filter_map(days_of).max();
+        to.retain(|raw| days_of(raw).is_none());
+        if let Some(days) = days.filter(|_| to.is_empty()) {
+            wish.disposition = Disposition::Quarantine { days };
+        }
+    }
 }
 
 /// What somebody is to be told. Of a message that comes again nobody is told yet.

@@ -2,6 +2,7 @@
 
 use super::{Facts, Settings, Then, reconcile::Reconciled};
 use crate::{
+    message::MessageFacts,
     session::{Address, Direction},
     verdict::{Action, Disposition, Edit},
 };
@@ -28,11 +29,12 @@ pub(super) fn plan(
         false => BTreeSet::new(),
     };
     let removed = forged.iter().chain(&tag.removed).collect::<BTreeSet<_>>();
-    let mut edits: Vec<Edit> = removed.iter().flat_map(|name| remove_all(name, 1..=occurrences(facts, name))).collect();
+    let mut edits: Vec<Edit> =
+        removed.iter().flat_map(|name| remove_all(name, 1..=occurrences(facts.message, name))).collect();
     let mut additions = Vec::new();
     for (name, value) in &tag.set {
         let (name, value) = (name.clone(), value.clone());
-        match occurrences(facts, &name) {
+        match occurrences(facts.message, &name) {
             came if came > 0 && !removed.contains(&name.to_ascii_lowercase()) => {
                 edits.extend(remove_all(&name, 2..=came));
                 edits.push(Edit::ChangeHeader { name, occurrence: 1, value });
@@ -51,6 +53,12 @@ pub(super) fn plan(
         edits.push(Edit::Hold { reason: ascii.take(REASON_CHARS).collect() });
     }
     edits
+}
+
+/// Takes off the marks of this site that a message from outside brings along.
+pub fn without_forged_marks(settings: &Settings, message: &MessageFacts) -> Vec<Edit> {
+    let names = names_of_marks(settings);
+    names.iter().flat_map(|name| remove_all(name, 1..=occurrences(message, name))).collect()
 }
 
 /// Who is taken off, and who is added in their place or for a blind copy: nobody twice, and nobody who gets the message anyway.
@@ -108,8 +116,8 @@ fn names_of_marks(settings: &Settings) -> BTreeSet<String> {
 }
 
 /// How many headers of this name came.
-fn occurrences(facts: &Facts<'_>, name: &str) -> u32 {
-    let came = facts.message.headers.iter().filter(|(n, _)| n.trim_end().eq_ignore_ascii_case(name));
+fn occurrences(message: &MessageFacts, name: &str) -> u32 {
+    let came = message.headers.iter().filter(|(n, _)| n.trim_end().eq_ignore_ascii_case(name));
     u32::try_from(came.count()).unwrap_or(u32::MAX)
 }
 

@@ -38,6 +38,7 @@ pub use attachment::AttachmentCondition;
 pub use class::PolicyClass;
 pub use condition::Conditions;
 pub use decide::{Decision, PolicyPlace, RecipientNote, Told, decide, decide_unstripped};
+pub use edits::without_forged_marks;
 pub use facts::{AuthenticationResults, Facts};
 pub use glob::Glob;
 pub use header::{HeaderCondition, HeaderTest};

@@ -34,7 +34,7 @@ pub(super) struct Reconciled {
 /// Reconciles the recipients' wishes; the result does not depend on their order. `total` fills marks in.
 ///
 /// 1. Malware that is refused for one recipient is refused for all: it is judged once. So are files that cannot be taken off,
-///    as else another recipient would bring them in.
+///    as else another recipient would bring them in, and what is too large for a policy that keeps it.
 /// 2. Any deferral defers the message.
 /// 3. Recipients who discard get no copy, nor do those whose copy is kept in the quarantine, nor those who redirect: others do
 ///    in their place. If no copy remains, the message is dropped.
@@ -57,9 +57,9 @@ pub(super) fn reconcile(wishes: &[Wish], mixed: MixedRefusal, total: Points, hos
     if host.reply_by_recipient {
         return by_recipient(wishes, total, host);
     }
-    let refused_for_files = |w: &&Wish| w.refused_for_files && w.disposition == Disposition::Reject;
-    if wishes.iter().any(|w| refused_for_files(&w)) {
-        return all(wishes, Disposition::Reject, first_reply(wishes.iter().filter(refused_for_files)));
+    let refused_for_all = |w: &&Wish| w.refused_for_all && w.disposition == Disposition::Reject;
+    if wishes.iter().any(|w| refused_for_all(&w)) {
+        return all(wishes, Disposition::Reject, first_reply(wishes.iter().filter(refused_for_all)));
     }
     let deferring = || wishes.iter().filter(|w| w.disposition == Disposition::Defer);
     if deferring().next().is_some() {

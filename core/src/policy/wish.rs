@@ -44,8 +44,9 @@ pub(super) struct Wish {
     pub(super) taken_off: TakenOff,
     /// Whether files should be taken off and cannot.
     pub(super) unstripped: bool,
-    /// Whether a refusal is for such files: as long as others take the message, it brings them in.
-    pub(super) refused_for_files: bool,
+    /// Whether a refusal must be one for all: as long as others take the message, it brings such files in, or what is cut off
+    /// passes.
+    pub(super) refused_for_all: bool,
     /// Policies that marked and went on, by index.
     pub(super) passed: Vec<usize>,
     /// Policies that somebody is told of, by index.
@@ -62,7 +63,7 @@ impl Wish {
             marks_if_taken: Marks::none(),
             taken_off: TakenOff::default(),
             unstripped: false,
-            refused_for_files: false,
+            refused_for_all: false,
             passed: Vec::new(),
             notify: Vec::new(),
         }
@@ -157,7 +158,7 @@ impl<'a> Asker<'a> {
             {
                 return match otherwise {
                     Otherwise::Reject => {
-                        so_far.refused_for_files = true;
+                        so_far.refused_for_all = true;
                         self.reject(so_far, cause, files_stay())
                     }
                     _ => so_far.because(cause, Disposition::Hold),
@@ -185,7 +186,10 @@ impl<'a> Asker<'a> {
                 }
                 // What is cut off could not be released.
                 Then::Quarantine(_) if self.facts.host.hold => so_far.because(cause, Disposition::Hold),
-                Then::Quarantine(_) => self.reject(so_far, cause, too_large_to_keep()),
+                Then::Quarantine(_) => {
+                    so_far.refused_for_all = true;
+                    self.reject(so_far, cause, too_large_to_keep())
+                }
                 Then::Discard => so_far.because(cause, Disposition::Discard),
                 Then::Reject(reply) => self.reject(so_far, cause, reply.clone()),
                 Then::Defer(reply) => self.defer(so_far, cause, reply.clone()),

@@ -1,5 +1,5 @@
 //! What lets a message pass that comes out of the quarantine: a header field, signed under the secret of the site, for one
-//! message, one envelope and one passage.
+//! message and one envelope.
 
 use crate::store::{SiteKey, hexadecimal};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -13,6 +13,13 @@ pub const LIFETIME: i64 = 3_600;
 /// Longest field that is looked at. Unit: bytes. Source: four numbers and names of ours are shorter.
 const FIELD_BYTES: usize = 200;
 
+/// How often a release may pass. A mail server that queues before it asks us tries again with the same field, and must not lose
+/// the message. Unit: passages. Source: our own limit; nobody tries more often within [`LIFETIME`].
+pub const PASSAGES: u32 = 20;
+
+const INBOUND: &str = "in";
+const OUTBOUND: &str = "out";
+
 /// The permission to pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
@@ -22,6 +29,8 @@ pub struct Permit {
     pub expires: i64,
     /// How many header fields the message had. The MTA may add others behind them (RFC 6409 §8).
     fields: usize,
+    /// Whether the message was on its way out of the site.
+    pub outbound: bool,
     signature: String,
 }
 
@@ -38,16 +47,23 @@ pub struct Found<'a> {
 
 impl Permit {
     /// Permits the passage of one message from this sender to this recipient, both without brackets.
-    pub fn issue(key: &SiteKey, id: &str, expires: i64, sender: &str, recipient: &str, raw: &[u8]) -> Self {
-        let fields = count_fields(raw);
-        let signature =
-            key.pseudonym(&words(id, expires, fields, sender, recipient, raw).each_ref().map(String::as_str));
-        Permit { id: id.to_owned(), expires, fields, signature }
+    pub fn issue(
+        key: &SiteKey,
+        (id, expires): (&str, i64),
+        outbound: bool,
+        [sender, recipient]: [&str; 2],
+        raw: &[u8],
+    ) -> Self {
+        let (id, fields) = (id.to_owned(), count_fields(raw));
+        let permit = Permit { id, expires, fields, outbound, signature: String::new() };
+        let words = permit.words(sender, recipient, raw);
+        Permit { signature: key.pseudonym(&words.each_ref().map(String::as_str)), ..permit }
     }
 
     /// The field with its line end.
     pub fn field(&self) -> String {
-        format!("{HEADER}: {}.{}.{}.{}\r\n", self.id, self.expires, self.fields, self.signature)
+        let Permit { id, expires, fields, signature, .. } = self;
+        format!("{HEADER}: {id}.{expires}.{fields}.{}.{signature}\r\n", self.direction())
     }
 
     /// Reads the body of a field.
@@ -58,6 +74,11 @@ impl Permit {
             id: parts.next()?.to_owned(),
             expires: parts.next()?.parse().ok()?,
             fields: parts.next()?.parse().ok()?,
+            outbound: match parts.next()? {
+                INBOUND => false,
+                OUTBOUND => true,
+                _ => return None,
+            },
             signature: parts.next()?.to_owned(),
         };
         parts.next().is_none().then_some(permit)
@@ -65,15 +86,26 @@ impl Permit {
 
     /// Whether this site has permitted just that.
     pub fn is_for(&self, key: &SiteKey, sender: &str, recipient: &str, rest: &[u8]) -> bool {
-        let words = words(&self.id, self.expires, self.fields, sender, recipient, rest);
+        let words = self.words(sender, recipient, rest);
         key.knows(&words.each_ref().map(String::as_str), &self.signature)
     }
-}
 
-fn words(id: &str, expires: i64, fields: usize, sender: &str, recipient: &str, raw: &[u8]) -> [String; 7] {
-    let of_message = digest(raw, fields);
-    let (sender, recipient) = (sender.to_lowercase(), recipient.to_lowercase());
-    ["release".to_owned(), id.to_owned(), expires.to_string(), fields.to_string(), sender, recipient, of_message]
+    fn direction(&self) -> &'static str {
+        if self.outbound { OUTBOUND } else { INBOUND }
+    }
+
+    fn words(&self, sender: &str, recipient: &str, raw: &[u8]) -> [String; 8] {
+        [
+            "release".to_owned(),
+            self.id.clone(),
+            self.expires.to_string(),
+            self.fields.to_string(),
+            self.direction().to_owned(),
+            sender.to_lowercase(),
+            recipient.to_lowercase(),
+            digest(raw, self.fields),
+        ]
+    }
 }
 
 /// The field, if the message has one.
@@ -90,6 +122,20 @@ pub fn find(raw: &[u8]) -> Option<Found<'_>> {
         }
     }
     found.map(|(value, rest)| Found { value, rest, occurrences })
+}
+
+/// The message without the fields.
+pub fn without(raw: &[u8]) -> Vec<u8> {
+    let (mut kept, mut at, mut is_ours) = (Vec::with_capacity(raw.len()), 0, false);
+    for line in header_lines(raw) {
+        at += line.len();
+        is_ours = if is_fold(line) { is_ours } else { body_of_ours(line).is_some() };
+        if !is_ours {
+            kept.extend_from_slice(line);
+        }
+    }
+    kept.extend_from_slice(&raw[at..]);
+    kept
 }
 
 /// Where the body begins, if the line begins our field.
@@ -139,9 +185,21 @@ mod tests {
 
     const RAW: &[u8] = b"From: a@x.test\r\nSubject: one\r\n two\r\n\r\nHello\r\n";
 
+    #[test]
+    fn direction_is_part_of_what_is_signed() {
+        let key = SiteKey::of(b"secret");
+        let permit = Permit::issue(&key, ("abc", 1_000), true, ["a@x.test", "bob@y.test"], RAW);
+        let field = permit.field();
+        let value = field.split_once(": ").expect("a field").1;
+        let read = Permit::parse(value.as_bytes()).expect("a permit");
+        assert!(read.outbound && read.is_for(&key, "a@x.test", "bob@y.test", RAW));
+        let turned = Permit::parse(value.replace(".out.", ".in.").as_bytes()).expect("a permit");
+        assert!(!turned.is_for(&key, "a@x.test", "bob@y.test", RAW));
+    }
+
     fn permit() -> (SiteKey, Permit) {
         let key = SiteKey::of(b"secret");
-        let permit = Permit::issue(&key, "abc", 1_000, "a@x.test", "bob@y.test", RAW);
+        let permit = Permit::issue(&key, ("abc", 1_000), false, ["a@x.test", "bob@y.test"], RAW);
         (key, permit)
     }
 
@@ -179,6 +237,7 @@ mod tests {
         assert!(!permit.is_for(&key, "a@x.test", "eve@y.test", RAW));
         assert!(!Permit { expires: 2_000, ..permit.clone() }.is_for(&key, "a@x.test", "bob@y.test", RAW));
         assert!(!Permit { id: "abd".into(), ..permit.clone() }.is_for(&key, "a@x.test", "bob@y.test", RAW));
+        assert!(!Permit { outbound: true, ..permit.clone() }.is_for(&key, "a@x.test", "bob@y.test", RAW));
         assert!(!Permit { fields: 1, ..permit }.is_for(&key, "a@x.test", "bob@y.test", RAW));
     }
 
@@ -190,10 +249,22 @@ mod tests {
         assert_eq!((found.value, found.occurrences), (&b" a\r\n"[..], 2));
         let rest = b"Subject: x\r\nX-Mailward-Release: b\r\n c\r\n\r\nX-Mailward-Release: d\r\n";
         assert_eq!(found.rest, rest);
+        let without = b"Subject: x\r\n\r\nX-Mailward-Release: d\r\n";
+        assert_eq!(super::without(twice), without);
+        assert_eq!(super::without(without), without);
         for none in [&b"Subject: x\r\n\r\nX-Mailward-Release: d\r\n"[..], b"X-Mailward-Released: x\r\n\r\n", b""] {
             assert_eq!(find(none), None);
         }
-        for text in ["", "a", "a.b.c.d", "a.1.1.b.c", "a.1.1", "a.99999999999999999999.1.b", &"a.".repeat(200)] {
+        for text in [
+            "",
+            "a",
+            "a.b.c.in.d",
+            "a.1.1.in.b.c",
+            "a.1.1.b",
+            "a.1.1.by.b",
+            "a.99999999999999999999.1.in.b",
+            &"a.".repeat(200),
+        ] {
             assert_eq!(Permit::parse(text.as_bytes()), None, "{text}");
         }
     }

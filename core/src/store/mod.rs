@@ -28,12 +28,25 @@ pub use roster::{Member, Shrink};
 pub use site_key::SiteKey;
 pub use sqlite::StoreError;
 
-use std::path::PathBuf;
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt, chown},
+    path::{Path, PathBuf},
+};
 
 /// Bytes as lower-case hexadecimal.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// Gives a file that root has made to the owner of its folder: the daemon does not run as root.
+fn give_to_owner_of(folder: &Path, file: &Path) -> io::Result<()> {
+    let (owner, made) = (fs::metadata(folder)?, fs::metadata(file)?);
+    match made.uid() == 0 && owner.uid() != 0 {
+        true => chown(file, Some(owner.uid()), Some(owner.gid())),
+        false => Ok(()),
+    }
 }
 
 /// Where state is kept, and for how long.

@@ -2,13 +2,14 @@
 //! server has it, or until nobody would want it any more. Their text is sealed under the secret of the site.
 
 use super::{SiteKey, Store, StoreError};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::time::Duration;
 
 /// The tables, as a schema version of `mailward.db` has them.
 pub(super) const TABLE: &str = "
     CREATE TABLE outbox (
         number INTEGER PRIMARY KEY, made INTEGER NOT NULL, due INTEGER NOT NULL, tries INTEGER NOT NULL,
+        in_hand INTEGER NOT NULL DEFAULT 0,
         recipient TEXT NOT NULL, text BLOB NOT NULL);
     CREATE INDEX outbox_due ON outbox (due);
     CREATE TABLE outbox_sent (recipient TEXT NOT NULL, time INTEGER NOT NULL);
@@ -23,8 +24,6 @@ pub const LIFETIME: Duration = Duration::from_secs(86_400);
 const BACKOFF: Duration = Duration::from_secs(60);
 /// Longest wait between two tries. Source: RFC 5321 §4.5.4.1 asks for at least 30 minutes, after some early ones.
 const BACKOFF_MAX: Duration = Duration::from_secs(3_600);
-/// How long a notice in hand is left to its sender before another one takes it.
-const LEASE: Duration = Duration::from_secs(300);
 
 /// A notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,18 +62,18 @@ impl Store {
         self.run(move |connection| post(connection, &sealed, now)).await
     }
 
-    /// The notices that are due, oldest first; nobody else gets them for a while.
+    /// The notice that is due first; nobody else gets it within `lease`.
     ///
     /// # Errors
     ///
     /// If the file cannot be read or written.
-    pub async fn due_letters(&self, now: i64, most: u32, key: &SiteKey) -> Result<Vec<Waiting>, StoreError> {
-        let rows = self.run(move |connection| due(connection, now, most)).await?;
+    pub async fn due_letter(&self, now: i64, lease: Duration, key: &SiteKey) -> Result<Option<Waiting>, StoreError> {
+        let row = self.run(move |connection| due(connection, now, lease)).await?;
         let open = |(mut waiting, recipient, text): (Waiting, String, Vec<u8>)| {
             waiting.letter = key.open_sealed(&text).map(|text| Letter { recipient, text });
             waiting
         };
-        Ok(rows.into_iter().map(open).collect())
+        Ok(row.map(open))
     }
 
     /// Takes a notice off: it was sent, if `to` says to whom, or it is given up.
@@ -95,7 +94,7 @@ impl Store {
         let (number, wait) = (waiting.number, backoff(waiting.tries));
         self.run(move |connection| {
             connection.execute(
-                "UPDATE outbox SET due = ?2, tries = tries + 1 WHERE number = ?1",
+                "UPDATE outbox SET due = ?2, in_hand = 0, tries = tries + 1 WHERE number = ?1",
                 params![number, now + wait.as_secs() as i64],
             )?;
             Ok(())
@@ -103,14 +102,14 @@ impl Store {
         .await
     }
 
-    /// Has every notice tried at once: after a start nobody has one in hand.
+    /// Has every notice tried at once that nobody has in hand.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
     pub async fn wake_letters(&self, now: i64) -> Result<(), StoreError> {
         self.run(move |connection| {
-            connection.execute("UPDATE outbox SET due = ?1 WHERE due > ?1", [now])?;
+            connection.execute("UPDATE outbox SET due = ?1 WHERE due > ?1 AND in_hand <= ?1", [now])?;
             Ok(())
         })
         .await
@@ -151,15 +150,15 @@ fn post(connection: &mut Connection, letters: &[(String, Vec<u8>)], now: i64) ->
 
 type Row = (Waiting, String, Vec<u8>);
 
-fn due(connection: &mut Connection, now: i64, most: u32) -> Result<Vec<Row>, StoreError> {
+fn due(connection: &mut Connection, now: i64, lease: Duration) -> Result<Option<Row>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = {
         let mut statement = transaction.prepare_cached(
             "SELECT number, made, tries, recipient, text, (SELECT COUNT(*) FROM outbox_sent \
              WHERE outbox_sent.recipient = outbox.recipient AND time > ?1 - 3600) \
-             FROM outbox WHERE due <= ?1 ORDER BY due, number LIMIT ?2",
+             FROM outbox WHERE due <= ?1 ORDER BY due, number LIMIT 1",
         )?;
-        let rows = statement.query_map(params![now, most], |row| {
+        let read = |row: &rusqlite::Row<'_>| {
             let waiting = Waiting {
                 number: row.get(0)?,
                 made: row.get(1)?,
@@ -168,13 +167,13 @@ fn due(connection: &mut Connection, now: i64, most: u32) -> Result<Vec<Row>, Sto
                 letter: None,
             };
             Ok((waiting, row.get(3)?, row.get(4)?))
-        })?;
-        rows.collect::<Result<Vec<Row>, _>>()?
+        };
+        statement.query_row([now], read).optional()?
     };
-    for (waiting, ..) in &found {
+    if let Some((waiting, ..)) = &found {
         transaction
-            .prepare_cached("UPDATE outbox SET due = ?2 WHERE number = ?1")?
-            .execute(params![waiting.number, now + LEASE.as_secs() as i64])?;
+            .prepare_cached("UPDATE outbox SET due = ?2, in_hand = ?2 WHERE number = ?1")?
+            .execute(params![waiting.number, now + lease.as_secs() as i64])?;
     }
     transaction.commit()?;
     Ok(found)
@@ -207,19 +206,27 @@ mod tests {
         drop(store);
         let store = Store::open(&dir, 30).expect("opened again");
         assert_eq!(store.letters_waiting().await.expect("a number"), 2);
-        assert_eq!(store.due_letters(999, 9, &key).await.expect("read"), []);
-        let due = store.due_letters(1_000, 1, &key).await.expect("read");
-        assert_eq!(due[0].letter, Some(letter("a@x.test")));
-        let other = store.due_letters(1_000, 9, &key).await.expect("read");
-        assert_eq!(other.len(), 1, "the first is in hand");
-        store.settle_letter(due[0].number, Some("a@x.test".to_owned()), 1_001).await.expect("settled");
-        store.put_letter_off(&other[0], 1_001).await.expect("put off");
-        assert_eq!(store.due_letters(1_060, 9, &key).await.expect("read"), []);
-        let again = store.due_letters(1_061, 9, &key).await.expect("read");
-        assert_eq!((again[0].tries, again[0].made, again[0].sent_lately), (1, 1_000, 0));
+        let lease = Duration::from_secs(120);
+        let due = async |now| store.due_letter(now, lease, &key).await.expect("read");
+        assert_eq!(due(999).await, None);
+        let first = due(1_000).await.expect("a notice");
+        assert_eq!(first.letter, Some(letter("a@x.test")));
+        let other = due(1_000).await.expect("a notice");
+        assert_eq!(other.letter, Some(letter("b@x.test")), "the first is in hand");
+        store.wake_letters(1_010).await.expect("woken");
+        assert_eq!(due(1_010).await, None, "others have them in hand");
+        store.settle_letter(first.number, Some("a@x.test".to_owned()), 1_011).await.expect("settled");
+        store.put_letter_off(&other, 1_011).await.expect("put off");
+        assert_eq!(due(1_070).await, None);
+        store.wake_letters(1_070).await.expect("woken");
+        let again = due(1_070).await.expect("a notice");
+        assert_eq!((again.tries, again.made, again.sent_lately), (1, 1_000, 0));
+        assert_eq!(due(1_189).await, None);
+        let abandoned = due(1_190).await.expect("its sender is gone");
+        assert_eq!(abandoned.number, again.number);
+        store.settle_letter(abandoned.number, None, 1_190).await.expect("settled");
         store.post(vec![letter("a@x.test")], 2_000, &key).await.expect("posted");
-        let third = store.due_letters(2_000, 1, &key).await.expect("read");
-        assert!(third.iter().all(|waiting| waiting.sent_lately <= 1));
+        assert_eq!(due(2_000).await.map(|waiting| waiting.sent_lately), Some(1));
         drop(store);
         for file in std::fs::read_dir(&dir).expect("a folder").flatten() {
             let bytes = std::fs::read(file.path()).expect("read");

@@ -1,6 +1,6 @@
 //! The secret of a site: what is kept under it can be looked up, but not read.
 
-use super::{hexadecimal, random};
+use super::{give_to_owner_of, hexadecimal, random};
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
     constant_time::verify_slices_are_equal,
@@ -9,6 +9,7 @@ use aws_lc_rs::{
 use std::{
     fmt,
     fs::{self, OpenOptions},
+    hash::{BuildHasher, RandomState},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
@@ -55,7 +56,9 @@ impl SiteKey {
 
     /// A secret that nobody else has, for state in memory.
     pub fn in_memory() -> Self {
-        SiteKey::of(&secret())
+        // It lives no longer than the process, so the keys of the standard library's hashes will do.
+        let words = [0, 1, 2, 3].map(|word: u64| RandomState::new().hash_one(word).to_le_bytes());
+        SiteKey::of(words.as_flattened())
     }
 
     /// A given secret.
@@ -122,7 +125,10 @@ fn create(dir: &Path, path: &Path) -> io::Result<Vec<u8>> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&draft)?;
     // Whatever the umask says: the group of the directory shares the state.
     file.set_permissions(fs::Permissions::from_mode(MODE))?;
-    file.write_all(&secret())?;
+    give_to_owner_of(dir, &draft)?;
+    let mut secret = [0; BYTES];
+    random::fill(&mut secret)?;
+    file.write_all(&secret)?;
     file.sync_all()?;
     let linked = fs::hard_link(&draft, path);
     let _ = fs::remove_file(&draft);
@@ -130,13 +136,6 @@ fn create(dir: &Path, path: &Path) -> io::Result<Vec<u8>> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => fs::read(path),
     }
-}
-
-fn secret() -> [u8; BYTES] {
-    let mut secret = [0; BYTES];
-    // A failure of the generator leaves zeros: pseudonyms are then the same everywhere, mail goes on.
-    let _ = random::fill(&mut secret);
-    secret
 }
 
 #[cfg(test)]

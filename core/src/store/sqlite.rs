@@ -1,5 +1,6 @@
 //! Opening SQLite files that several processes, and several users of one group, share.
 
+use super::give_to_owner_of;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, config::DbConfig};
 use std::{
     fs::{self, OpenOptions, Permissions},
@@ -159,7 +160,10 @@ fn create(path: &Path) -> io::Result<()> {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let new = path.with_extension(format!("new-{}-{number}", std::process::id()));
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o660).open(&new)?;
-    let named = fs::set_permissions(&new, Permissions::from_mode(0o660)).and_then(|()| fs::hard_link(&new, path));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let named = give_to_owner_of(folder, &new)
+        .and_then(|()| fs::set_permissions(&new, Permissions::from_mode(0o660)))
+        .and_then(|()| fs::hard_link(&new, path));
     fs::remove_file(&new)?;
     match named {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -38,10 +38,10 @@ impl Reply {
         format!("{} {}", self.code, self.lines.join(" "))
     }
 
-    /// The reply if it is of the class 2 or 3, else what it means.
-    fn expect(self) -> Result<Self, Unsent> {
+    /// The reply if it is of this class, else what it means.
+    fn expect(self, class: u16) -> Result<Self, Unsent> {
         match self.code / 100 {
-            2 | 3 => Ok(self),
+            of_class if of_class == class => Ok(self),
             5 => Err(Unsent::Refused(self.text())),
             _ => Err(Unsent::Later(self.text())),
         }
@@ -67,7 +67,7 @@ impl Client {
             _ => return Err(Unsent::Later(format!("{}: no answer in time", settings.server)).into()),
         };
         let mut client = Client { stream: BufStream::new(stream), is_lmtp, deadline, offered: Vec::new() };
-        client.reply().await?.expect()?;
+        client.reply().await?.expect(2)?;
         client.hello().await?;
         let offers_tls = client.offers("STARTTLS");
         match tls {
@@ -110,14 +110,14 @@ impl Client {
         if !(sender.is_ascii() && recipient.is_ascii()) {
             parameter("SMTPUTF8", " SMTPUTF8".to_owned());
         }
-        self.command(&mail).await?.expect()?;
-        self.command(&format!("RCPT TO:<{recipient}>")).await?.expect()?;
-        self.command("DATA").await?.expect()?;
+        self.command(&mail).await?.expect(2)?;
+        self.command(&format!("RCPT TO:<{recipient}>")).await?.expect(2)?;
+        self.command("DATA").await?.expect(3)?;
         // Until the last dot nobody has the message; then nobody knows until the reply.
         self.write(&stuffed(message)).await?;
         let unanswered = |why: Unsent| Unsent::Unanswered(why.to_string());
         self.write(b".\r\n").await.map_err(unanswered)?;
-        self.reply().await.map_err(unanswered)?.expect()?;
+        self.reply().await.map_err(unanswered)?.expect(2)?;
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl Client {
         if reply.code / 100 == 5 && !self.is_lmtp {
             reply = self.command(&format!("HELO {}", own_name())).await?;
         }
-        let reply = reply.expect()?;
+        let reply = reply.expect(2)?;
         self.offered = reply.lines.into_iter().skip(1).map(|line| line.to_ascii_uppercase()).collect();
         Ok(())
     }

@@ -71,6 +71,8 @@ async fn refusals_last_and_silence_after_the_last_dot_is_told_apart() {
         (&[HELLO, ("MAIL", "451 4.3.0 busy"), QUIT][..], "451 4.3.0 busy"),
         (&[HELLO, MAIL, RCPT, DATA, QUIT][..], "the mail server has not answered; it may have the message: "),
         (&[HELLO, MAIL, RCPT, DATA, (".\r\n", "554 no"), QUIT][..], "the mail server refuses it: 554 no"),
+        (&[HELLO, MAIL, RCPT, DATA, (".\r\n", "354 go on"), QUIT][..], "354 go on"),
+        (&[HELLO, MAIL, RCPT, ("DATA", "250 ok"), QUIT][..], "250 ok"),
         (&[("EHLO", "hello")][..], "the mail server: the answer is no SMTP reply"),
     ] {
         let (place, _) = server(answers).await;

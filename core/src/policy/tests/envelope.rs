@@ -115,3 +115,20 @@ fn a_host_that_cannot_add_recipients_is_told_what_is_missing() {
     assert_eq!(decision.verdict.recipients[0].disposition, Disposition::Deliver);
     assert!(decision.not_applied[0].starts_with("redirect for <bob@example.com>: the host cannot"));
 }
+
+#[test]
+fn what_is_redirected_to_who_keeps_his_copy_is_kept_too() {
+    let redirect = |to_whom: &[&str]| {
+        let to_whom = to_whom.iter().map(|one| address(one)).collect();
+        to(policy("look", Then::Redirect(to_whom)), "bob@example.com")
+    };
+    let keep = to(policy("keep", Then::Quarantine(7)), "eve@example.com");
+    let words = |policies: Vec<Policy>| {
+        let verdict = to_all(&["<bob@example.com>", "<eve@example.com>"]).decide(&site(policies)).verdict;
+        let words: Vec<&str> = verdict.recipients.iter().map(|r| r.disposition.word()).collect();
+        (words.join(" "), verdict.edits.iter().filter(|edit| matches!(edit, Edit::AddRecipient { .. })).count())
+    };
+    assert_eq!(words(vec![redirect(&["Eve@example.com"]), keep.clone()]), ("quarantine quarantine".to_owned(), 0));
+    let both = redirect(&["eve@example.com", "dan@example.com"]);
+    assert_eq!(words(vec![both, keep]), ("redirect quarantine".to_owned(), 1));
+}

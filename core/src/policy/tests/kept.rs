@@ -24,6 +24,11 @@ fn what_is_cut_off_is_held_or_refused_and_not_kept() {
     let mixed = Settings { mixed_refusal: MixedRefusal::Quarantine, ..keeping() };
     let both = to_all(&["<eve@example.com>", "<carol@example.com>"]);
     assert_eq!(words(&both.decide(&mixed)), ["quarantine", "deliver"]);
+    let no_hold = Host { hold: false, ..Host::default() };
+    let nobody = Case { complete: false, host: no_hold, ..to_all(&["<eve@example.com>", "<carol@example.com>"]) };
+    assert_eq!(words(&nobody.decide(&mixed)), ["reject", "reject"], "nobody gets it");
+    let kept = Case { complete: false, host: no_hold, ..to_all(&["<bob@example.com>", "<carol@example.com>"]) };
+    assert_eq!(words(&kept.decide(&keeping())), ["reject", "reject"], "nobody gets it past the policy");
     assert_eq!(words(&Case { complete: false, ..both }.decide(&mixed)), ["hold", "hold"]);
 }
 

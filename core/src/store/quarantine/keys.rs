@@ -2,7 +2,7 @@
 //! moves to where only people who look at mail can read them.
 
 use super::{
-    super::{StoreError, hexadecimal},
+    super::{StoreError, give_to_owner_of, hexadecimal},
     seal::{self, PrivateKey, PublicKey, SealError},
 };
 use aws_lc_rs::digest::{SHA256, digest};
@@ -60,8 +60,15 @@ impl PrivateKeys {
 
     /// Writes the private half for its owner alone.
     fn write(&self, id: &str, key: &PrivateKey) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        if !self.0.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+            if let Some(parent) = self.0.parent() {
+                give_to_owner_of(parent, &self.0)?;
+                fs::File::open(parent)?.sync_all()?;
+            }
+        }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.file(id))?;
+        give_to_owner_of(&self.0, &self.file(id))?;
         writeln!(file, "# Mailward, private key {id} of the quarantine\n{}", hexadecimal(key.bytes()))?;
         file.sync_all()?;
         fs::File::open(&self.0)?.sync_all()

@@ -17,16 +17,17 @@ use super::{
     StoreError,
     sqlite::{self, Durability},
 };
-use crate::verdict::Points;
+use crate::{session::Ticket, verdict::Points};
 use bytes::Bytes;
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use seal::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::Semaphore;
 use writer::{Order, Thread};
 
 /// Name of the file in the state directory.
@@ -39,6 +40,9 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 const KEY_LOOK: Duration = Duration::from_secs(10);
 /// How hard content is compressed. Source: zstd's own default; three times as fast as 9 for some percent more.
 const COMPRESSION: i32 = 3;
+/// Most messages that are compressed and sealed at once, each with two copies beside the message. Unit: messages. Source: our own
+/// limit; the disk is slower than four of them.
+const SEALED_AT_ONCE: usize = 4;
 
 /// A message that is to be kept.
 #[derive(Debug, Clone)]
@@ -65,6 +69,10 @@ pub struct Parcel {
     pub summary: Summary,
     /// The message in wire form.
     pub raw: Bytes,
+    /// Whether it has a release field that did not let it pass: a copy that was released waits again then.
+    pub came_back: bool,
+    /// Its place among the messages in flight: kept until it is written, as its bytes are.
+    pub place: Option<Arc<Ticket>>,
 }
 
 /// One recipient of a message that is to be kept.
@@ -89,6 +97,9 @@ pub struct Summary {
     pub from: Vec<String>,
     /// The explanation as JSON.
     pub explanation: String,
+    /// Whether it was on its way out of the site: so it leaves when it is released.
+    #[serde(default)]
+    pub outbound: bool,
 }
 
 /// How much may be kept. Zero: no bound.
@@ -131,7 +142,10 @@ pub enum Bound {
 /// A message as it is written.
 #[derive(Debug)]
 struct Sealed {
+    /// Without its bytes.
     parcel: Parcel,
+    /// Of the message. Unit: bytes.
+    size: usize,
     key: String,
     summary: Vec<u8>,
     content: Vec<u8>,
@@ -145,12 +159,14 @@ pub struct Quarantine {
     private_keys: PrivateKeys,
     thread: OnceLock<Option<Thread>>,
     key: Mutex<Option<(Instant, PublicKey)>>,
+    sealing: Arc<Semaphore>,
 }
 
 impl Quarantine {
     /// The quarantine of a state directory. `private_keys`: where the keys of rows are that people open.
     pub fn of(dir: &Path, private_keys: PrivateKeys) -> Self {
-        Quarantine { path: dir.join(FILE), private_keys, thread: OnceLock::new(), key: Mutex::default() }
+        let sealing = Arc::new(Semaphore::new(SEALED_AT_ONCE));
+        Quarantine { path: dir.join(FILE), private_keys, thread: OnceLock::new(), key: Mutex::default(), sealing }
     }
 
     /// Makes file and key if there are none yet.
@@ -178,7 +194,12 @@ impl Quarantine {
     /// If it could not be sealed or written. It may be there nevertheless; then the same message joins it.
     pub async fn keep(&self, parcel: Parcel, quota: Quota) -> Result<Kept, StoreError> {
         let key = self.key_in_force().await?;
-        let sealing = tokio::task::spawn_blocking(move || seal_parcel(parcel, &key));
+        let turn =
+            Arc::clone(&self.sealing).acquire_owned().await.map_err(|_| StoreError::Busy("sealing has ended"))?;
+        let sealing = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            seal_parcel(parcel, &key)
+        });
         let sealed = sealing.await.map_err(|_| StoreError::Busy("sealing has failed"))??;
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.send(Order::Keep(Box::new((sealed, quota)), reply))?;
@@ -229,33 +250,64 @@ impl Quarantine {
         Ok(serde_json::from_slice(&seal::open(&key, seal::SUMMARY, &message.reference, &message.summary)?)?)
     }
 
-    /// Puts a recipient's copy into another state; `false` if there is no such copy.
+    /// Puts a recipient's copy from one state into another; `false` if it is not in the first. Who begins a release or ends it is
+    /// alone with that.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub async fn set_state(&self, reference: &str, key: &str, state: State, now: i64) -> Result<bool, StoreError> {
+    pub async fn set_state(
+        &self,
+        reference: &str,
+        key: &str,
+        from_to: [State; 2],
+        now: i64,
+    ) -> Result<bool, StoreError> {
         let (reference, key) = (reference.to_owned(), key.to_owned());
-        self.run(move |connection| table::set_state(connection, &reference, &key, state, now)).await
+        self.run(move |connection| table::set_state(connection, &reference, &key, from_to, now)).await
     }
 
-    /// Notes that a release has passed; `false` if it has before. `expires`: when the note may go.
+    /// Notes that a release passes; gives how often it has by now. `expires`: when the note may go.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub async fn pass(&self, release: &str, expires: i64) -> Result<bool, StoreError> {
+    pub async fn pass(&self, release: &str, expires: i64) -> Result<u32, StoreError> {
         let release = release.to_owned();
         self.run(move |connection| table::pass(connection, &release, expires)).await
     }
 
-    /// Erases what is past its time; gives the number of messages that are gone.
+    /// Whether a release has passed.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub async fn has_passed(&self, release: &str) -> Result<bool, StoreError> {
+        let release = release.to_owned();
+        self.run(move |connection| table::has_passed(connection, &release)).await
+    }
+
+    /// Erases what is past its time, some at a time, so that messages which are to be kept come in between; gives the number
+    /// of messages that are gone.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
     pub async fn expire(&self, now: i64) -> Result<u64, StoreError> {
-        self.run(move |connection| table::expire(connection, now)).await
+        let mut messages = 0;
+        loop {
+            let some = self.run(move |connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let some = table::expire(&transaction, now, table::EXPIRED)?;
+                transaction.commit()?;
+                Ok(some)
+            });
+            let some = some.await?;
+            messages += some.messages;
+            if !some.more {
+                return Ok(messages);
+            }
+        }
     }
 
     /// Number of messages, and their bytes as they are stored.
@@ -295,15 +347,18 @@ impl Quarantine {
 fn open(path: &Path) -> Result<Connection, StoreError> {
     let connection = sqlite::open(path, Durability::Full, LOCK_WAIT, MIGRATIONS)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten where that costs no further write.
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     Ok(connection)
 }
 
-fn seal_parcel(parcel: Parcel, key: &PublicKey) -> Result<Sealed, StoreError> {
-    let compressed = zstd::bulk::compress(&parcel.raw, COMPRESSION).map_err(|_| SealError::Failed)?;
+fn seal_parcel(mut parcel: Parcel, key: &PublicKey) -> Result<Sealed, StoreError> {
+    let raw = std::mem::take(&mut parcel.raw);
+    let compressed = zstd::bulk::compress(&raw, COMPRESSION).map_err(|_| SealError::Failed)?;
     let content = seal::seal(key, seal::CONTENT, &parcel.reference, &compressed)?;
     let summary = serde_json::to_vec(&parcel.summary)?;
     let summary = seal::seal(key, seal::SUMMARY, &parcel.reference, &summary)?;
-    Ok(Sealed { parcel, key: key.id.clone(), summary, content })
+    Ok(Sealed { parcel, size: raw.len(), key: key.id.clone(), summary, content })
 }
 
 #[cfg(test)]

@@ -1,9 +1,18 @@
 //! The tables of the quarantine.
 
-use super::{super::StoreError, Bound, Kept, KeptFor, Quota, Sealed};
+use super::{super::StoreError, Bound, Kept, KeptFor, Parcel, Quota, Sealed};
 use crate::verdict::Points;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, types::Value};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Most copies that are looked through at once for what is past its time, so that nobody waits long for the file. Unit: copies.
+/// Source: our own limit; some milliseconds.
+pub(super) const EXPIRED: usize = 100;
+/// The same when a message is written. Unit: copies. Source: our own limit; each message makes room for some.
+const PRUNED: usize = 10;
+/// How long a copy is left to who releases it. Source: the longest `[submission] timeout`, and a minute.
+const LEASE: Duration = Duration::from_secs(660);
 
 /// As the first schema version has them. `content` stands last: a list reads no page of it. What was counted in `total`
 /// is kept by triggers, so that a quota costs one look.
@@ -20,8 +29,10 @@ pub(super) const TABLES: &str = "
         because TEXT NOT NULL, state TEXT NOT NULL, changed INTEGER NOT NULL, expires INTEGER NOT NULL,
         PRIMARY KEY (message, key)) WITHOUT ROWID;
     CREATE INDEX recipient_key ON recipient (key, state);
-    CREATE INDEX recipient_expires ON recipient (expires);
-    CREATE TABLE passed (release TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX recipient_expires ON recipient (expires) WHERE state IN ('held', 'releasing', 'released');
+    CREATE TABLE passed (
+        release TEXT PRIMARY KEY, times INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX passed_expires ON passed (expires);
     CREATE TABLE total (messages INTEGER NOT NULL, bytes INTEGER NOT NULL);
     INSERT INTO total VALUES (0, 0);
     CREATE TRIGGER message_in AFTER INSERT ON message BEGIN
@@ -36,6 +47,8 @@ pub(super) const TABLES: &str = "
 pub enum State {
     /// It waits.
     Held,
+    /// Somebody is releasing it.
+    Releasing,
     /// It was delivered after all.
     Released,
     /// Somebody has deleted it.
@@ -49,6 +62,7 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             State::Held => "held",
+            State::Releasing => "releasing",
             State::Released => "released",
             State::Deleted => "deleted",
             State::Expired => "expired",
@@ -57,6 +71,7 @@ impl State {
 
     fn of(word: &str) -> Self {
         match word {
+            "releasing" => State::Releasing,
             "released" => State::Released,
             "deleted" => State::Deleted,
             "expired" => State::Expired,
@@ -139,23 +154,24 @@ pub(super) fn insert(transaction: &Transaction<'_>, sealed: &Sealed, quota: Quot
     if let Some(number) = known {
         // Who has it already, or had it, keeps what he did with it; a copy that is gone waits again.
         for recipient in &parcel.recipients {
-            add(transaction, number, recipient, parcel.time)?;
+            add(transaction, number, recipient, parcel)?;
         }
         return Ok(Kept::Joined);
     }
     let stored = (sealed.summary.len() + sealed.content.len()) as u64;
-    let (messages, bytes) = total(transaction)?;
-    if quota.messages > 0 && messages >= quota.messages {
-        return Ok(Kept::Full(Bound::Messages));
-    }
-    if quota.bytes > 0 && bytes.saturating_add(stored) > quota.bytes {
-        return Ok(Kept::Full(Bound::Bytes));
+    // Where no daemon runs, nobody else erases.
+    let mut more = expire(transaction, parcel.time, PRUNED)?.more;
+    while let Some(bound) = reached(transaction, stored, quota)? {
+        if !more {
+            return Ok(Kept::Full(bound));
+        }
+        more = expire(transaction, parcel.time, EXPIRED)?.more;
     }
     if quota.of_recipient > 0 {
         for recipient in &parcel.recipients {
             let held: i64 = transaction
-                .prepare_cached("SELECT COUNT(*) FROM recipient WHERE key = ?1 AND state = 'held'")?
-                .query_row([&recipient.key], |row| row.get(0))?;
+                .prepare_cached("SELECT COUNT(*) FROM recipient WHERE key = ?1 AND state = 'held' AND expires >= ?2")?
+                .query_row(params![recipient.key, parcel.time], |row| row.get(0))?;
             if held.unsigned_abs() >= quota.of_recipient {
                 return Ok(Kept::Full(Bound::Recipient));
             }
@@ -175,7 +191,7 @@ pub(super) fn insert(transaction: &Transaction<'_>, sealed: &Sealed, quota: Quot
             parcel.queue_id,
             parcel.points.as_hundredths(),
             format!(" {} ", parcel.findings.join(" ")),
-            parcel.raw.len() as i64,
+            sealed.size as i64,
             stored as i64,
             sealed.key,
             sealed.summary,
@@ -183,20 +199,39 @@ pub(super) fn insert(transaction: &Transaction<'_>, sealed: &Sealed, quota: Quot
         ])?;
     let number = transaction.last_insert_rowid();
     for recipient in &parcel.recipients {
-        add(transaction, number, recipient, parcel.time)?;
+        add(transaction, number, recipient, parcel)?;
     }
     Ok(Kept::New)
 }
 
-fn add(transaction: &Transaction<'_>, message: i64, recipient: &KeptFor, now: i64) -> Result<(), StoreError> {
+/// The bound of the whole that another message of this size would cross.
+fn reached(transaction: &Transaction<'_>, stored: u64, quota: Quota) -> Result<Option<Bound>, StoreError> {
+    let (messages, bytes) = total(transaction)?;
+    Ok(match () {
+        () if quota.messages > 0 && messages >= quota.messages => Some(Bound::Messages),
+        () if quota.bytes > 0 && bytes.saturating_add(stored) > quota.bytes => Some(Bound::Bytes),
+        () => None,
+    })
+}
+
+/// A copy that is gone waits again; so does one that comes back from its release.
+fn add(transaction: &Transaction<'_>, message: i64, recipient: &KeptFor, parcel: &Parcel) -> Result<(), StoreError> {
+    let gone = "state IN ('deleted', 'expired') OR (state = 'released' AND ?7)";
     transaction
-        .prepare_cached(
+        .prepare_cached(&format!(
             "INSERT INTO recipient (message, key, address, because, state, changed, expires) \
              VALUES (?1, ?2, ?3, ?4, 'held', ?5, ?6) ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires), \
-             changed = iif(state IN ('deleted', 'expired'), excluded.changed, changed), \
-             state = iif(state IN ('deleted', 'expired'), 'held', state)",
-        )?
-        .execute(params![message, recipient.key, recipient.address, recipient.because, now, recipient.expires])?;
+             changed = iif({gone}, excluded.changed, changed), state = iif({gone}, 'held', state)",
+        ))?
+        .execute(params![
+            message,
+            recipient.key,
+            recipient.address,
+            recipient.because,
+            parcel.time,
+            recipient.expires,
+            parcel.came_back
+        ])?;
     Ok(())
 }
 
@@ -286,50 +321,81 @@ pub(super) fn content(
 }
 
 /// Puts a copy into another state. A message of which no copy is left is erased.
+/// Puts a copy from one state into another; `false` if it is in none of `from`. A release that was begun and never ended counts
+/// as one that waits.
 pub(super) fn set_state(
     connection: &mut Connection,
     reference: &str,
     key: &str,
-    state: State,
+    [from, to]: [State; 2],
     now: i64,
 ) -> Result<bool, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let changed = transaction
         .prepare_cached(
-            "UPDATE recipient SET state = ?3, changed = ?4 \
-             WHERE key = ?2 AND message = (SELECT number FROM message WHERE reference = ?1)",
+            "UPDATE recipient SET state = ?4, changed = ?5 \
+             WHERE key = ?2 AND message = (SELECT number FROM message WHERE reference = ?1) \
+             AND (state = ?3 OR (?3 = 'held' AND state = 'releasing' AND changed < ?5 - ?6))",
         )?
-        .execute(params![reference, key, state.word(), now])?;
+        .execute(params![reference, key, from.word(), to.word(), now, LEASE.as_secs() as i64])?;
     transaction
         .prepare_cached(
             "DELETE FROM message WHERE reference = ?1 AND NOT EXISTS (SELECT 1 FROM recipient \
-             WHERE message = number AND state IN ('held', 'released'))",
+             WHERE message = number AND state IN ('held', 'releasing', 'released'))",
         )?
         .execute([reference])?;
     transaction.commit()?;
     Ok(changed > 0)
 }
 
-pub(super) fn expire(connection: &mut Connection, now: i64) -> Result<u64, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute("DELETE FROM passed WHERE expires < ?1", [now])?;
-    transaction.execute(
-        "UPDATE recipient SET state = 'expired', changed = ?1 WHERE expires < ?1 AND state IN ('held', 'released')",
-        [now],
-    )?;
-    let gone = transaction.execute(
-        "DELETE FROM message WHERE number NOT IN (SELECT message FROM recipient WHERE state IN ('held', 'released'))",
-        [],
-    )?;
-    transaction.commit()?;
-    Ok(gone as u64)
+/// What [`expire`] did.
+pub(super) struct Expired {
+    /// Messages that are gone.
+    pub(super) messages: u64,
+    /// Whether there may be more.
+    pub(super) more: bool,
 }
 
-pub(super) fn pass(connection: &mut Connection, release: &str, expires: i64) -> Result<bool, StoreError> {
-    let added = connection
-        .prepare_cached("INSERT OR IGNORE INTO passed (release, expires) VALUES (?1, ?2)")?
-        .execute(params![release, expires])?;
-    Ok(added > 0)
+/// Takes some copies off that are past their time, and the messages of which that was the last.
+pub(super) fn expire(transaction: &Transaction<'_>, now: i64, most: usize) -> Result<Expired, StoreError> {
+    transaction
+        .prepare_cached("DELETE FROM passed WHERE release IN (SELECT release FROM passed WHERE expires < ?1 LIMIT ?2)")?
+        .execute(params![now, most as i64])?;
+    let copies: Vec<(i64, String)> = transaction
+        .prepare_cached(
+            "SELECT message, key FROM recipient \
+             WHERE expires < ?1 AND state IN ('held', 'releasing', 'released') ORDER BY expires LIMIT ?2",
+        )?
+        .query_map(params![now, most as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut messages = 0;
+    for (message, key) in &copies {
+        transaction
+            .prepare_cached("UPDATE recipient SET state = 'expired', changed = ?3 WHERE message = ?1 AND key = ?2")?
+            .execute(params![message, key, now])?;
+        messages += transaction
+            .prepare_cached(
+                "DELETE FROM message WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM recipient \
+                 WHERE message = number AND state IN ('held', 'releasing', 'released'))",
+            )?
+            .execute([message])?;
+    }
+    Ok(Expired { messages: messages as u64, more: copies.len() == most })
+}
+
+/// Notes a passage; gives how many there were of this release.
+pub(super) fn pass(connection: &mut Connection, release: &str, expires: i64) -> Result<u32, StoreError> {
+    let noted = connection
+        .prepare_cached(
+            "INSERT INTO passed (release, times, expires) VALUES (?1, 1, ?2) \
+             ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times",
+        )?
+        .query_row(params![release, expires], |row| row.get(0))?;
+    Ok(noted)
+}
+
+pub(super) fn has_passed(connection: &Connection, release: &str) -> Result<bool, StoreError> {
+    Ok(connection.prepare_cached("SELECT 1 FROM passed WHERE release = ?1")?.exists([release])?)
 }
 
 pub(super) fn total(connection: &Connection) -> Result<(u64, u64), StoreError> {

@@ -1,5 +1,8 @@
 use super::{super::counters::scratch, *};
-use crate::verdict::Points;
+use crate::{
+    session::{InFlight, Limits},
+    verdict::Points,
+};
 use std::os::unix::fs::PermissionsExt;
 
 const MANY: Quota = Quota { messages: 0, bytes: 0, of_recipient: 0 };
@@ -30,8 +33,11 @@ fn parcel(reference: &str, to: &[&str]) -> Parcel {
             subject: "Secret figures".to_owned(),
             from: vec!["eve@out.test".to_owned()],
             explanation: "{}".to_owned(),
+            outbound: true,
         },
         raw: Bytes::from(format!("Subject: Secret figures\r\n\r\n{}", "confidential words\r\n".repeat(100))),
+        came_back: false,
+        place: None,
     }
 }
 
@@ -93,8 +99,8 @@ async fn same_message_again_joins_its_row_and_waits_again_only_where_it_is_gone(
     let store = quarantine(&dir);
     let first = parcel("aaaaaaaaaa", &["bob@x.test", "carol@x.test"]);
     store.keep(first.clone(), MANY).await.expect("kept");
-    store.set_state("aaaaaaaaaa", "bob@x.test", State::Released, NOW + 5).await.expect("set");
-    store.set_state("aaaaaaaaaa", "carol@x.test", State::Deleted, NOW + 5).await.expect("set");
+    store.set_state("aaaaaaaaaa", "bob@x.test", [State::Held, State::Released], NOW + 5).await.expect("set");
+    store.set_state("aaaaaaaaaa", "carol@x.test", [State::Held, State::Deleted], NOW + 5).await.expect("set");
     let again = Parcel { reference: "bbbbbbbbbb".to_owned(), recipients: vec![], ..first };
     let to = ["bob@x.test", "carol@x.test", "dave@x.test"];
     let again = Parcel { recipients: to.iter().map(|address| kept_for(address, 30)).collect(), ..again };
@@ -124,7 +130,7 @@ async fn at_each_bound_nothing_is_kept_and_the_bound_is_named() {
     let of_recipient = Quota { of_recipient: 1, ..MANY };
     let others = parcel("cccccccccc", &["carol@x.test"]);
     assert_eq!(store.keep(others, of_recipient).await.expect("kept"), Kept::New);
-    store.set_state("aaaaaaaaaa", "bob@x.test", State::Deleted, NOW).await.expect("set");
+    store.set_state("aaaaaaaaaa", "bob@x.test", [State::Held, State::Deleted], NOW).await.expect("set");
     assert_eq!(store.size().await.expect("a size").0, 1, "nobody has a copy of the first any more");
     assert_eq!(store.keep(parcel("dddddddddd", &["bob@x.test"]), of_recipient).await.expect("kept"), Kept::New);
     let _ = std::fs::remove_dir_all(dir);
@@ -137,8 +143,10 @@ async fn copies_expire_each_at_its_time_and_the_message_with_the_last() {
     let mut message = parcel("aaaaaaaaaa", &[]);
     message.recipients = vec![kept_for("bob@x.test", 1), kept_for("carol@x.test", 30)];
     store.keep(message, MANY).await.expect("kept");
-    assert!(store.pass("r1", NOW + 60).await.expect("noted"));
-    assert!(!store.pass("r1", NOW + 60).await.expect("noted"));
+    assert!(!store.has_passed("r1").await.expect("read"));
+    assert_eq!(store.pass("r1", NOW + 60).await.expect("noted"), 1);
+    assert_eq!(store.pass("r1", NOW + 60).await.expect("noted"), 2);
+    assert!(store.has_passed("r1").await.expect("read"));
     assert_eq!(store.expire(NOW + DAY).await.expect("expired"), 0);
     assert_eq!(states(&store, "aaaaaaaaaa").await[0].1, State::Held);
     assert_eq!(store.expire(NOW + DAY + 1).await.expect("expired"), 0);
@@ -148,7 +156,60 @@ async fn copies_expire_each_at_its_time_and_the_message_with_the_last() {
     );
     assert_eq!(store.expire(NOW + 31 * DAY).await.expect("expired"), 1);
     assert_eq!(store.size().await.expect("a size"), (0, 0));
-    assert!(store.pass("r1", NOW).await.expect("noted"), "its note is gone with its time");
+    assert!(!store.has_passed("r1").await.expect("read"), "its note is gone with its time");
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+#[tokio::test]
+async fn only_one_may_release_a_copy_and_one_that_came_back_waits_again() {
+    let dir = scratch("quarantine-claims");
+    let store = quarantine(&dir);
+    store.keep(parcel("aaaaaaaaaa", &["bob@x.test"]), MANY).await.expect("kept");
+    let into = async |from_to, now| store.set_state("aaaaaaaaaa", "bob@x.test", from_to, now).await.expect("set");
+    let claim = [State::Held, State::Releasing];
+    assert!(into(claim, NOW).await);
+    assert!(!into(claim, NOW + 1).await, "it is in hand");
+    assert!(!into([State::Held, State::Deleted], NOW + 1).await);
+    assert!(into(claim, NOW + 661).await, "who had it has crashed");
+    assert!(into([State::Releasing, State::Released], NOW + 662).await);
+    assert!(!into(claim, NOW + 9_999).await);
+    let again = Parcel { reference: "bbbbbbbbbb".to_owned(), ..parcel("aaaaaaaaaa", &["bob@x.test"]) };
+    store.keep(again.clone(), MANY).await.expect("kept");
+    assert_eq!(states(&store, "aaaaaaaaaa").await[0].1, State::Released);
+    store.keep(Parcel { came_back: true, ..again }, MANY).await.expect("kept");
+    assert_eq!(states(&store, "aaaaaaaaaa").await[0].1, State::Held);
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+#[tokio::test]
+async fn what_is_past_its_time_makes_room_without_a_daemon() {
+    let dir = scratch("quarantine-prunes");
+    let store = quarantine(&dir);
+    let quota = Quota { messages: 30, of_recipient: 30, ..MANY };
+    for number in 0..30 {
+        let mut message = parcel(&format!("message{number:03}"), &[]);
+        message.recipients = vec![kept_for("bob@x.test", 1)];
+        store.keep(message, quota).await.expect("kept");
+    }
+    let late = |name: &str, days| Parcel { time: NOW + days * DAY, ..parcel(name, &["bob@x.test"]) };
+    assert_eq!(store.keep(late("early", 1), quota).await.expect("an answer"), Kept::Full(Bound::Messages));
+    assert_eq!(store.keep(late("late", 2), quota).await.expect("kept"), Kept::New);
+    assert_eq!(store.size().await.expect("a size").0, 21, "ten at a time");
+    assert_eq!(store.expire(NOW + 2 * DAY).await.expect("expired"), 20);
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+#[tokio::test]
+async fn place_of_a_message_is_kept_until_it_is_written() {
+    let dir = scratch("quarantine-places");
+    let store = quarantine(&dir);
+    let in_flight = InFlight::default();
+    let ticket = in_flight.admit(&Limits::default(), None).expect("a place");
+    let message = Parcel { place: Some(Arc::new(ticket)), ..parcel("aaaaaaaaaa", &["bob@x.test"]) };
+    assert_eq!(in_flight.messages(), 1);
+    store.keep(message, MANY).await.expect("kept");
+    drop(store);
+    assert_eq!(in_flight.messages(), 0);
     let _ = std::fs::remove_dir_all(dir);
 }
 

@@ -40,6 +40,7 @@ pub(super) struct Arguments {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Word {
     Held,
+    Releasing,
     Released,
     Deleted,
     Expired,
@@ -49,6 +50,7 @@ pub(super) async fn run(arguments: &Arguments, quarantine: &Quarantine) -> Resul
     let since = arguments.since.as_deref().map(moment).transpose()?;
     let state = arguments.state.map(|word| match word {
         Word::Held => State::Held,
+        Word::Releasing => State::Releasing,
         Word::Released => State::Released,
         Word::Deleted => State::Deleted,
         Word::Expired => State::Expired,

@@ -13,7 +13,7 @@ use mailward_core::{
     },
     verdict::Reference,
 };
-use std::{fmt::Display, fs, io::Write, path::PathBuf, process::ExitCode};
+use std::{fmt::Display, fs, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  mailward quarantine list --to '*@example.com' --since 2d\n  \
@@ -135,7 +135,12 @@ async fn export(quarantine: &Quarantine, id: Reference, file: &std::path::Path) 
     let raw = content(quarantine, id).await?;
     let written = match file.as_os_str() == "-" {
         true => std::io::stdout().write_all(&raw),
-        false => fs::File::create_new(file).and_then(|mut file| file.write_all(&raw)),
+        false => fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file)
+            .and_then(|mut file| file.write_all(&raw)),
     };
     written.map_err(|error| fail(exit::USAGE, format!("{}: {error}", file.display())))?;
     Ok(exit::OK)
@@ -143,13 +148,16 @@ async fn export(quarantine: &Quarantine, id: Reference, file: &std::path::Path) 
 
 async fn delete(quarantine: &Quarantine, id: Reference, to: &[String]) -> Result<u8, ExitCode> {
     let message = find(quarantine, id).await?;
-    let waiting: Vec<_> = copies(&message, to)?.into_iter().filter(|copy| copy.state == State::Held).collect();
-    for copy in &waiting {
+    let mut deleted = 0;
+    for copy in copies(&message, to)? {
+        let into = [State::Held, State::Deleted];
         let now = crate::daemon::now();
-        quarantine.set_state(&message.reference, &copy.key, State::Deleted, now).await.map_err(trouble)?;
-        println!("{id} for {} deleted", copy.address);
+        if quarantine.set_state(&message.reference, &copy.key, into, now).await.map_err(trouble)? {
+            println!("{id} for {} deleted", copy.address);
+            deleted += 1;
+        }
     }
-    if waiting.is_empty() {
+    if deleted == 0 {
         return Err(fail(exit::NEGATIVE, format!("no copy of {id} waits")));
     }
     Ok(exit::OK)

@@ -36,8 +36,12 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, quarantine: &Quarantine, config: &Config) -> Result<u8, ExitCode> {
     let id = arguments.id;
     let message = find(quarantine, id).await?;
-    let may_go =
-        |copy: &&KeptRecipient| copy.state == State::Held || (arguments.again && copy.state == State::Released);
+    let may_go = |copy: &&KeptRecipient| match copy.state {
+        // One that was begun and has not ended is somebody's, or lost its sender: the quarantine knows.
+        State::Held | State::Releasing => true,
+        State::Released => arguments.again,
+        State::Deleted | State::Expired => false,
+    };
     let chosen = copies(&message, &arguments.to)?;
     let going: Vec<&KeptRecipient> = chosen.iter().copied().filter(may_go).collect();
     for copy in chosen.iter().filter(|copy| !may_go(copy)) {
@@ -59,9 +63,9 @@ pub(super) async fn run(arguments: &Arguments, quarantine: &Quarantine, config: 
         let now = crate::daemon::now();
         match quarantine::release(quarantine, &key, &config.submission, (&message, &raw), copy, now).await {
             Ok(()) => println!("{id} for {} released", copy.address),
-            Err(error @ ReleaseError::Unsent(_)) => {
+            Err(error @ (ReleaseError::Unsent(_) | ReleaseError::InHand | ReleaseError::Unrecognised)) => {
                 failed = true;
-                eprintln!("mailward: {id} for {} still waits: {error}", copy.address);
+                eprintln!("mailward: {id} for {} is not released: {error}", copy.address);
             }
             Err(error) => return Err(trouble(format!("{id} for {}: {error}", copy.address))),
         }
