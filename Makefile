@@ -147,12 +147,13 @@ accuracy: release ## What the filter reaches on labelled mail: MAILWARD_CORPUS=D
 	target/release/mailward eval --index "$(MAILWARD_CORPUS)/index.tsv" $(if $(findstring bench,$(shell head -n 1 "$(MAILWARD_CORPUS)/index.tsv")),--group bench) \
 		$(or $(EVAL),--folds 5) --cost --html target/accuracy.html
 
-spamassassin: setup-build setup-test ## Hits of SpamAssassin's installed rules beside its own, over MAILWARD_CORPUS=DIR.
+spamassassin: setup-build setup-test ## Hits of SpamAssassin's installed rules beside its own, and their cost, over MAILWARD_CORPUS=DIR.
 	@[ -d "$(MAILWARD_CORPUS)" ] || { echo "usage: make spamassassin MAILWARD_CORPUS=DIR, see docs/spamassassin.md"; exit 2; }
-	$(CARGO) build --release --locked $(IGNORE) -p mailward-spamassassin --example spamassassin_hits
+	$(CARGO) build --release --locked $(IGNORE) -p mailward-spamassassin --examples
 	find "$(abspath $(MAILWARD_CORPUS))" -type f | sort | \
 		perl tests/spamassassin/hits.pl /usr/share/spamassassin /etc/spamassassin >target/spamassassin.tsv
 	target/release/examples/spamassassin_hits target/spamassassin.tsv /usr/share/spamassassin /etc/spamassassin
+	target/release/examples/spamassassin_cost target/spamassassin.tsv /usr/share/spamassassin /etc/spamassassin
 
 bench: setup-build ## Speed, beside rspamd if it is installed; MAILWARD_CORPUS=DIR for real mail, PART=socket, size, postfix, exim, shadow, stages, connect, policies, interface or open.
 	$(CARGO) build --release --locked $(IGNORE) $(MEASURED)

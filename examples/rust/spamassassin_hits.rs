@@ -1,6 +1,6 @@
 //! Which SpamAssassin rules hit which messages, held against what SpamAssassin itself says: `make spamassassin`.
 //!
-//! `spamassassin_hits THEIRS RULES…`: THEIRS is what `tests/spamassassin/hits.pl` printed. Times are those of the processor.
+//! `spamassassin_hits THEIRS RULES…`: THEIRS is what `tests/spamassassin/hits.pl` printed.
 
 use mailward_spamassassin::{Facts, RuleSet};
 use std::{
@@ -39,7 +39,6 @@ fn main() -> io::Result<()> {
     let missing: Vec<&&str> = their_rules.difference(&our_rules).collect();
     println!("not loaded: {missing:?}");
     let mut compared = Compared::default();
-    let mut times = Vec::new();
     for line in lines {
         let Some((file, names)) = line.split_once('\t') else { continue };
         let Ok(message) = fs::read(file) else { continue };
@@ -48,18 +47,7 @@ fn main() -> io::Result<()> {
         let ours = hits.iter().map(|hit| hit.name).collect();
         compared.add(file, &theirs, &ours);
     }
-    // Timed in a second round: patterns are compiled when they are first needed.
-    for file in text.lines().skip(1).filter_map(|line| Some(line.split_once('\t')?.0)) {
-        let Ok(message) = fs::read(file) else { continue };
-        let started = cpu();
-        rules.judge(&message, &Facts::default());
-        times.push(cpu() - started);
-    }
     compared.report(their_rules.len());
-    times.sort_unstable();
-    let at = |share: f64| times.get(((times.len() - 1) as f64 * share) as usize).copied().unwrap_or(0);
-    println!("microseconds of CPU a message: half {}, 90 % {}, 99 % {}, most {}", at(0.5), at(0.9), at(0.99), at(1.0));
-    println!("most memory: {} MB", peak_kb() / 1_024);
     Ok(())
 }
 
@@ -105,16 +93,4 @@ impl Compared {
             println!("{name:40} only theirs {theirs:5} {their_file}  only ours {ours:5} {our_file}");
         }
     }
-}
-
-/// CPU time of this process. Unit: microseconds.
-fn cpu() -> u64 {
-    let stat = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    stat.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<u64>().ok()).unwrap_or(0) / 1_000
-}
-
-fn peak_kb() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }

@@ -73,18 +73,18 @@ impl RuleSet {
             if field.candidates.is_empty() {
                 continue;
             }
-            let text = value.as_deref().unwrap_or_default();
+            let Some(text) = value.as_deref() else {
+                let absent = field.absent.get_or_init(|| field.rules.iter().map(|rule| self.absent(*rule)).collect());
+                field.rules.iter().zip(absent).for_each(|(number, count)| counts[*number] = *count);
+                continue;
+            };
             field.candidates.find(text, field.candidates.bare(), marks);
             let mut possible = vec![false; field.rules.len()];
             marks.found.iter().for_each(|test| possible[*test as usize] = true);
             for (test, number) in field.rules.iter().enumerate() {
                 let rule = &self.rules[*number];
-                let Test::Header { negated, pattern, unset, .. } = &rule.test else { continue };
-                let count = match (&value, unset) {
-                    (None, Some(unset)) => count(pattern, unset, rule.flags),
-                    _ if possible[test] => count(pattern, text, rule.flags),
-                    _ => 0,
-                };
+                let Test::Header { negated, pattern, .. } = &rule.test else { continue };
+                let count = if possible[test] { count(pattern, text, rule.flags) } else { 0 };
                 counts[*number] = if *negated { f64::from(u8::from(count == 0)) } else { count as f64 };
                 if rule.flags.captures && count > 0 {
                     for (name, value) in pattern.named_groups(text) {
@@ -93,6 +93,14 @@ impl RuleSet {
                 }
             }
         }
+    }
+
+    /// What a rule over a field counts where there is none.
+    fn absent(&self, number: usize) -> f64 {
+        let rule = &self.rules[number];
+        let Test::Header { negated, pattern, unset, .. } = &rule.test else { return 0.0 };
+        let count = count(pattern, unset.as_deref().unwrap_or_default(), rule.flags);
+        if *negated { f64::from(u8::from(count == 0)) } else { count as f64 }
     }
 
     fn texts(&self, target: Target, texts: &[&[u8]], counts: &mut Counts, marks: &mut Marks) {
@@ -132,11 +140,12 @@ impl RuleSet {
         counts: &mut Counts,
     ) {
         for number in &self.templates {
-            let Test::Template(of, template) = &self.rules[*number].test else { continue };
-            if *of != target || texts.is_empty() {
+            let Test::Template(template) = &self.rules[*number].test else { continue };
+            if template.target != target || !texts.iter().any(|text| template.loose.may_match(text)) {
                 continue;
             }
-            let Some(pattern) = filled(template, captured).and_then(|pattern| Pattern::delimited(&pattern).ok()) else {
+            let Some(pattern) = filled(&template.text, captured).and_then(|pattern| Pattern::delimited(&pattern).ok())
+            else {
                 continue;
             };
             counts[*number] = f64::from(u8::from(texts.iter().any(|text| pattern.is_match(text))));

@@ -14,7 +14,7 @@ pub use rules::{Fault, Origin};
 
 use matcher::Candidates;
 use rules::{Rule, Rules, Target, Test, settings::Settings};
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::OnceLock};
 
 /// Rules, ready to judge.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ struct FieldRules {
     request: String,
     rules: Vec<usize>,
     candidates: Candidates,
+    /// What each rule counts for a message without the field.
+    absent: OnceLock<Vec<f64>>,
     exists: Vec<usize>,
 }
 

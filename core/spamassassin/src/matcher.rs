@@ -30,7 +30,7 @@ pub(crate) struct Marks {
 }
 
 /// Most memory of the automaton that tells of many patterns. Unit: bytes. Source: measured; less is built anew too often.
-const SHARED: usize = 64 << 20;
+const SHARED: usize = 20 << 20;
 
 impl Candidates {
     /// Takes patterns by the number of their test.

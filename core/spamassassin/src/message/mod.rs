@@ -11,6 +11,7 @@ pub(crate) mod mime;
 pub(crate) mod networks;
 pub(crate) mod page;
 pub(crate) mod received;
+mod style;
 mod text;
 mod uri;
 mod view;

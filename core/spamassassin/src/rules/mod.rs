@@ -41,7 +41,7 @@ pub(crate) enum Test {
     Exists(String),
     Text(Target, Pattern),
     /// A pattern with `%{NAME}` in it, for what a rule before has captured.
-    Template(Target, Vec<u8>),
+    Template(Template),
     Part {
         field: String,
         raw: bool,
@@ -53,6 +53,15 @@ pub(crate) enum Test {
     Eval(Call),
     /// Asks the network, or what SpamAssassin has learned.
     Elsewhere,
+}
+
+/// A pattern that is whole only with what a message holds.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub(crate) target: Target,
+    pub(crate) text: Vec<u8>,
+    /// The pattern with anything in the place of what was captured.
+    pub(crate) loose: Pattern,
 }
 
 /// What `tflags` say.
@@ -166,8 +175,8 @@ fn compile(written: Written, replaced: bool, draft: &Draft) -> Result<Test, Stri
         }
         Written::Exists(field) => Test::Exists(field),
         Written::Text(target, text) if is_template(&text) => {
-            pattern(&text)?;
-            Test::Template(target, text)
+            let loose = pattern(&loosened(&text))?;
+            Test::Template(Template { target, text, loose })
         }
         Written::Text(target, text) => Test::Text(target, pattern(&text)?),
         Written::Part { field, negated, pattern: text, unset } => {
@@ -187,6 +196,21 @@ fn compile(written: Written, replaced: bool, draft: &Draft) -> Result<Test, Stri
 
 fn is_template(pattern: &[u8]) -> bool {
     memchr::memmem::find_iter(pattern, b"%{").any(|at| pattern.get(at + 2).is_some_and(u8::is_ascii_uppercase))
+}
+
+/// A template with anything in the place of each name.
+fn loosened(template: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = memchr::memmem::find(rest, b"%{")
+        && let Some(end) = memchr::memchr(b'}', &rest[at..])
+    {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(b"(?s:.+)");
+        rest = &rest[at + end + 1..];
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 /// An expression over numbers of rules. Rules that are not there never hit.
