@@ -15,7 +15,7 @@ use std::{
 };
 
 /// How far before the word `stream` the dictionary of a stream may begin. Unit: bytes. Source: our own limit.
-const DICTIONARY_BYTES: usize = 4 << 10;
+const DICTIONARY_BYTES: usize = 64 << 10;
 /// How far around `/EF` the name of an embedded file is looked for. Unit: bytes. Source: our own limit.
 const NAME_DISTANCE: usize = 1 << 10;
 /// Most bytes of objects that stand in packed streams. Unit: bytes. Source: our own limit.
@@ -31,6 +31,8 @@ struct Stream<'p> {
     number: Option<u32>,
     dictionary: Cow<'p, [u8]>,
     data: &'p [u8],
+    /// Where its first end mark stands. By their table, readers may find objects behind that, inside the data.
+    first_end: usize,
 }
 
 pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
@@ -48,17 +50,22 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
     for stream in &streams {
         let start = stream.data.as_ptr() as usize - content.as_ptr() as usize;
         objects.extend(content.get(from..start).unwrap_or_default());
-        from = start + stream.data.len();
+        from = start + stream.first_end;
     }
     objects.extend(content.get(from..).unwrap_or_default());
     let is_locked = contains(&objects, b"/Encrypt");
-    for stream in streams.iter().filter(|stream| contains(&stream.dictionary, b"/ObjStm")) {
-        if objects.len() > content.len() + OBJECT_BYTES {
-            break;
-        }
+    let mut packed: Vec<_> = streams.iter().filter(|stream| contains(&stream.dictionary, b"/ObjStm")).collect();
+    // The small ones first: one that is large hides no other.
+    packed.sort_by_key(|stream| stream.data.len());
+    let most = objects.len() + OBJECT_BYTES;
+    for stream in packed {
         objects.push(b'\n');
         let unpacked = filter::unpacked(walk, &stream.dictionary, stream.data);
-        objects.extend(&unpacked[..unpacked.len().min(OBJECT_BYTES)]);
+        objects.extend(&unpacked[..unpacked.len().min(most.saturating_sub(objects.len()))]);
+        if objects.len() >= most {
+            walk.cut(Bound::FileBytes);
+            break;
+        }
     }
     let plain = contains(&objects, b"#").then(|| names_plain(&objects).into_owned());
     let objects = plain.unwrap_or(objects);
@@ -84,9 +91,12 @@ pub(super) fn open(walk: &mut Walk<'_>, content: &[u8]) {
         walk.member(&format!("script-{number}.js"), &script);
     }
     let names = file_names(&objects);
+    // The type of an embedded file may be left out (ISO 32000-1 table 45): what a file specification leads to is one.
+    let files: HashSet<u32> = references(&objects, b"/F").chain(references(&objects, b"/UF")).collect();
     for stream in &streams {
         let is_script = stream.number.is_some_and(|number| scripts.contains(&number));
-        let is_file = contains(&stream.dictionary, b"/EmbeddedFile");
+        let is_file = contains(&stream.dictionary, b"/EmbeddedFile")
+            || stream.number.is_some_and(|number| files.contains(&number));
         if !is_script && !is_file {
             continue;
         }
@@ -130,16 +140,29 @@ fn streams(content: &[u8]) -> Vec<Stream<'_>> {
             continue;
         }
         let rest = content.get(start..).unwrap_or_default();
-        let length = memmem::find(rest, b"endstream").unwrap_or(rest.len());
         let before = &content[at.saturating_sub(DICTIONARY_BYTES).max(behind_last)..at];
         let object = memmem::rfind(before, b" obj").or_else(|| memmem::rfind(before, b"obj"));
         let dictionary = names_plain(&before[object.unwrap_or(0)..]);
+        // The end mark may stand in the data, too: where the length leads to one, it is right.
+        let told = length_of(&dictionary).filter(|length| {
+            rest.get(*length..).is_some_and(|end| up_to(end, 0, 16).trim_ascii_start().starts_with(b"endstream"))
+        });
+        let length = memmem::find(rest, b"endstream").unwrap_or(rest.len());
         let number = object.and_then(|object| number_before(&before[..object]));
-        streams.push(Stream { number, dictionary, data: &rest[..length] });
+        streams.push(Stream { number, dictionary, data: &rest[..told.unwrap_or(length)], first_end: length });
         from = start + length + b"endstream".len().min(rest.len() - length);
         behind_last = from;
     }
     streams
+}
+
+/// The length that a dictionary tells, if it is a number and not an object.
+fn length_of(dictionary: &[u8]) -> Option<usize> {
+    let at = memmem::find(dictionary, b"/Length")? + b"/Length".len();
+    let behind = up_to(dictionary, at, 24).trim_ascii_start();
+    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_object = contains(&behind[digits..], b"R");
+    std::str::from_utf8(&behind[..digits]).ok()?.parse().ok().filter(|_| !is_object)
 }
 
 /// The number of an object, before its generation: `12 0 obj`.
@@ -170,10 +193,14 @@ fn is_end_of_name(text: &[u8], at: usize) -> bool {
     !text.get(at).is_some_and(u8::is_ascii_alphanumeric)
 }
 
-/// Numbers of the objects that a name leads to: `/JS 12 0 R`.
+/// Numbers of the objects that a name leads to: `/JS 12 0 R`. `/F1 5 0 R` is another name than `/F`.
 fn references<'o>(objects: &'o [u8], name: &'static [u8]) -> impl Iterator<Item = u32> + use<'o> {
     memmem::find_iter(objects, name).filter_map(|at| {
-        let behind = up_to(objects, at + name.len(), 24).trim_ascii_start();
+        let behind = up_to(objects, at + name.len(), 24);
+        if behind.first()?.is_ascii_digit() {
+            return None;
+        }
+        let behind = behind.trim_ascii_start();
         let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let number = std::str::from_utf8(&behind[..digits]).ok()?.parse().ok()?;
         contains(&behind[digits..], b"R").then_some(number)

@@ -307,6 +307,29 @@ fn actions_of_a_pdf_are_told() {
 }
 
 #[test]
+fn streams_of_a_pdf_are_found_however_they_are_written() {
+    let file = b"<< /Type /Filespec /F (a.txt) /EF << /F 2 0 R >> >>".to_vec();
+    let long = format!("/X ({}) /Filter /FlateDecode", "x".repeat(9_000));
+    for (dictionary, data) in [
+        ("", MARKER.to_vec()),
+        ("/Type /EmbeddedFile /Filter 7 0 R", zlib(MARKER)),
+        ("/Type /EmbeddedFile /Filter%x\n/FlateDecode", zlib(MARKER)),
+        ("/Type /EmbeddedFile", [&b"endstream endobj "[..], MARKER].concat()),
+        (&long, zlib(MARKER)),
+    ] {
+        let report = report("a.pdf", &pdf(&[file.clone(), pdf_stream(dictionary, &data)]));
+        assert!(report.marked.contains(&"a.pdf/a.txt".to_owned()), "{dictionary}: {report:?}");
+    }
+    // An object inside the data of a stream: the table may lead to it.
+    let hidden = pdf_stream("", b"endstream endobj 5 0 obj << /S /Launch /F (cmd.exe) >>");
+    assert!(report("a.pdf", &pdf(&[hidden])).has(Sign::PdfLaunch));
+    // Objects behind a packed stream of junk.
+    let packed = |content: &[u8]| pdf_stream("/Type /ObjStm /Filter /FlateDecode", &zlib(content));
+    let report = report("a.pdf", &pdf(&[packed(&vec![b' '; 20 << 20]), packed(b"<< /S /Launch /F (cmd.exe) >>")]));
+    assert!(report.has(Sign::PdfLaunch) && !report.cuts.is_empty(), "{report:?}");
+}
+
+#[test]
 fn what_a_shortcut_runs_is_told() {
     let report_with = report("a.lnk", &shortcut("..\\cmd.exe", "/c start x"));
     assert!(report_with.has(Sign::ShortcutCommand) && report_with.paths == ["a.lnk/command"], "{report_with:?}");

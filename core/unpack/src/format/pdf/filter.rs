@@ -10,8 +10,18 @@ const FILTERS: usize = 8;
 /// The bytes of a stream, as far as its filters are known and the bounds go.
 pub(super) fn unpacked(walk: &mut Walk<'_>, dictionary: &[u8], data: &[u8]) -> Vec<u8> {
     let mut out = data.to_vec();
+    if !walk.may_work(data.len()) {
+        return Vec::new();
+    }
+    let has_predictor = memmem::find(dictionary, b"/Predictor").is_some();
+    if has_predictor {
+        // Made for pictures and tables; files and objects have none.
+        walk.cut(Bound::Method);
+    }
     for filter in filters(dictionary) {
         out = match filter {
+            // The name stands in another object. Nearly always it is this one.
+            ELSEWHERE if is_zlib(&out) => walk.read_quietly(out.len(), compression::zlib(&out)).0,
             b"FlateDecode" | b"Fl" => {
                 // The end of line before the end mark is part of the data here, and some writers leave the checksum out.
                 let (unpacked, bound) = walk.read_quietly(out.len(), compression::zlib(&out));
@@ -43,23 +53,44 @@ pub(super) fn unpacked(walk: &mut Walk<'_>, dictionary: &[u8], data: &[u8]) -> V
     out
 }
 
+/// In place of a name that stands in another object: `/Filter 7 0 R`.
+const ELSEWHERE: &[u8] = b"";
+
+/// Whether the bytes begin as zlib's do (RFC 1950 §2.2).
+fn is_zlib(data: &[u8]) -> bool {
+    matches!(data, [method, flags, ..] if method & 15 == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0)
+}
+
+/// The text behind blanks and comments (ISO 32000-1 §7.2.3).
+fn behind_blanks(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = text.trim_ascii_start();
+        if text.first() != Some(&b'%') {
+            return text;
+        }
+        text = &text[memchr::memchr2(b'\n', b'\r', text).unwrap_or(text.len())..];
+    }
+}
+
 /// Names behind `/Filter`, alone or in brackets.
 fn filters(dictionary: &[u8]) -> Vec<&[u8]> {
     let Some(at) = memmem::find(dictionary, b"/Filter").or_else(|| memmem::find(dictionary, b"/F ")) else {
         return Vec::new();
     };
-    let mut rest = dictionary[at + 2..]
-        .iter()
-        .position(|byte| !byte.is_ascii_alphabetic())
-        .map_or(&[][..], |end| &dictionary[at + 2 + end..])
-        .trim_ascii_start();
+    let rest = &dictionary[at + 2..];
+    let name = rest.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(rest.len());
+    let mut rest = behind_blanks(&rest[name..]);
+    if rest.first().is_some_and(u8::is_ascii_digit) {
+        return vec![ELSEWHERE];
+    }
     let is_list = rest.first() == Some(&b'[');
     if is_list {
-        rest = &rest[1..rest.iter().position(|byte| *byte == b']').unwrap_or(rest.len())];
+        rest = &rest[1..];
+        rest = &rest[..rest.iter().position(|byte| *byte == b']').unwrap_or(rest.len())];
     }
     let mut names = Vec::new();
     let mut words = rest.split(|byte| *byte == b'/');
-    let is_name = words.next().is_some_and(|before| before.trim_ascii().is_empty());
+    let is_name = words.next().is_some_and(|before| behind_blanks(before).is_empty());
     for word in words.take(if is_list { FILTERS } else { 1 }).filter(|_| is_name) {
         let length = word.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(word.len());
         names.push(&word[..length]);
