@@ -13,7 +13,7 @@ pub struct Bounds {
     pub bytes: usize,
     /// Bytes of one file. Unit: bytes. Source: our own limit.
     pub file_bytes: usize,
-    /// How many times larger a file may be than what it is packed in, from [`RATIO_FREE`] on. Source: our own limit; logs
+    /// How many times larger a file may be than what it is packed in, from 8 MiB on. Source: our own limit; logs
     /// and pictures without colours reach some hundred.
     pub ratio: usize,
 }
