@@ -43,7 +43,7 @@ enum Command {
         /// The file, which must not exist; `-` is standard output.
         file: PathBuf,
     },
-    /// Deliver a message after all, as it came, through the mail server of [submission].
+    /// Deliver a message after all, as it came, through the mail server of `[submission]`.
     Release(release::Arguments),
     /// Delete the copies of a message that wait.
     Delete {
