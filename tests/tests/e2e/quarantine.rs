@@ -280,7 +280,7 @@ fn at_the_quota_and_while_the_file_is_locked_mail_is_deferred_and_not_lost() {
     assert_eq!((full.code, full.enhanced()), (452, Some("4.3.1")), "{full}");
     let line = site.line_about("b@example.net");
     assert!(line.found("quarantine.full") && line.text("verdict") == "defer", "{line:?}");
-    assert_eq!(send("a@example.net", &[BOB]).code, 452, "it has another date, so it is another message");
+    assert_eq!(send("d@example.net", &[BOB]).code, 452, "there is no place for another");
     let id = id(&listed(&site, &[])[0]);
     assert!(quarantine(&site, &["delete", &id]).status.success());
     assert_eq!(send("b@example.net", &[BOB]).code, 250);
