@@ -1,7 +1,7 @@
 //! What the rules share: everything that several of them need is found out once for a message.
 
 use super::{
-    AtEnd, hosts,
+    AtEnd, graymail, hosts,
     phrases::Phrases,
     wording::{self, Wording},
 };
@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub(crate) from_site: String,
     /// Whether the message came through a mailing list.
     pub(crate) is_list: bool,
+    /// Which kind of mass mail the message is.
+    pub(super) graymail: Option<graymail::Kind>,
     /// The text that a reader sees.
     pub(crate) body: Wording,
     /// The subject.
@@ -82,6 +84,7 @@ impl<'a> Facts<'a> {
             from,
             from_site: hosts::registered(&from_domain).to_owned(),
             from_domain,
+            graymail: graymail::kind_of(message),
             is_list: message.headers.has("List-Id") || message.headers.has("List-Post"),
             name: Wording::of(from.map(|from| from.name.as_str()).unwrap_or_default(), wording::LINE_BYTES),
             phrases: Phrases::of(&body.normal),

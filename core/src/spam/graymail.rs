@@ -1,6 +1,7 @@
 //! What kind of mass mail a message is. It says nothing about spam, so it gives no points: policies ask for it.
 
 use super::{Rule, Seen, facts::Facts, rules::rule};
+use crate::message::Message;
 
 pub(super) const RULES: &[Rule] = &[
     rule(
@@ -35,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Kinds of mail that no person wrote for one recipient. A message is of one kind at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     AutoReply,
     List,
     Newsletter,
@@ -43,21 +44,25 @@ enum Kind {
 }
 
 fn is(facts: &Facts<'_>, kind: Kind) -> Option<Seen> {
-    (kind_of(facts) == Some(kind)).then_some(Seen::Absence)
+    (facts.graymail == Some(kind)).then_some(Seen::Absence)
 }
 
-fn kind_of(facts: &Facts<'_>) -> Option<Kind> {
-    let value = |name: &str| facts.message.headers.decoded(name).map(|value| value.trim().to_lowercase());
+/// The kind of a message, if it is of one.
+pub(super) fn kind_of(message: &Message<'_>) -> Option<Kind> {
+    let value = |name: &str| message.headers.decoded(name).map(|value| value.trim().to_lowercase());
     let precedence = value("Precedence").unwrap_or_default();
     let submitted = value("Auto-Submitted").unwrap_or_default();
     let can_post = value("List-Post").is_some_and(|post| !post.starts_with("no"));
-    if submitted.starts_with("auto-replied") || facts.has("X-Autoreply") || precedence == "auto_reply" {
+    if submitted.starts_with("auto-replied") || message.headers.has("X-Autoreply") || precedence == "auto_reply" {
         Some(Kind::AutoReply)
-    } else if can_post || (facts.has("List-Id") && precedence == "list") {
+    } else if can_post || (message.headers.has("List-Id") && precedence == "list") {
         Some(Kind::List)
-    } else if facts.has("List-Unsubscribe") || facts.has("List-Id") || matches!(precedence.as_str(), "bulk" | "junk") {
+    } else if message.headers.has("List-Unsubscribe")
+        || message.headers.has("List-Id")
+        || matches!(precedence.as_str(), "bulk" | "junk")
+    {
         Some(Kind::Newsletter)
-    } else if submitted.starts_with("auto-") || facts.from.is_some_and(|from| nobody_reads(&from.address)) {
+    } else if submitted.starts_with("auto-") || message.from.first().is_some_and(|from| nobody_reads(&from.address)) {
         Some(Kind::Notification)
     } else {
         None
